@@ -1,0 +1,123 @@
+package approver
+
+import (
+	"slices"
+	"strings"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// Verdict is what happens to a request.
+type Verdict string
+
+const (
+	Ignore  Verdict = "ignored"
+	Approve Verdict = "approved"
+	Deny    Verdict = "denied"
+)
+
+const (
+	userPrefix      = "system:node:"      // of a node, followed by its name
+	nodesGroup      = "system:nodes"      // of every node
+	bootstrapPrefix = "system:bootstrap:" // of a bootstrap token's user, followed by the token's id
+)
+
+// Decision is the answer to one request.
+type Decision struct {
+	Verdict Verdict
+	// Node is the name of the node that the certificate would name.
+	Node string
+	// Reason is one of the Reason constants: the name of the rule that decided.
+	Reason string
+	// Message is for people.
+	Message string
+}
+
+// reasonAllRules is the reason of an approval.
+const reasonAllRules = "EveryRuleHolds"
+
+// rule is one condition of an approval.
+type rule struct {
+	reason string // CamelCase, stands in the request's condition
+	check  func(*request) error
+}
+
+// Decide answers a request, given the nodes that may exist.
+func Decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity) Decision {
+	return decide(csr, nodes, servingRules, bootstrapRules)
+}
+
+func decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity, serving, bootstrap []rule) Decision {
+	var rules []rule
+	switch csr.Spec.SignerName {
+	case certificatesv1.KubeletServingSignerName:
+		rules = serving
+	case certificatesv1.KubeAPIServerClientKubeletSignerName:
+		rules = bootstrap
+	default:
+		return Decision{Verdict: Ignore, Message: "the request is for another signer"}
+	}
+	if decided(csr) {
+		return Decision{Verdict: Ignore, Message: "the request is decided already"}
+	}
+	r, err := parse(csr)
+	if err != nil {
+		return Decision{Verdict: Deny, Reason: ReasonMalformed, Message: err.Error()}
+	}
+	if isOwnRenewal(r) {
+		return Decision{Verdict: Ignore, Node: r.node, Message: "a node renews its own client certificate: the controller-manager decides"}
+	}
+	r.identity, r.known = find(nodes, r.node)
+	for _, rule := range rules {
+		if err := rule.check(r); err != nil {
+			return Decision{Verdict: Deny, Node: r.node, Reason: rule.reason, Message: err.Error()}
+		}
+	}
+	return Decision{Verdict: Approve, Node: r.node, Reason: reasonAllRules,
+		Message: "the requester is entitled to a certificate for node " + r.node + " and asks for nothing else"}
+}
+
+// decided tells whether somebody has answered the request.
+func decided(csr *certificatesv1.CertificateSigningRequest) bool {
+	return len(csr.Status.Certificate) > 0 ||
+		slices.ContainsFunc(csr.Status.Conditions, func(c certificatesv1.CertificateSigningRequestCondition) bool {
+			return c.Type == certificatesv1.CertificateApproved || c.Type == certificatesv1.CertificateDenied ||
+				c.Type == certificatesv1.CertificateFailed
+		})
+}
+
+// isOwnRenewal tells whether a node asks for its own next client certificate. The
+// controller-manager approves those (selfnodeclient), with the same comparison of
+// user and common name; a node that asks for another's is not left to it but denied.
+func isOwnRenewal(r *request) bool {
+	return r.csr.Spec.SignerName == certificatesv1.KubeAPIServerClientKubeletSignerName &&
+		strings.HasPrefix(r.csr.Spec.Username, userPrefix) &&
+		r.csr.Spec.Username == r.x509.Subject.CommonName &&
+		slices.Contains(r.csr.Spec.Groups, nodesGroup)
+}
+
+func find(nodes []hostconfig.NodeIdentity, name string) (hostconfig.NodeIdentity, bool) {
+	for _, node := range nodes {
+		if name != "" && node.Name == name {
+			return node, true
+		}
+	}
+	return hostconfig.NodeIdentity{}, false
+}
+
+// condition is how a decision is written into the request's status.
+func (d Decision) condition() certificatesv1.CertificateSigningRequestCondition {
+	kind := certificatesv1.CertificateApproved
+	if d.Verdict == Deny {
+		kind = certificatesv1.CertificateDenied
+	}
+	return certificatesv1.CertificateSigningRequestCondition{
+		Type:    kind,
+		Status:  corev1.ConditionTrue,
+		Reason:  d.Reason,
+		Message: "redoubt-agent: " + d.Message,
+	}
+}

@@ -1,0 +1,12 @@
+// Package approver answers the certificate requests of kubelets: it approves a
+// request only when the one who asks is the node, or holds the bootstrap token of
+// the node, that the certificate would name, and denies every other request of the
+// two kubelet signers with a reason.
+//
+// It exists because nobody in a plain cluster approves kubelet-serving requests,
+// without which the API server cannot verify kubelets (CIS Kubernetes 1.2.5), and
+// because the built-in approver lets any bootstrap token become any node.
+//
+// It never touches requests to other signers, it never signs, and it leaves the
+// renewal of a node's own client certificate to the controller-manager.
+package approver

@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/redoubt-dev/redoubt/components/local/pki"
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+const (
+	// mastersUser is what the audit log shows for what the agent does with all rights.
+	mastersUser = "redoubt:agent:bootstrap"
+	// mastersGroup passes every authorizer: it is needed once, before any RBAC
+	// object exists, and again when somebody removed them.
+	mastersGroup = "system:masters"
+	// mastersValidity is the least that bears clocks ten minutes apart; each pass
+	// mints its own certificate and forgets it.
+	mastersValidity = 10 * time.Minute
+	// requestTimeout bounds each request, so that a hanging API server delays a
+	// pass and does not stop it for good.
+	requestTimeout = 15 * time.Second
+)
+
+// withMasters calls do with a client that has all rights, by means of a certificate
+// minted for this call and kept in memory only. Its connections end with the call.
+func withMasters(config hostconfig.AgentConfig, now time.Time, do func(dynamic.Interface) error) error {
+	authority, err := pki.ReadAuthority(config.ClusterCA)
+	if err != nil {
+		return err
+	}
+	certPEM, keyPEM, err := pki.IssueAt(authority, pki.LeafRequest{
+		CommonName:    mastersUser,
+		Organizations: []string{mastersGroup},
+		Client:        true,
+		Validity:      mastersValidity,
+	}, now)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(authority.Certificate)
+	// A transport of our own: client-go caches one for each certificate it ever
+	// saw, which would keep every minted key in memory.
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{
+			MinVersion:   tls.VersionTLS12,
+			RootCAs:      roots,
+			Certificates: []tls.Certificate{pair},
+		},
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: requestTimeout,
+	}
+	defer transport.CloseIdleConnections()
+	client, err := dynamic.NewForConfigAndClient(
+		&rest.Config{Host: config.APIServer, UserAgent: "redoubt-agent"},
+		&http.Client{Transport: transport, Timeout: requestTimeout},
+	)
+	if err != nil {
+		return err
+	}
+	return do(client)
+}

@@ -1,0 +1,130 @@
+package local
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// Cluster is a hardened Kubernetes cluster on this machine: a control plane and
+// workers in a private network, with the settings of package hostconfig (M47).
+type Cluster struct {
+	pulumi.ResourceState
+
+	// Endpoint is the API server's URL for people and programs on this host.
+	Endpoint pulumi.StringOutput `pulumi:"endpoint"`
+	// CertificateAuthority verifies the API server, PEM.
+	CertificateAuthority pulumi.StringOutput `pulumi:"certificateAuthority"`
+	// Kubeconfig is the administrator's kubeconfig. It refers to a client
+	// certificate of 24 hours and holds no credential itself.
+	Kubeconfig pulumi.StringOutput `pulumi:"kubeconfig"`
+	// KubeconfigPath is the same as a file.
+	KubeconfigPath pulumi.StringOutput `pulumi:"kubeconfigPath"`
+	// OidcIssuer is the issuer of service account tokens.
+	OidcIssuer pulumi.StringOutput `pulumi:"oidcIssuer"`
+	// Nodes are the names of the workers.
+	Nodes pulumi.StringArrayOutput `pulumi:"nodes"`
+
+	workers []pulumi.Resource
+	plan    plan
+}
+
+// NewCluster registers a cluster. The arguments are checked, all at once,
+// before anything is registered.
+func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	p, err := newPlan(*args)
+	if err == nil {
+		err = p.validateControlPlane(p.controlPlaneSpec())
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{plan: p}
+	if err := ctx.RegisterComponentResource(clusterToken, name, c, opts...); err != nil {
+		return nil, err
+	}
+	k, err := newKeys(ctx, name, p, pulumi.Parent(c))
+	if err != nil {
+		return nil, err
+	}
+	var ready []pulumi.Resource
+	if p.args.Isolated {
+		net, err := newNetwork(ctx, name+"-network", p, pulumi.Parent(c))
+		if err != nil {
+			return nil, err
+		}
+		wall, err := newFirewall(ctx, name+"-"+controlPlaneName+"-firewall", p, hostconfig.RoleControlPlane, controlPlaneName, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{net}))
+		if err != nil {
+			return nil, err
+		}
+		ready = []pulumi.Resource{net, wall}
+	}
+	cp, err := newControlPlane(ctx, name+"-"+controlPlaneName, p, k, pulumi.Parent(c), pulumi.DependsOn(ready))
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range p.workers {
+		wall, err := newFirewall(ctx, name+"-"+w.name+"-firewall", p, hostconfig.RoleWorker, w.name, pulumi.Parent(c), pulumi.DependsOn(ready[:1]))
+		if err != nil {
+			return nil, err
+		}
+		node, err := newWorker(ctx, name+"-"+w.name, p, w, k, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{cp, wall}))
+		if err != nil {
+			return nil, err
+		}
+		c.workers = append(c.workers, node)
+	}
+	return c, c.export(ctx, cp, k)
+}
+
+func (c *Cluster) export(ctx *pulumi.Context, cp *controlPlane, k *keys) error {
+	p := c.plan
+	c.Endpoint = pulumi.String(p.endpoint).ToStringOutput()
+	c.CertificateAuthority = k.cluster.CertificatePem
+	// Through the control plane, so that whoever uses the kubeconfig waits for it.
+	c.Kubeconfig = cp.Kubeconfig.MapIndex(pulumi.String("contents"))
+	c.KubeconfigPath = cp.Kubeconfig.MapIndex(pulumi.String("path"))
+	c.OidcIssuer = pulumi.String(fmt.Sprintf("https://kubernetes.default.svc.%s", clusterDomain)).ToStringOutput()
+	names := pulumi.StringArray{}
+	for _, w := range p.workers {
+		names = append(names, pulumi.String(w.name))
+	}
+	c.Nodes = names.ToStringArrayOutput()
+	return ctx.RegisterResourceOutputs(c, pulumi.Map{
+		"endpoint": c.Endpoint, "certificateAuthority": c.CertificateAuthority, "kubeconfig": c.Kubeconfig,
+		"kubeconfigPath": c.KubeconfigPath, "oidcIssuer": c.OidcIssuer, "nodes": c.Nodes,
+	})
+}
+
+// Workers are the registered workers, for what must wait until pods can run.
+func (c *Cluster) Workers() []pulumi.Resource { return c.workers }
+
+// Summary is what a program shows or records of a cluster.
+type Summary struct {
+	Isolated                          bool
+	Nodes                             pulumi.MapArray
+	ControlPlane, Network, Encryption pulumi.Map
+}
+
+// Summary gives the names and addresses of the cluster.
+func (c *Cluster) Summary() Summary {
+	p := c.plan
+	s := Summary{
+		Isolated: p.args.Isolated,
+		Nodes:    pulumi.MapArray{},
+		ControlPlane: pulumi.Map{
+			"name": pulumi.String(controlPlaneName), "address": pulumi.String(p.nodeAddress), "operatorAddress": pulumi.String(p.operatorAddress),
+		},
+		Network: pulumi.Map{
+			"nodeCIDR": pulumi.String(p.args.Network.NodeCIDR), "podCIDR": pulumi.String(p.args.Network.PodCIDR),
+			"serviceCIDR": pulumi.String(p.args.Network.ServiceCIDR), "operatorCIDR": pulumi.String(p.args.Network.OperatorCIDR),
+		},
+		Encryption: pulumi.Map{"provider": pulumi.String(p.args.Encryption.Provider), "keyName": pulumi.String(p.args.Encryption.KeyName)},
+	}
+	for _, w := range p.workers {
+		s.Nodes = append(s.Nodes, pulumi.Map{"name": pulumi.String(w.name), "address": pulumi.String(w.address), "podCIDR": pulumi.String(w.podCIDR)})
+	}
+	return s
+}

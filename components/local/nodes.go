@@ -1,0 +1,93 @@
+package local
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// worker is a machine with the kubelet and containerd, and its node.
+type worker struct{ pulumi.CustomResourceState }
+
+// registryEndpoint is the registry on each worker's loopback: with
+// AlwaysPullImages (CIS 1.2.11) the kubelet asks a registry for every image,
+// and a machine with no route out can ask only itself.
+const registryEndpoint = "127.0.0.1:5000"
+
+// sandboxImage holds a pod's namespaces; it is in the programs' images/.
+const sandboxImage = "redoubt.local/pause:3.10"
+
+// newWorker registers a worker that joins when the control plane answers.
+func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, opts ...pulumi.ResourceOption) (*worker, error) {
+	paths := p.paths(w.name)
+	spec := hostconfig.Worker{
+		ClusterName: p.args.Environment, Name: w.name, KubernetesVersion: p.args.KubernetesVersion,
+		NodeIP: w.address, APIServer: p.nodeEndpoint,
+		PodCIDR: w.podCIDR, ClusterPodCIDR: p.args.Network.PodCIDR, ClusterDomain: clusterDomain,
+		Labels: p.args.NodeLabels, Paths: paths, Ports: p.ports,
+		CgroupRoot: p.cgroupRoot(w.name), CgroupV1: p.args.CgroupV1, RestrictOOMScoreAdj: p.args.RestrictOOMScoreAdj,
+		SandboxImage: sandboxImage, RegistryEndpoint: "http://" + registryEndpoint,
+		ExtraKubelet: p.args.ExtraKubelet, Exceptions: p.args.Exceptions,
+	}.WithDefaults()
+	if err := spec.Validate(time.Now()); err != nil {
+		return nil, err
+	}
+	rendered, err := spec.Files()
+	if err != nil {
+		return nil, err
+	}
+	files := append(fileInputs(rendered), file(paths.ClusterCA(), 0o644, k.cluster.CertificatePem))
+
+	m := p.machineInput(w.name)
+	m["files"] = files
+	m["directories"] = pulumi.Array{directory(paths.KubeletDir(), 0o700, "root"), directory(paths.ContainerdRoot(), 0o700, "root")}
+	m["kernelSettings"] = pulumi.ToStringMap(hostconfig.KubeletSysctls())
+	m["binds"] = pulumi.Array{
+		bind(p.args.ProgramsDirectory, programsInMachine, true),
+		bind(p.args.CNIDirectory, paths.CNIBin(), true),
+	}
+	m["services"] = p.workerServices(spec, paths)
+	res := &worker{}
+	return res, ctx.RegisterResource(workerToken, name, pulumi.Map{
+		"machine": m,
+		"join": pulumi.Map{
+			"clusterName":   pulumi.String(p.args.Environment),
+			"apiServer":     pulumi.String(p.nodeEndpoint),
+			"caCertificate": k.cluster.CertificatePem,
+			"kubeconfig":    pulumi.String(p.kubeconfig()),
+		},
+	}, res, opts...)
+}
+
+func (p plan) workerServices(spec hostconfig.Worker, paths hostconfig.Paths) pulumi.Array {
+	return pulumi.Array{
+		service{
+			name: "registry", program: p.program("redoubt-agent"),
+			args:  []string{"registry", "--root", filepath.Join(programsInMachine, "images"), "--listen", registryEndpoint},
+			ready: pulumi.Map{"tcp": pulumi.String(registryEndpoint)},
+		}.input(),
+		service{
+			name: "containerd", program: "/usr/bin/containerd", args: spec.ContainerdArgs(), privileged: true,
+			reads: []string{paths.ContainerdConfig()},
+			ready: pulumi.Map{"file": pulumi.String(paths.ContainerdSocket())},
+		}.input(),
+		service{
+			name: "kubelet", program: p.program("kubelet"), args: spec.KubeletArgs(), privileged: true,
+			after: []string{"registry", "containerd"},
+			reads: []string{paths.KubeletConfig(), paths.ClusterCA()},
+			ready: pulumi.Map{"tcp": pulumi.Sprintf("127.0.0.1:%d", p.ports.KubeletHealth)},
+		}.input(),
+	}
+}
+
+// nodes are the identities that may join.
+func (p plan) nodes() []hostconfig.NodeIdentity {
+	var nodes []hostconfig.NodeIdentity
+	for _, w := range p.workers {
+		nodes = append(nodes, hostconfig.NodeIdentity{Name: w.name, Addresses: []string{w.address}})
+	}
+	return nodes
+}

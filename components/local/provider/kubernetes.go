@@ -1,0 +1,107 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// accessTimeout bounds the wait for a control plane whose services are ready
+// to let its administrator in: the agent applies the RBAC objects within
+// seconds, a slow disk takes longer.
+const accessTimeout = 2 * time.Minute
+
+// restConfig reads the administrator's kubeconfig; its certificate is re-read
+// by each call, because the agent renews it.
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.Timeout = 15 * time.Second
+	// The default limit of 5 requests a second would make a rewrite of many
+	// secrets slow; the API server's own fairness protects it.
+	config.QPS, config.Burst = 200, 400
+	return config, nil
+}
+
+func coreClient(kubeconfig string) (*corev1.CoreV1Client, error) {
+	config, err := restConfig(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return corev1.NewForConfig(config)
+}
+
+// waitForAccess returns when the administrator of the kubeconfig may list
+// namespaces.
+func waitForAccess(ctx context.Context, kubeconfig string) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, accessTimeout, true, func(ctx context.Context) (bool, error) {
+		client, err := coreClient(kubeconfig)
+		if err == nil {
+			_, err = client.Namespaces().List(ctx, metav1.ListOptions{Limit: 1})
+		}
+		if err != nil && ctx.Err() == nil {
+			last = err // and not the end of the wait itself
+		}
+		return err == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("the API server does not let the administrator in (kubeconfig %s): %w", kubeconfig, last)
+	}
+	return nil
+}
+
+// rewriteResource writes every object of a resource unchanged; the API server
+// stores it anew when it is not encrypted with the key that writes.
+func rewriteResource(ctx context.Context, kubeconfig, resource string) error {
+	config, err := restConfig(kubeconfig)
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	api, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return err
+	}
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(api))
+	gvr, err := mapper.ResourceFor(schema.ParseGroupResource(resource).WithVersion(""))
+	if err != nil {
+		return err
+	}
+	options := metav1.ListOptions{Limit: 500}
+	for {
+		page, err := client.Resource(gvr).List(ctx, options)
+		if err != nil {
+			return err
+		}
+		for i := range page.Items {
+			object := &page.Items[i]
+			_, err := client.Resource(gvr).Namespace(object.GetNamespace()).Update(ctx, object, metav1.UpdateOptions{})
+			// A conflict or an absence means that somebody wrote it meanwhile,
+			// under the new key, or deleted it.
+			if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("%s/%s: %w", object.GetNamespace(), object.GetName(), err)
+			}
+		}
+		if options.Continue = page.GetContinue(); options.Continue == "" {
+			return nil
+		}
+	}
+}

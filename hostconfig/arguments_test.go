@@ -1,0 +1,251 @@
+package hostconfig
+
+import (
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var components = []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler}
+
+func TestArgumentsGolden(t *testing.T) {
+	for name, c := range map[string]ControlPlane{"isolated": isolated(), "plain": plain(), "several": several()} {
+		for _, component := range components {
+			golden(t, "controlplane/"+name+"/"+component+".args", strings.Join(c.arguments(component), "\n")+"\n")
+		}
+	}
+}
+
+// TestLockedFlags tries to change every locked flag of every component: without
+// an exception it must be refused and leave the rendered arguments as they were.
+func TestLockedFlags(t *testing.T) {
+	for _, component := range components {
+		before := isolated().arguments(component)
+		for _, rule := range ArgumentRules(component) {
+			if rule.Merge != Locked {
+				continue
+			}
+			t.Run(component+"/"+rule.Name, func(t *testing.T) {
+				c := isolated()
+				c.ExtraArgs = map[string]map[string]string{component: {rule.Name: "weaker"}}
+				field := "extraArgs[" + quote(component) + "][" + quote(rule.Name) + "]"
+				names := rule.Control
+				if rule.Field != "" {
+					names = rule.Field
+				}
+				refused(t, c.Validate(now), field, names)
+				if after := c.arguments(component); !slices.Equal(before, after) {
+					t.Errorf("the refused value changed the arguments: %v", after)
+				}
+
+				c.Exceptions = []Exception{accept("CIS-9.9.9")}
+				refused(t, c.Validate(now), field, names)
+
+				if rule.Field != "" {
+					return
+				}
+				c.Exceptions = []Exception{accept(rule.Control)}
+				accepted(t, c.Validate(now))
+				if got, _ := value(c.arguments(component), rule.Name); got != "weaker" {
+					t.Errorf("the exception changed nothing: %q", got)
+				}
+				c.Exceptions[0].Expires = "2026-05-31"
+				refused(t, c.Validate(now), "exceptions[0].expires", "expired")
+			})
+		}
+	}
+}
+
+// weakValues are what each bounded or additive flag must refuse.
+var weakValues = map[string][]string{
+	"tls-cipher-suites":                    {"TLS_RSA_WITH_AES_128_CBC_SHA", "", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_GCM_SHA256"},
+	"cipher-suites":                        {"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", ""},
+	"tls-min-version":                      {"VersionTLS10", "VersionTLS11", "TLS1.1", "", "VersionTLS12 "},
+	"feature-gates":                        {"RotateKubeletServerCertificate=false", "AllAlpha=true", "kube:AllBeta=true", "NodeLogQuery=1", "KubeletFineGrainedAuthz", "WatchList=false,ServiceAccountNodeAudienceRestriction=false"},
+	"v":                                    {"8", "10", "-1", "x"},
+	"service-account-max-token-expiration": {"48h", "0s", "1s", ""},
+	"enable-admission-plugins":             {"AlwaysAdmit", "LimitRanger, AlwaysAdmit"},
+	"runtime-config":                       {"api/all=true", "api/alpha", "apps/v1=true,api/beta=true"},
+	"request-timeout":                      {"0s", "24h", "-1m"},
+	"terminated-pod-gc-threshold":          {"0", "-1", "1000000"},
+	"cluster-signing-duration":             {"8760h", "0s"},
+	"legacy-service-account-token-clean-up-period": {"0s", "87600h"},
+	"initial-cluster-state":                        {"", "other"},
+	"log-level":                                    {"panic", ""},
+	"election-timeout":                             {"0", "500000"},
+	"heartbeat-interval":                           {"0", "50000"},
+	"warning-unary-request-duration":               {"0s", "1h"},
+}
+
+func TestBoundedFlags(t *testing.T) {
+	for _, component := range components {
+		for _, rule := range ArgumentRules(component) {
+			if rule.accepts == nil {
+				continue
+			}
+			weak := weakValues[rule.Name]
+			if len(weak) == 0 {
+				t.Errorf("no test tries to weaken %s of %s", rule.Name, component)
+			}
+			for _, attempt := range weak {
+				c := isolated()
+				c.ExtraArgs = map[string]map[string]string{component: {rule.Name: attempt}}
+				field := "extraArgs[" + quote(component) + "][" + quote(rule.Name) + "]"
+				refused(t, c.Validate(now), field, rule.Control)
+				if !slices.Equal(isolated().arguments(component), c.arguments(component)) {
+					t.Errorf("%s=%q was refused but rendered", rule.Name, attempt)
+				}
+				c.Exceptions = []Exception{accept(rule.Control)}
+				accepted(t, c.Validate(now))
+			}
+		}
+	}
+}
+
+func TestUsersExtend(t *testing.T) {
+	c := isolated()
+	c.ExtraArgs = map[string]map[string]string{
+		ComponentAPIServer: {
+			"enable-admission-plugins": "OwnerReferencesPermissionEnforcement,NodeRestriction",
+			"event-ttl":                "2h",
+			"tls-min-version":          "VersionTLS13",
+			"feature-gates":            "WatchList=false",
+			"profiling":                "false", // what is already so may be said again
+		},
+		ComponentControllerManager: {"feature-gates": "WatchListClient=false"},
+	}
+	accepted(t, c.Validate(now))
+	for flag, want := range map[string]string{
+		"enable-admission-plugins": "AlwaysPullImages,DenyServiceExternalIPs,EventRateLimit,NodeRestriction,OwnerReferencesPermissionEnforcement",
+		"event-ttl":                "2h",
+		"tls-min-version":          "VersionTLS13",
+		"feature-gates":            "WatchList=false",
+		"profiling":                "false",
+	} {
+		if got, _ := value(c.APIServerArgs(), flag); got != want {
+			t.Errorf("%s: %q, want %q", flag, got, want)
+		}
+	}
+	if got, _ := value(c.ControllerManagerArgs(), "feature-gates"); got != "RotateKubeletServerCertificate=true,WatchListClient=false" {
+		t.Errorf("feature gates: %q", got)
+	}
+}
+
+func TestUnknownArguments(t *testing.T) {
+	c := isolated()
+	c.ExtraArgs = map[string]map[string]string{
+		"kube-proxy":       {"v": "2"},
+		ComponentAPIServer: {"insecure-port": "8080", "--profiling": "true", "event-ttl": "1h\n--anonymous-auth=true"},
+	}
+	err := c.Validate(now)
+	refused(t, err, "extraArgs", "kube-proxy")
+	refused(t, err, `extraArgs["kube-apiserver"]["insecure-port"]`, "no flag")
+	refused(t, err, `extraArgs["kube-apiserver"]["--profiling"]`, "no flag")
+	refused(t, err, `extraArgs["kube-apiserver"]["event-ttl"]`, "line break")
+	if !slices.Equal(isolated().APIServerArgs(), c.APIServerArgs()) {
+		t.Error("refused arguments were rendered")
+	}
+}
+
+// TestEveryFlagHasARule compares the rules with what the real programs print: a
+// flag that nobody judged, or a rule for a flag that is gone, fails.
+func TestEveryFlagHasARule(t *testing.T) {
+	flag := regexp.MustCompile(`(?m)^\s+(?:-[a-z], )?--([a-z][a-z0-9-]*)`)
+	for _, component := range components {
+		t.Run(component, func(t *testing.T) {
+			output, err := exec.Command(program(t, component), "--help").CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, output)
+			}
+			real := map[string]bool{}
+			for _, match := range flag.FindAllStringSubmatch(string(output), -1) {
+				// etcd's deprecated names, and what asks for help or the version.
+				if !strings.HasPrefix(match[1], "experimental-") && match[1] != "help" && match[1] != "version" {
+					real[match[1]] = true
+				}
+			}
+			if len(real) < 50 {
+				t.Fatalf("found only %d flags in the help text", len(real))
+			}
+			for name := range real {
+				if _, known := argumentRules[component][name]; !known {
+					t.Errorf("--%s has no rule", name)
+				}
+			}
+			for name := range argumentRules[component] {
+				// etcd lists --config-file apart from its flags.
+				if !real[name] && name != "config-file" {
+					t.Errorf("--%s has a rule but is no flag", name)
+				}
+			}
+		})
+	}
+}
+
+// TestRulesAreMeaningful keeps the tables honest.
+func TestRulesAreMeaningful(t *testing.T) {
+	check := func(where string, rule Rule) {
+		if rule.Merge == Locked && (rule.Control == "") == (rule.Field == "") {
+			t.Errorf("%s %s is locked by neither a control nor a field, or by both", where, rule.Name)
+		}
+		if rule.Control != "" && !controlPattern.MatchString(rule.Control) {
+			t.Errorf("%s %s: %q is no control that an exception could name", where, rule.Name, rule.Control)
+		}
+		if rule.accepts != nil && (rule.Bound == "" || rule.Control == "") {
+			t.Errorf("%s %s has a bound without words or control", where, rule.Name)
+		}
+	}
+	for _, component := range components {
+		for _, rule := range ArgumentRules(component) {
+			check(component, rule)
+		}
+	}
+	for _, rule := range KubeletRules() {
+		check("kubelet", rule)
+	}
+}
+
+func FuzzMergeArguments(f *testing.F) {
+	f.Add(ComponentAPIServer, "enable-admission-plugins", "AlwaysAdmit,,NodeRestriction", "CIS-1.2.10")
+	f.Add(ComponentAPIServer, "profiling", "true", "")
+	f.Add(ComponentControllerManager, "feature-gates", "a=b=c,=,kube:x=true", "M14")
+	f.Add(ComponentEtcd, "cipher-suites", ",", "M13")
+	f.Add("other", "", "\x00\n", "M99")
+	f.Fuzz(func(t *testing.T, component, flag, text, control string) {
+		c := isolated()
+		c.ExtraArgs = map[string]map[string]string{component: {flag: text}}
+		before := c.ExtraArgs[component]
+		err := c.Validate(now)
+		if !slices.Contains(components, component) {
+			if err == nil {
+				t.Fatalf("component %q was accepted", component)
+			}
+			return
+		}
+		after := c.arguments(component)
+		if err != nil && !slices.Equal(isolated().arguments(component), after) {
+			t.Fatalf("a refused value was rendered: %v", after)
+		}
+		// Without an exception no locked flag changes, whatever is written.
+		for _, rule := range ArgumentRules(component) {
+			want, wasSet := value(isolated().arguments(component), rule.Name)
+			got, isSet := value(after, rule.Name)
+			if rule.Merge == Locked && (want != got || wasSet != isSet) {
+				t.Fatalf("locked --%s became %q", rule.Name, got)
+			}
+			if isSet && rule.Merge != Locked && rule.accepts != nil && got != want && !rule.accepts(before[rule.Name]) {
+				t.Fatalf("--%s=%q is out of bounds", rule.Name, got)
+			}
+		}
+		for _, argument := range after {
+			if strings.ContainsAny(argument, "\n\x00") {
+				t.Fatalf("an argument breaks the line: %q", argument)
+			}
+		}
+		c.Exceptions = []Exception{accept(control)}
+		_ = c.Validate(now)
+		_ = c.arguments(component)
+	})
+}

@@ -1,0 +1,173 @@
+package hostconfig
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRealControlPlane starts the real programs with what the package renders,
+// without isolation, on loopback.
+func TestRealControlPlane(t *testing.T) {
+	for _, name := range []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler} {
+		program(t, name)
+	}
+	c := plain()
+	c.Paths.Root = t.TempDir()
+	c.Ports = freePorts(t)
+	c.OIDC = []OIDCIssuer{{URL: "https://127.0.0.1:1/issuer", Audiences: []string{"redoubt"}, RequiredClaims: map[string]string{"tenant": "a"}}}
+	accepted(t, c.Validate(time.Now()))
+	providePKI(t, c)
+	files, err := c.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encryption := Encryption{Keys: []EncryptionKey{{Name: "one", Secret: base64.StdEncoding.EncodeToString(make([]byte, 32))}}}
+	configuration, err := encryption.Configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, File{Path: c.Paths.Encryption(), Mode: modePrivate, Contents: configuration})
+	for _, file := range files {
+		writeFile(t, file.Path, []byte(file.Contents), os.FileMode(file.Mode))
+	}
+	for _, directory := range []string{c.Paths.EtcdData(), filepath.Dir(c.Paths.AuditLog())} {
+		if err := os.MkdirAll(directory, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	admin := httpClient(t, c, c.Authorities().Cluster, filepath.Join(c.Paths.Admin(), "client"))
+	anonymous := httpClient(t, c, c.Authorities().Cluster, "")
+	api := httpsURL("127.0.0.1", c.Ports.APIServer)
+
+	etcd := start(t, ComponentEtcd, c.EtcdArgs())
+	health := httpsURL("127.0.0.1", c.Ports.EtcdMetrics) + "/health"
+	reader := httpClient(t, c, c.Authorities().Etcd, filepath.Join(c.Paths.PKI(), "apiserver-etcd-client"))
+	etcd.until(t, "health over TLS", func() bool { return status(reader, health) == http.StatusOK })
+	if got := status(httpClient(t, c, c.Authorities().Etcd, ""), health); got != 0 {
+		t.Errorf("etcd's metrics answered %d to a client without a certificate", got)
+	}
+
+	server := start(t, ComponentAPIServer, c.APIServerArgs())
+	server.until(t, "/readyz for an anonymous request", func() bool { return status(anonymous, api+"/readyz") == http.StatusOK })
+	for path, want := range map[string]int{"/api": 401, "/version": 401, "/api/v1/secrets": 401, "/livez": 200, "/healthz": 200} {
+		if got := status(anonymous, api+path); got != want {
+			t.Errorf("anonymous %s: %d, want %d", path, got, want)
+		}
+	}
+	// The administrator exists but has no rights until the bootstrap objects do.
+	if got := status(admin, api+"/api/v1/secrets"); got != http.StatusForbidden {
+		t.Errorf("administrator without the bootstrap objects: %d, want 403", got)
+	}
+
+	manager := start(t, ComponentControllerManager, c.ControllerManagerArgs())
+	scheduler := start(t, ComponentScheduler, c.SchedulerArgs())
+	for d, port := range map[*daemon]int{manager: c.Ports.ControllerManager, scheduler: c.Ports.Scheduler} {
+		base := httpsURL("127.0.0.1", port)
+		d.until(t, "/healthz", func() bool { return status(anonymous, base+"/healthz") == http.StatusOK })
+		if got := status(anonymous, base+"/metrics"); got != http.StatusForbidden && got != http.StatusUnauthorized {
+			t.Errorf("%s: anonymous /metrics: %d", d.name, got)
+		}
+		if got := status(admin, base+"/debug/pprof/"); got == http.StatusOK {
+			t.Errorf("%s serves profiles", d.name)
+		}
+	}
+	if info, err := os.Stat(c.Paths.AuditLog()); err != nil || info.Size() == 0 {
+		t.Errorf("no audit log: %v", err)
+	}
+	realKubelet(t, c)
+}
+
+// realKubelet lets the real kubelet read its configuration, begin to join and
+// look for containerd. It gets no further, because neither a bootstrap token nor
+// containerd exists, and has changed nothing on the host by then.
+func realKubelet(t *testing.T, c ControlPlane) {
+	w := worker(t)
+	w.Paths.Root = t.TempDir()
+	w.APIServer = httpsURL("127.0.0.1", c.Ports.APIServer)
+	w.Ports = c.Ports
+	w.CgroupV1, w.Swap = true, true
+	ca, err := os.ReadFile(c.Paths.ClusterCA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.CACertificate = string(ca)
+	accepted(t, w.Validate(time.Now()))
+	files, err := w.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bootstrap, err := w.BootstrapKubeconfig("abcdef.0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, bootstrap) {
+		writeFile(t, file.Path, []byte(file.Contents), os.FileMode(file.Mode))
+	}
+	kubelet := start(t, "kubelet", append(w.KubeletArgs(), "--v=2"))
+	kubelet.until(t, "an attempt to join and to reach containerd", func() bool {
+		return strings.Contains(kubelet.output(), "Use the bootstrap credentials to request a cert") &&
+			strings.Contains(kubelet.output(), "validate CRI v1 runtime API for endpoint")
+	})
+	for _, complaint := range []string{"failed to load kubelet config", "failed to validate kubelet configuration", "has been deprecated", "unknown field"} {
+		if strings.Contains(kubelet.output(), complaint) {
+			t.Errorf("the kubelet says %q:\n%s", complaint, kubelet.tail())
+		}
+	}
+}
+
+// freePorts finds ports that nobody uses. They could be taken before they are
+// used; the programs would then say so.
+func freePorts(t *testing.T) Ports {
+	t.Helper()
+	var ports Ports
+	for _, each := range ports.named() {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		*each.Port = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
+
+func httpClient(t *testing.T, c ControlPlane, ca, certificate string) *http.Client {
+	t.Helper()
+	pem, err := os.ReadFile(ca + ".crt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// controller-manager and scheduler have the cluster's authority too.
+	configuration := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	configuration.RootCAs.AppendCertsFromPEM(pem)
+	if certificate != "" {
+		pair, err := tls.LoadX509KeyPair(certificate+".crt", certificate+".key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		configuration.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: configuration, DisableKeepAlives: true}}
+}
+
+// status gives the answer's status, or 0 without an answer.
+func status(client *http.Client, url string) int {
+	response, err := client.Get(url)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	_, _ = fmt.Fprint(io.Discard, response.Status)
+	return response.StatusCode
+}

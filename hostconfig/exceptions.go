@@ -1,0 +1,90 @@
+package hostconfig
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Exception is a risk that somebody accepted: it allows one control to be
+// changed, with a reason, until a day. Every exception appears in the evidence
+// report.
+type Exception struct {
+	// Control is the id of the control, as the refusal names it, for example
+	// "CIS-1.2.15" or "M14".
+	Control string `json:"control"`
+	// Reason says why the risk is accepted, in a sentence.
+	Reason string `json:"reason"`
+	// Expires is the last day on which the exception holds, as YYYY-MM-DD in
+	// UTC, or an RFC 3339 time.
+	Expires string `json:"expires"`
+}
+
+// minimumReason is the shortest reason that can say something: below it stand
+// "n/a", "none" and their like.
+const minimumReason = 10
+
+// controlPattern is the form of a control id: a recommendation of CIS
+// Kubernetes, or a row of the project's own list.
+var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|M[0-9]{2})$`)
+
+// expiry gives the first instant at which the exception no longer holds.
+func (e Exception) expiry() (time.Time, error) {
+	if day, err := time.Parse(time.DateOnly, e.Expires); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	return time.Parse(time.RFC3339, e.Expires)
+}
+
+// complete tells whether the exception has everything that the form demands.
+// Rendering knows no time, so it asks for this much only; expiry is for Validate.
+func (e Exception) complete() bool {
+	_, err := e.expiry()
+	return err == nil && controlPattern.MatchString(e.Control) && len(strings.TrimSpace(e.Reason)) >= minimumReason
+}
+
+// exceptions checks the form of each exception and that it still holds.
+func (p *problems) exceptions(field string, exceptions []Exception, now time.Time) {
+	seen := map[string]bool{}
+	for i, e := range exceptions {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if !controlPattern.MatchString(e.Control) {
+			p.add(at+".control", fmt.Sprintf("%q is not a control id", e.Control),
+				"write the id that the refusal named, for example CIS-1.2.15 or M14")
+		}
+		if seen[e.Control] {
+			p.add(at+".control", fmt.Sprintf("%q is excepted twice", e.Control),
+				"keep one exception for each control, so that its expiry is not ambiguous")
+		}
+		seen[e.Control] = true
+		if len(strings.TrimSpace(e.Reason)) < minimumReason {
+			p.add(at+".reason", "an exception needs a reason",
+				fmt.Sprintf("say in a sentence of at least %d characters why the risk is accepted, and by whom", minimumReason))
+		}
+		end, err := e.expiry()
+		switch {
+		case err != nil:
+			p.add(at+".expires", fmt.Sprintf("%q is not a date", e.Expires),
+				"write the last day on which it holds, for example 2027-01-31")
+		case !now.Before(end):
+			p.add(at+".expires", fmt.Sprintf("the exception for %s expired on %s", e.Control, e.Expires),
+				"remove the exception and what it allowed, or review the risk and set a new day")
+		}
+	}
+}
+
+// excepted tells whether a complete exception names the control.
+func excepted(exceptions []Exception, control string) bool {
+	for _, e := range exceptions {
+		if control != "" && e.Control == control && e.complete() {
+			return true
+		}
+	}
+	return false
+}
+
+// acceptRisk is the remedy of every refusal that an exception can lift.
+func acceptRisk(control string) string {
+	return fmt.Sprintf("leave the hardened value, or accept the risk with an entry in exceptions: control %s, a reason and an expiry", control)
+}

@@ -1,0 +1,6 @@
+// Package baseline holds components of Kubernetes objects that every hardened
+// cluster gets. They need a kubernetes.Provider and nothing else, so they serve
+// any cluster, whoever made it.
+package baseline
+
+const tenantToken = "redoubt:baseline:Tenant"

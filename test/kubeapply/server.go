@@ -1,0 +1,152 @@
+package kubeapply
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// Package is the Pulumi package this provider serves.
+const Package = "kubernetes"
+
+// Version is the plugin version it reports: that of the Go SDK the repository is written against.
+const Version = "4.24.0"
+
+// Options tune a Server. The zero value is what a deployment wants.
+type Options struct {
+	// Patience bounds how long an operation retries while the API server refuses connections or does not know a kind
+	// yet. 15 s when zero: an API server restarts in about 5 s, and a person waits no longer without being told.
+	Patience time.Duration
+	// ReadyTimeout bounds the wait for readiness and for deletion where neither the resource's custom timeout nor the
+	// annotation pulumi.com/timeoutSeconds says otherwise. 5 minutes when zero, as the official provider.
+	ReadyTimeout time.Duration
+	// DeleteUnreachable drops objects from the state, instead of failing, when their cluster cannot be reached. It is
+	// also set by the provider's deleteUnreachable and by PULUMI_K8S_DELETE_UNREACHABLE=true.
+	DeleteUnreachable bool
+}
+
+// Server answers the engine. One Server serves one provider resource of one operation.
+type Server struct {
+	pulumirpc.UnimplementedResourceProviderServer
+
+	options Options
+	ctx     context.Context // cancelled by Cancel: ends every wait
+	cancel  context.CancelFunc
+
+	mu       sync.Mutex
+	settings settings
+	cluster  *cluster
+	engine   pulumirpc.EngineClient
+	conn     *grpc.ClientConn
+}
+
+// New returns a provider that is not configured yet.
+func New(options Options) *Server {
+	if options.Patience == 0 {
+		options.Patience = 15 * time.Second
+	}
+	if options.ReadyTimeout == 0 {
+		options.ReadyTimeout = 5 * time.Minute
+	}
+	if os.Getenv("PULUMI_K8S_DELETE_UNREACHABLE") == "true" {
+		options.DeleteUnreachable = true
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Server{options: options, ctx: ctx, cancel: cancel}
+}
+
+// Attach remembers the engine that drives this provider, for status lines and warnings.
+func (s *Server) Attach(_ context.Context, req *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	conn, err := grpc.NewClient("passthrough:///"+req.GetAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, status.Errorf(codes.Unavailable, "connecting to the engine at %s: %v", req.GetAddress(), err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+	s.conn, s.engine = conn, pulumirpc.NewEngineClient(conn)
+	return &emptypb.Empty{}, nil
+}
+
+// GetPluginInfo reports the version.
+func (s *Server) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: Version}, nil
+}
+
+// Cancel ends every wait; operations under way return an error that says so.
+func (s *Server) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	s.cancel()
+	return &emptypb.Empty{}, nil
+}
+
+// Close releases the connection to the engine.
+func (s *Server) Close() error {
+	s.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Close()
+	s.conn, s.engine = nil, nil
+	return err
+}
+
+const officialPlugin = "install the official one: pulumi plugin install resource kubernetes v" + Version
+
+// Invoke refuses: every function of the package renders or reads something this stand-in does not.
+func (s *Server) Invoke(_ context.Context, req *pulumirpc.InvokeRequest) (*pulumirpc.InvokeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented,
+		"the function %s is not served by this stand-in for the kubernetes plugin: write the objects as resources, or %s",
+		req.GetTok(), officialPlugin)
+}
+
+// Call refuses: the package has no methods that this stand-in serves.
+func (s *Server) Call(_ context.Context, req *pulumirpc.CallRequest) (*pulumirpc.CallResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented,
+		"the method %s is not served by this stand-in for the kubernetes plugin; %s", req.GetTok(), officialPlugin)
+}
+
+// Construct refuses: the package's components (Helm charts, YAML and Kustomize folders) are not served.
+func (s *Server) Construct(_ context.Context, req *pulumirpc.ConstructRequest) (*pulumirpc.ConstructResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented,
+		"the component %s is not served by this stand-in for the kubernetes plugin: write the objects as resources, or %s",
+		req.GetType(), officialPlugin)
+}
+
+// GetSchema refuses: a program in Go, the only one that meets this stand-in, does not ask for it.
+func (s *Server) GetSchema(context.Context, *pulumirpc.GetSchemaRequest) (*pulumirpc.GetSchemaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "this stand-in for the kubernetes plugin has no schema; "+officialPlugin)
+}
+
+// operation is a context that ends with the request or when the engine cancels.
+func (s *Server) operation(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// log shows a message beside a resource in the engine's progress. An ephemeral one is a status line that the next
+// replaces. Losing a message never fails an operation.
+func (s *Server) log(ctx context.Context, urn resource.URN, severity pulumirpc.LogSeverity, ephemeral bool, message string) {
+	s.mu.Lock()
+	engine := s.engine
+	s.mu.Unlock()
+	if engine == nil {
+		return
+	}
+	_, _ = engine.Log(ctx, &pulumirpc.LogRequest{
+		Severity: severity, Message: message, Urn: string(urn), Ephemeral: ephemeral,
+	})
+}

@@ -1,0 +1,61 @@
+package local
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+)
+
+// etcdAddress is the client listener, as a process of the control plane sees it.
+const etcdAddress = "127.0.0.1:2379"
+
+// etcdClient connects to etcd from the control plane's network. A nil
+// certificate presents none.
+func (c *Cluster) etcdClient(t testing.TB, certificate *tls.Certificate) *clientv3.Client {
+	t.Helper()
+	pool, err := c.authorityPool("etcd-ca")
+	require.NoError(t, err)
+	config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	if certificate != nil {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
+	}
+	dial := c.DialFrom(c.ControlPlane.Name)
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{"https://" + etcdAddress}, DialTimeout: 5 * time.Second, TLS: config, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return dial(ctx, "tcp", etcdAddress)
+		})},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// apiServersEtcdCertificate is the one certificate that may read etcd.
+func (c *Cluster) apiServersEtcdCertificate(t testing.TB) *tls.Certificate {
+	t.Helper()
+	return c.pairOf(t, c.ControlPlane.Name, "/etc/kubernetes/pki/apiserver-etcd-client")
+}
+
+// stored reads the bytes that etcd holds under a prefix.
+func stored(ctx context.Context, client *clientv3.Client, prefix string) (map[string][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	response, err := client.Get(ctx, prefix, clientv3.WithPrefix())
+	if err != nil {
+		return nil, fmt.Errorf("reading %s from etcd: %w", prefix, err)
+	}
+	values := map[string][]byte{}
+	for _, kv := range response.Kvs {
+		values[string(kv.Key)] = kv.Value
+	}
+	return values, nil
+}

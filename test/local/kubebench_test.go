@@ -1,0 +1,145 @@
+package local
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+var benchmarkChecks = []check{
+	{"M36_kube_bench_on_the_control_plane", isolation, benchControlPlane},
+	{"M36_kube_bench_on_the_workers", worker, benchWorkers},
+}
+
+// exceptionsFile is the one list of accepted FAILs.
+const exceptionsFile = "kube-bench-exceptions.yaml"
+
+// benchControlPlane also needs a pod to exist: kube-bench judges an empty list
+// of pods as a failure of 5.1.6, and would judge nothing in 5.2.
+func benchControlPlane(t *testing.T, c *Cluster) {
+	_, err := c.createPod(t, unscheduled())
+	require.NoError(t, err)
+	findings := c.bench(t, c.ControlPlane.Name, "master,etcd,controlplane,policies")
+	// A check that could not look is no pass: the parts must all have run.
+	for _, prefix := range []string{"1.1.", "1.2.", "1.3.", "1.4.", "2.", "3.", "5.1.", "5.2."} {
+		assert.NotZero(t, withPrefix(findings, prefix), "no check of section %s ran", prefix)
+	}
+	assert.GreaterOrEqual(t, totals(findings)["PASS"], 60)
+}
+
+func benchWorkers(t *testing.T, c *Cluster) {
+	for _, node := range c.Nodes {
+		findings := c.bench(t, node.Name, "node")
+		assert.GreaterOrEqual(t, totals(findings)["PASS"], 15, node.Name)
+	}
+}
+
+func withPrefix(findings map[string]finding, prefix string) int {
+	count := 0
+	for id := range findings {
+		if strings.HasPrefix(id, prefix) {
+			count++
+		}
+	}
+	return count
+}
+
+// bench runs kube-bench inside a machine, where it sees that machine's
+// processes and files at their standard paths, and judges the raw result.
+func (c *Cluster) bench(t *testing.T, name, targets string) map[string]finding {
+	t.Helper()
+	exceptions, err := readExceptions(exceptionsFile)
+	require.NoError(t, err)
+	config, benchmark, err := benchConfigDir(c.root)
+	require.NoError(t, err)
+	_, err = exec.LookPath("jq")
+	require.NoError(t, err, "kube-bench's checks of policies need jq, and pass on nothing without it: apt-get install jq")
+
+	// The machine's /var is the only part of its disk that takes files.
+	inside := filepath.Join("/var/lib", randomName("verify"))
+	outside := filepath.Join(c.MachineDir(name), inside)
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(outside)) })
+	require.NoError(t, os.MkdirAll(outside, 0o700))
+	require.NoError(t, copyTree(filepath.Join(config, benchmark), filepath.Join(outside, "cfg", benchmark)))
+	require.NoError(t, copyFile(filepath.Join(config, "config.yaml"), filepath.Join(outside, "cfg", "config.yaml"), 0o600))
+	for _, program := range []string{"kube-bench", "kubectl"} {
+		require.NoError(t, copyFile(c.Binary(program), filepath.Join(outside, "bin", program), 0o700))
+	}
+	c.writeKubeconfig(t, filepath.Join(outside, "kubeconfig"), name)
+
+	cmd := c.command(t.Context(), name, "env",
+		"PATH="+inside+"/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"KUBECONFIG="+inside+"/kubeconfig", "HOME="+inside,
+		inside+"/bin/kube-bench", "run", "--targets", targets, "--benchmark", benchmark,
+		"--config-dir", inside+"/cfg", "--config", inside+"/cfg/config.yaml", "--json")
+	var out, faults bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &faults
+	require.NoError(t, cmd.Run(), faults.String())
+	findings, err := parseBench(out.Bytes())
+	require.NoError(t, err, faults.String())
+	counted := totals(findings)
+	t.Logf("%s, kube-bench %s (%s): %d PASS, %d FAIL, %d WARN (to be judged by hand), %d INFO; %d exceptions on the list",
+		name, benchmark, targets, counted["PASS"], counted["FAIL"], counted["WARN"], counted["INFO"], len(exceptions))
+	assert.NoError(t, judge(findings, exceptions))
+	return findings
+}
+
+// writeKubeconfig gives a program inside a machine all rights for ten minutes.
+func (c *Cluster) writeKubeconfig(t *testing.T, path, from string) {
+	t.Helper()
+	certificate, key := encodePair(t, c.masters(t).certificate)
+	authority, err := os.ReadFile(c.Path(c.ControlPlane.Name, "/etc/kubernetes/pki/ca.crt"))
+	require.NoError(t, err)
+	config := clientcmdapi.NewConfig()
+	config.Clusters["c"] = &clientcmdapi.Cluster{Server: c.endpointFor(from), CertificateAuthorityData: authority}
+	config.AuthInfos["u"] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate, ClientKeyData: key}
+	config.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
+	config.CurrentContext = "x"
+	require.NoError(t, clientcmd.WriteToFile(*config, path)) // mode 0600
+}
+
+func TestJudge(t *testing.T) {
+	findings, err := parseBench([]byte(`{"Controls":[{"node_type":"master","tests":[{"results":[
+		{"test_number":"1.1.1","status":"FAIL","test_desc":"a"},{"test_number":"1.2.1","status":"PASS"},{"test_number":"1.3.1","status":"WARN"}]}]}]}`))
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"FAIL": 1, "PASS": 1, "WARN": 1}, totals(findings))
+
+	require.ErrorContains(t, judge(findings, nil), "FAIL 1.1.1")
+	accepted := map[string]benchException{"1.1.1": {}}
+	require.NoError(t, judge(findings, accepted))
+	accepted["1.2.1"] = benchException{}
+	require.ErrorContains(t, judge(findings, accepted), "1.2.1 is listed as an exception and does not fail")
+	delete(accepted, "1.2.1")
+	accepted["4.1.1"] = benchException{} // a check of another machine
+	require.NoError(t, judge(findings, accepted))
+
+	_, err = parseBench([]byte(`{"Controls":[]}`))
+	require.ErrorContains(t, err, "ran no check")
+	_, err = parseBench([]byte("no such benchmark"))
+	require.Error(t, err)
+}
+
+func TestReviewedExceptions(t *testing.T) {
+	exceptions, err := readExceptions(exceptionsFile)
+	require.NoError(t, err)
+	require.NotEmpty(t, exceptions)
+	for content, want := range map[string]string{
+		"exceptions: [{id: '1', reason: short, reviewed: '2026-01-01'}]":                                                      "a reason",
+		"exceptions: [{id: '1', reason: long enough to be a sentence, reviewed: soon}]":                                       "YYYY-MM-DD",
+		"exceptions: [{id: '1', reason: long enough to be a sentence, expires: '2026-01-01'}]":                                "unknown field",
+		"exceptions: [" + strings.Repeat("{id: '1', reason: long enough to be a sentence, reviewed: '2026-01-01'},", 2) + "]": "twice",
+	} {
+		path := filepath.Join(t.TempDir(), "list.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := readExceptions(path)
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -1,0 +1,264 @@
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// session is the environment while one operation has it.
+type session struct {
+	stack    auto.Stack
+	project  string
+	observer *observer
+	close    func()
+}
+
+// open prepares the engine for an operation: the lock, what an interrupted run left, the settings, the providers.
+func (d *Driver) open(ctx context.Context, operation Operation) (s *session, err error) {
+	if d.problem != nil {
+		return nil, d.problem
+	}
+	if err := os.MkdirAll(d.work(), 0o700); err != nil {
+		return nil, err
+	}
+	var closers []func()
+	undo := func() {
+		for _, f := range slices.Backward(closers) {
+			f()
+		}
+	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	release, err := d.take()
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, release)
+	if err := d.prepareHome(); err != nil {
+		return nil, err
+	}
+	s = &session{observer: observe(), close: undo}
+	if s.project, err = d.writeProject(); err != nil {
+		return nil, err
+	}
+	if err := d.breakStaleLocks(ctx, s.project); err != nil {
+		return nil, err
+	}
+	if err := d.writeSettings(); err != nil {
+		return nil, err
+	}
+	passphrase, err := d.passphrase()
+	if err != nil {
+		return nil, err
+	}
+	attach, detach, err := d.attach(operation)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, detach)
+	cli, err := newCommand(d.options.BinDirectory, d.environment(attach, passphrase, operation))
+	if err != nil {
+		return nil, err
+	}
+	cli.known = d.knownAnswers(s)
+	workspace, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(d.work()), auto.PulumiHome(d.home()), auto.Pulumi(cli),
+		auto.SecretsProvider("passphrase"), auto.Program(d.guarded()))
+	if err != nil {
+		return nil, err
+	}
+	if s.stack, err = auto.UpsertStack(ctx, d.options.Environment, workspace); err != nil {
+		return nil, errors.New(explain(lastWords(err), d.options.StateDirectory))
+	}
+	return s, d.clearPending(ctx, s.stack, s.project)
+}
+
+// knownAnswers saves starting the CLI for what is known: a stack whose state exists need not be selected, and after an
+// operation the outputs came with its events. The history is not read at all.
+func (d *Driver) knownAnswers(s *session) func([]string) (string, bool) {
+	return func(args []string) (string, bool) {
+		if len(args) < 2 || args[0] != "stack" {
+			return "", false
+		}
+		switch args[1] {
+		case "select":
+			return "", d.exists(s.project)
+		case "history":
+			return "[]", true
+		case "output":
+			return "{}", s.observer != nil
+		}
+		return "", false
+	}
+}
+
+// guarded is the program with its panics turned into an error and a file: a Go stack tells a person nothing.
+func (d *Driver) guarded() pulumi.RunFunc {
+	return func(ctx *pulumi.Context) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				file := filepath.Join(d.work(), "panic.txt")
+				_ = os.WriteFile(file, fmt.Appendf(nil, "%v\n\n%s", r, debug.Stack()), 0o600)
+				err = fmt.Errorf("the program stopped at a programming error: %v. Please report it with %s", r, file)
+			}
+		}()
+		return d.options.Program(ctx)
+	}
+}
+
+// run does one operation and gathers its result.
+func (d *Driver) run(ctx context.Context, operation Operation, do func(*session, io.Writer) error) (Result, error) {
+	started := time.Now()
+	result := Result{Operation: operation, Environment: d.options.Environment}
+	s, err := d.open(ctx, operation)
+	if err != nil {
+		return result, err
+	}
+	defer s.close()
+	progress := &progressWriter{to: d.options.Output}
+	err = do(s, progress)
+	progress.flush()
+	s.observer.finish()
+	o := s.observer
+	result.Changes, result.Steps, result.Warnings, result.Events = o.changes, o.steps, o.warnings, o.events
+	result.Phases = phases(o.steps, d.options.Phases)
+	result.Duration = time.Since(started)
+	if err != nil {
+		return result, d.failure(ctx, operation, o, err)
+	}
+	if operation == Up || operation == Refresh {
+		if result.Outputs, err = s.outputs(ctx); err != nil {
+			return result, err
+		}
+	}
+	return result, nil
+}
+
+// outputs are the stack's with secrets readable.
+func (s *session) outputs(ctx context.Context) (auto.OutputMap, error) {
+	if s.observer != nil {
+		if known, ok := s.observer.known(); ok {
+			return known, nil
+		}
+		s.observer = nil // ask the CLI
+	}
+	return s.stack.Outputs(ctx)
+}
+
+func (d *Driver) color() string {
+	if d.options.Color {
+		return "always"
+	}
+	return "never"
+}
+
+// Up makes the environment what its settings say.
+func (d *Driver) Up(ctx context.Context) (Result, error) {
+	started := time.Now()
+	result, err := d.run(ctx, Up, func(s *session, progress io.Writer) error {
+		options := []optup.Option{optup.ProgressStreams(progress), optup.EventStreams(s.observer.channel), optup.Color(d.color()),
+			optup.SuppressOutputs(), optup.PolicyPacks(d.options.PolicyPacks...)}
+		if d.options.Refresh {
+			options = append(options, optup.Refresh())
+		}
+		_, err := s.stack.Up(ctx, options...)
+		return err
+	})
+	if err != nil || d.options.Verify == nil {
+		return result, err
+	}
+	result.Verified, err = d.options.Verify(ctx, result)
+	result.Duration = time.Since(started)
+	return result, err
+}
+
+// Preview tells what Up would do.
+func (d *Driver) Preview(ctx context.Context) (Result, error) {
+	return d.run(ctx, Preview, func(s *session, progress io.Writer) error {
+		options := []optpreview.Option{optpreview.ProgressStreams(progress), optpreview.EventStreams(s.observer.channel),
+			optpreview.Color(d.color()), optpreview.Diff(), optpreview.SuppressOutputs(), optpreview.PolicyPacks(d.options.PolicyPacks...)}
+		if d.options.Refresh {
+			options = append(options, optpreview.Refresh())
+		}
+		_, err := s.stack.Preview(ctx, options...)
+		return err
+	})
+}
+
+// Refresh records what really exists. The updates of its result are drift, which the next Up repairs.
+func (d *Driver) Refresh(ctx context.Context) (Result, error) {
+	return d.run(ctx, Refresh, func(s *session, progress io.Writer) error {
+		_, err := s.stack.Refresh(ctx, optrefresh.ProgressStreams(progress), optrefresh.EventStreams(s.observer.channel),
+			optrefresh.Color(d.color()), optrefresh.Diff(), optrefresh.SuppressOutputs())
+		return err
+	})
+}
+
+// Outputs reads the stack's outputs without changing anything.
+func (d *Driver) Outputs(ctx context.Context) (auto.OutputMap, error) {
+	if d.problem != nil {
+		return nil, d.problem
+	}
+	if project, err := d.projectName(); err != nil {
+		return nil, err
+	} else if !d.exists(project) {
+		return nil, fmt.Errorf("environment %s does not exist: make it with `make up ENV=%s`", d.options.Environment, d.options.Environment)
+	}
+	s, err := d.open(ctx, Preview)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	s.observer.finish()
+	s.observer = nil
+	return s.outputs(ctx)
+}
+
+// Destroy removes the environment: its resources, its stack, its directory. Other environments stay. An environment
+// that does not exist, or half, is removed as far as it does.
+func (d *Driver) Destroy(ctx context.Context) (Result, error) {
+	if d.problem != nil {
+		return Result{}, d.problem
+	}
+	result := Result{Operation: Destroy, Environment: d.options.Environment}
+	project, err := d.projectName()
+	if err != nil {
+		return result, err
+	}
+	if d.exists(project) {
+		result, err = d.run(ctx, Destroy, func(s *session, progress io.Writer) error {
+			if _, err := s.stack.Destroy(ctx, optdestroy.ProgressStreams(progress), optdestroy.EventStreams(s.observer.channel),
+				optdestroy.Color(d.color()), optdestroy.SuppressOutputs()); err != nil {
+				return err
+			}
+			return s.stack.Workspace().RemoveStack(ctx, d.options.Environment)
+		})
+		if err != nil {
+			return result, err
+		}
+	}
+	if d.options.Sweep != nil {
+		if err := d.options.Sweep(ctx, d.Directory()); err != nil {
+			return result, err
+		}
+	}
+	locks := filepath.Join(d.backend(), ".pulumi", "locks", "organization", project, d.options.Environment)
+	history := filepath.Join(d.backend(), ".pulumi", "history", project, d.options.Environment)
+	return result, errors.Join(os.RemoveAll(d.Directory()), os.RemoveAll(d.work()), os.RemoveAll(locks), os.RemoveAll(history))
+}

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	auditinternal "k8s.io/apiserver/pkg/apis/audit"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+	"k8s.io/apiserver/pkg/apis/audit/validation"
 )
 
 // AuditRequest is a request as an audit policy sees it.
@@ -112,11 +114,17 @@ func (p *problems) auditPolicy(field string, policy *auditv1.Policy) {
 		p.add(field, "is not a Policy of audit.k8s.io/v1 with rules", "begin with apiVersion: audit.k8s.io/v1 and kind: Policy")
 		return
 	}
-	for i, rule := range policy.Rules {
-		if !slices.Contains(auditLevels, rule.Level) {
-			p.add(fmt.Sprintf("%s.rules[%d].level", field, i), quote(string(rule.Level))+" is not a level", "write None, Metadata, Request or RequestResponse")
-			return
+	// The API server's own rules of form, or it would refuse to start.
+	var internal auditinternal.Policy
+	if err := auditv1.Convert_v1_Policy_To_audit_Policy(policy.DeepCopy(), &internal, nil); err != nil {
+		p.add(field, "cannot be read: "+err.Error(), "write a Policy of audit.k8s.io/v1")
+		return
+	}
+	if found := validation.ValidatePolicy(&internal); len(found) > 0 {
+		for _, each := range found {
+			p.add(field+"."+each.Field, each.ErrorBody(), "write what the API server accepts")
 		}
+		return
 	}
 	for _, stages := range auditStages(policy) {
 		for _, stage := range []auditv1.Stage{auditv1.StageResponseComplete, auditv1.StageResponseStarted, auditv1.StagePanic} {

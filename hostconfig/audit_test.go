@@ -145,7 +145,8 @@ func TestCustomAuditPolicies(t *testing.T) {
 		"responses hidden":         {strings.Replace(good, "rules:", "omitStages: [ResponseComplete]\nrules:", 1), "ResponseComplete"},
 		"panics hidden by a rule":  {good + "  omitStages: [Panic]\n", "Panic"},
 		"unknown field":            {good + "  levle: None\n", "not an audit policy"},
-		"unknown level":            {head + "rules:\n- level: Full\n", "not a level"},
+		"unknown level":            {head + "rules:\n- level: Full\n", "Unsupported value"},
+		"two kinds of resources":   {good + "  nonResourceURLs: [/x]\n  resources: [{group: ''}]\n", "cannot apply to both"},
 		"no rules":                 {head, "with rules"},
 		"other kind":               {"kind: ConfigMap\napiVersion: v1\nrules: [{level: Request}]\n", "audit.k8s.io/v1"},
 	} {
@@ -200,4 +201,25 @@ func TestAuditLevelsAgreeWithUpstream(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzAuditPolicy: what is accepted is accepted by the API server too.
+func FuzzAuditPolicy(f *testing.F) {
+	const head = "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
+	f.Add(head + "rules:\n- level: None\n")
+	f.Add(head + "rules:\n- level: Metadata\n  resources:\n  - group: ''\n    resources: [secrets, configmaps, serviceaccounts/token]\n  - group: authentication.k8s.io\n- level: Request\n")
+	f.Add(head + "rules: [{level: Request, nonResourceURLs: ['/a*b']}]\n")
+	f.Add("{}")
+	f.Fuzz(func(t *testing.T, document string) {
+		c := isolated()
+		c.Audit.Policy = document
+		if err := c.Validate(now); err != nil || document == "" {
+			return
+		}
+		file, err := c.auditPolicyFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		upstream(t, file.Contents)
+	})
 }

@@ -1,11 +1,11 @@
 package hostconfig
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"fmt"
-	"io"
+	"encoding/json"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
 )
 
 // TestRealControlPlane starts the real programs with what the package renders,
@@ -26,7 +28,7 @@ func TestRealControlPlane(t *testing.T) {
 	c.Ports = freePorts(t)
 	c.OIDC = []OIDCIssuer{{URL: "https://127.0.0.1:1/issuer", Audiences: []string{"redoubt"}, RequiredClaims: map[string]string{"tenant": "a"}}}
 	accepted(t, c.Validate(time.Now()))
-	providePKI(t, c)
+	cluster := providePKI(t, c)
 	files, err := c.Files()
 	if err != nil {
 		t.Fatal(err)
@@ -65,10 +67,7 @@ func TestRealControlPlane(t *testing.T) {
 			t.Errorf("anonymous %s: %d, want %d", path, got, want)
 		}
 	}
-	// The administrator exists but has no rights until the bootstrap objects do.
-	if got := status(admin, api+"/api/v1/secrets"); got != http.StatusForbidden {
-		t.Errorf("administrator without the bootstrap objects: %d, want 403", got)
-	}
+	realRights(t, c, cluster, server, admin)
 
 	manager := start(t, ComponentControllerManager, c.ControllerManagerArgs())
 	scheduler := start(t, ComponentScheduler, c.SchedulerArgs())
@@ -86,6 +85,58 @@ func TestRealControlPlane(t *testing.T) {
 		t.Errorf("no audit log: %v", err)
 	}
 	realKubelet(t, c)
+}
+
+// realRights creates the bootstrap objects and tries what the administrator may
+// do with them: run the cluster, but not gain more than that.
+func realRights(t *testing.T, c ControlPlane, cluster authority, server *daemon, admin *http.Client) {
+	api := httpsURL("127.0.0.1", c.Ports.APIServer)
+	if got := status(admin, api+"/api/v1/secrets"); got != http.StatusForbidden {
+		t.Errorf("administrator without the bootstrap objects: %d, want 403", got)
+	}
+	masters := filepath.Join(t.TempDir(), "masters")
+	cluster.issue(t, LeafCertificate{CommonName: "test", Organizations: []string{"system:masters"}, Client: true, CertFile: masters + ".crt", KeyFile: masters + ".key"})
+	root := httpClient(t, c, c.Authorities().Cluster, masters)
+	const rbac = "/apis/rbac.authorization.k8s.io/v1/"
+	for _, object := range BootstrapObjects() {
+		resource := strings.ToLower(object.GetObjectKind().GroupVersionKind().Kind) + "s"
+		if got := post(t, root, api+rbac+resource, object); got != http.StatusCreated {
+			t.Fatalf("%s: %d", resource, got)
+		}
+	}
+	server.until(t, "rights of the administrator", func() bool { return status(admin, api+"/api/v1/secrets") == http.StatusOK })
+	for name, each := range map[string]struct {
+		rules []rbacv1.PolicyRule
+		want  int
+	}{
+		"tenant":   {[]rbacv1.PolicyRule{rule("", "get list", "pods", "secrets"), rule("apps", "create", "deployments")}, http.StatusCreated},
+		"wildcard": {[]rbacv1.PolicyRule{rule("*", "*", "*")}, http.StatusForbidden},
+		"exec":     {[]rbacv1.PolicyRule{rule("", "get", "nodes/proxy")}, http.StatusForbidden},
+		"sign":     {[]rbacv1.PolicyRule{rule("certificates.k8s.io", "approve", "signers")}, http.StatusForbidden},
+	} {
+		if got := post(t, admin, api+rbac+"clusterroles", clusterRole(name, each.rules)); got != each.want {
+			t.Errorf("administrator writes the role %s: %d, want %d", name, got, each.want)
+		}
+	}
+	binding := clusterRoleBinding("takeover", "cluster-admin", group(GroupPlatformAdmins))
+	if got := post(t, admin, api+rbac+"clusterrolebindings", binding); got != http.StatusForbidden {
+		t.Errorf("administrator binds cluster-admin: %d, want 403", got)
+	}
+}
+
+// post creates an object and gives the answer's status.
+func post(t *testing.T, client *http.Client, url string, object any) int {
+	t.Helper()
+	body, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Post(url, "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
 }
 
 // realKubelet lets the real kubelet read its configuration, begin to join and
@@ -168,6 +219,5 @@ func status(client *http.Client, url string) int {
 		return 0
 	}
 	defer response.Body.Close()
-	_, _ = fmt.Fprint(io.Discard, response.Status)
 	return response.StatusCode
 }

@@ -11,10 +11,11 @@ import (
 )
 
 // disabledContainerdPlugins are parts of containerd that a Kubernetes node does
-// not use: snapshotters other than overlayfs, the runtime of the first
-// generation, tracing exporters, the restart monitor and /opt manager of
-// containerd's own client, and NRI, which lets a program on the host change any
-// container. Names that a version does not know are ignored by it.
+// not use: snapshotters other than overlayfs, tracing exporters, the restart
+// monitor and /opt manager of containerd's own client, and NRI, which lets a
+// program on the host change any container. Names that a version does not know
+// are ignored by it. The runtime of the first generation stays: the task service
+// of 1.6 does not start without it.
 var disabledContainerdPlugins = []string{
 	"io.containerd.internal.v1.opt",
 	"io.containerd.internal.v1.restart",

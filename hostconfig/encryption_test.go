@@ -14,7 +14,7 @@ func key(name string, fill byte, provider EncryptionProvider) EncryptionKey {
 }
 
 func encryptions() map[string]Encryption {
-	plugin := &KMS{Name: "vault", Endpoint: "unix:///var/run/kms/vault.sock"}
+	plugin := &KMS{Name: "vault", Endpoint: "unix:///run/kms/vault.sock"}
 	return map[string]Encryption{
 		"secretbox":           {Keys: []EncryptionKey{key("two", 'b', ""), key("one", 'a', "")}},
 		"aescbc":              {Provider: EncryptionAESCBC, Keys: []EncryptionKey{key("one", 'a', "")}, Resources: []string{"secrets", "widgets.example.org"}},

@@ -1,8 +1,6 @@
 package hostconfig
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -42,26 +40,6 @@ func (w Worker) KubeletConfiguration() (*kubeletv1beta1.KubeletConfiguration, er
 	w = w.WithDefaults()
 	configuration, refused := w.mergeKubelet()
 	return configuration, problems(refused).join()
-}
-
-func (w Worker) kubeletFile() (File, error) {
-	configuration, err := w.KubeletConfiguration()
-	if err != nil {
-		return File{}, fmt.Errorf("kubelet configuration: %w", err)
-	}
-	fields, err := jsonFields(*configuration)
-	if err != nil {
-		return File{}, fmt.Errorf("kubelet configuration: %w", err)
-	}
-	// The upstream type leaves a zero out; an auditor should read it.
-	if _, written := fields["readOnlyPort"]; !written {
-		fields["readOnlyPort"] = json.RawMessage("0")
-	}
-	contents, err := renderYAML(fields)
-	if err != nil {
-		return File{}, fmt.Errorf("kubelet configuration: %w", err)
-	}
-	return File{Path: w.Paths.KubeletConfig(), Mode: modePrivate, Owner: ownerRoot, Contents: contents}, nil
 }
 
 func pointer[T any](value T) *T { return &value }

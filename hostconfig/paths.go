@@ -51,7 +51,7 @@ func (p Paths) AuditLog() string { return p.at("/var/log/kubernetes/audit.log") 
 func (p Paths) Encryption() string { return p.at("/etc/kubernetes/encryption/config.yaml") }
 
 // KMSDir holds the sockets of KMS plugins.
-func (p Paths) KMSDir() string { return p.at("/var/run/kms") }
+func (p Paths) KMSDir() string { return p.at("/run/kms") }
 
 // Authentication is the API server's AuthenticationConfiguration.
 func (p Paths) Authentication() string { return p.at("/etc/kubernetes/authentication.yaml") }

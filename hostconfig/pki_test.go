@@ -101,8 +101,8 @@ func writeFile(t *testing.T, path string, contents []byte, mode os.FileMode) {
 }
 
 // providePKI writes everything that ControlPlane.Authorities asks for, and every
-// leaf certificate.
-func providePKI(t *testing.T, c ControlPlane) {
+// leaf certificate. It gives the cluster's authority.
+func providePKI(t *testing.T, c ControlPlane) authority {
 	t.Helper()
 	files := c.Authorities()
 	issuers := map[string]authority{}
@@ -127,4 +127,5 @@ func providePKI(t *testing.T, c ControlPlane) {
 		}
 		issuer.issue(t, leaf)
 	}
+	return issuers[files.Cluster]
 }

@@ -60,10 +60,16 @@ func (d *daemon) tail() string {
 	return strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
 
+// start runs one of the pinned programs.
 func start(t *testing.T, name string, arguments []string) *daemon {
 	t.Helper()
-	d := &daemon{name: name, exited: make(chan struct{})}
-	command := exec.Command(program(t, name), arguments...)
+	return startPath(t, program(t, name), arguments)
+}
+
+func startPath(t *testing.T, path string, arguments []string) *daemon {
+	t.Helper()
+	d := &daemon{name: filepath.Base(path), exited: make(chan struct{})}
+	command := exec.Command(path, arguments...)
 	command.Dir = t.TempDir()
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + command.Dir}
 	command.Stdout, command.Stderr = d, d

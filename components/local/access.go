@@ -6,13 +6,13 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// adminKubeconfig is the administrator's kubeconfig. It holds no credential: it
-// points to a certificate of 24 hours that the control plane's agent renews
-// (M34), so the text never changes.
-func (p plan) adminKubeconfig() (hostconfig.File, error) {
-	file := func(name string) string { return filepath.Join(p.adminDir(), name) }
-	return hostconfig.AdminKubeconfig(p.kubeconfig(), p.args.Environment, p.endpoint,
-		file("ca.crt"), file("client.crt"), file("client.key"))
+// adminKubeconfig is the administrator's kubeconfig for a cluster with this
+// authority. It holds no credential: it points to a certificate of 24 hours
+// that the control plane's agent renews (M34), so the text never changes.
+func (p plan) adminKubeconfig(authority string) (string, error) {
+	file, err := hostconfig.AdminKubeconfig(p.kubeconfig(), p.args.Environment, p.endpoint, authority,
+		filepath.Join(p.adminDir(), "client.crt"), filepath.Join(p.adminDir(), "client.key"))
+	return file.Contents, err
 }
 
 // adminDir holds the administrator's certificate on the host; it is

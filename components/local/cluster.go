@@ -121,7 +121,7 @@ func (c *Cluster) Summary() Summary {
 			"nodeCIDR": pulumi.String(p.args.Network.NodeCIDR), "podCIDR": pulumi.String(p.args.Network.PodCIDR),
 			"serviceCIDR": pulumi.String(p.args.Network.ServiceCIDR), "operatorCIDR": pulumi.String(p.args.Network.OperatorCIDR),
 		},
-		Encryption: pulumi.Map{"provider": pulumi.String(p.args.Encryption.Provider), "keyName": pulumi.String(p.args.Encryption.KeyName)},
+		Encryption: pulumi.Map{"provider": pulumi.String(p.args.Encryption.Provider), "keyName": pulumi.String(p.writer())},
 	}
 	for _, w := range p.workers {
 		s.Nodes = append(s.Nodes, pulumi.Map{"name": pulumi.String(w.name), "address": pulumi.String(w.address), "podCIDR": pulumi.String(w.podCIDR)})

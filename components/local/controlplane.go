@@ -53,10 +53,6 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, err := p.adminKubeconfig()
-	if err != nil {
-		return nil, err
-	}
 	paths := spec.Paths
 	pki := func(name string) string { return path.Join(paths.PKI(), name) }
 	m := p.machineInput(controlPlaneName)
@@ -65,7 +61,6 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 		file(pki("ca.crt"), 0o644, k.cluster.CertificatePem), file(pki("ca.key"), 0o600, k.cluster.PrivateKeyPem),
 		file(pki("front-proxy-ca.crt"), 0o644, k.frontProxy.CertificatePem), file(pki("front-proxy-ca.key"), 0o600, k.frontProxy.PrivateKeyPem),
 		file(pki("sa.pub"), 0o644, k.serviceAccount.PublicKeyPem), file(pki("sa.key"), 0o600, k.serviceAccount.PrivateKeyPem),
-		file(path.Join(paths.Admin(), "ca.crt"), 0o644, k.cluster.CertificatePem),
 		file(pki("etcd-ca.crt"), 0o644, k.etcd.CertificatePem),
 		file(path.Join(paths.EtcdPKI(), "ca.crt"), 0o644, k.etcd.CertificatePem), file(path.Join(paths.EtcdPKI(), "ca.key"), 0o600, k.etcd.PrivateKeyPem),
 	)
@@ -98,8 +93,8 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 		"encryption":               encryption,
 		"certificateAuthorityPath": pulumi.String(pki("ca.crt")),
 		"kubeconfig": pulumi.Map{
-			"path":     pulumi.String(kubeconfig.Path),
-			"contents": pulumi.String(kubeconfig.Contents),
+			"path":     pulumi.String(p.kubeconfig()),
+			"contents": k.cluster.CertificatePem.ApplyT(p.adminKubeconfig).(pulumi.StringOutput),
 		},
 	}, res, opts...)
 }
@@ -159,34 +154,34 @@ func (p plan) controlPlaneServices(spec hostconfig.ControlPlane) pulumi.Array {
 	}
 	return pulumi.Array{
 		// The agent gives etcd's keys to etcd's user: it needs root's capabilities.
-		service{
+		p.service(service{
 			name: "agent", program: p.program("redoubt-agent"), privileged: true,
 			args:  []string{"control-plane", "--config", paths.AgentConfig()},
 			reads: []string{paths.AgentConfig()},
 			ready: pulumi.Map{"file": pulumi.String(agent.ReadyFile)},
-		}.input(),
-		service{
+		}),
+		p.service(service{
 			name: "etcd", program: p.program("etcd"), args: spec.EtcdArgs(), user: spec.EtcdUser,
 			after: []string{"agent"},
 			ready: pulumi.Map{"tcp": pulumi.String(fmt.Sprintf("127.0.0.1:%d", p.ports.EtcdClient))},
-		}.input(),
-		service{
+		}),
+		p.service(service{
 			name: "kube-apiserver", program: p.program("kube-apiserver"), args: spec.APIServerArgs(),
 			after: []string{"etcd"},
 			reads: []string{paths.Encryption(), paths.AuditPolicy(), paths.Authentication(), paths.Admission(), paths.EventRateLimit(), path.Join(paths.PKI(), "sa.key")},
 			ready: https(p.ports.APIServer, "/readyz"),
-		}.input(),
-		service{
+		}),
+		p.service(service{
 			name: "kube-controller-manager", program: p.program("kube-controller-manager"), args: spec.ControllerManagerArgs(),
 			after: []string{"kube-apiserver"},
 			reads: []string{paths.Kubeconfig("controller-manager"), path.Join(paths.PKI(), "ca.key")},
 			ready: https(p.ports.ControllerManager, "/healthz"),
-		}.input(),
-		service{
+		}),
+		p.service(service{
 			name: "kube-scheduler", program: p.program("kube-scheduler"), args: spec.SchedulerArgs(),
 			after: []string{"kube-apiserver"},
 			reads: []string{paths.Kubeconfig("scheduler")},
 			ready: https(p.ports.Scheduler, "/healthz"),
-		}.input(),
+		}),
 	}
 }

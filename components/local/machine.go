@@ -25,11 +25,12 @@ type service struct {
 	ready pulumi.Map
 }
 
-func (s service) input() pulumi.Map {
+func (p plan) service(s service) pulumi.Map {
 	m := pulumi.Map{
-		"name":             pulumi.String(s.name),
-		"command":          pulumi.ToStringArray(append([]string{s.program}, s.args...)),
-		"dropCapabilities": pulumi.Bool(!s.privileged),
+		"name":    pulumi.String(s.name),
+		"command": pulumi.ToStringArray(append([]string{s.program}, s.args...)),
+		// Without isolation a process has whoever runs it, and what they may do.
+		"dropCapabilities": pulumi.Bool(p.args.Isolated && !s.privileged),
 		"after":            pulumi.ToStringArray(s.after),
 		"readsFiles":       pulumi.ToStringArray(s.reads),
 	}

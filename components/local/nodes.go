@@ -64,22 +64,22 @@ func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, 
 
 func (p plan) workerServices(spec hostconfig.Worker, paths hostconfig.Paths) pulumi.Array {
 	return pulumi.Array{
-		service{
+		p.service(service{
 			name: "registry", program: p.program("redoubt-agent"),
 			args:  []string{"registry", "--root", filepath.Join(programsInMachine, "images"), "--listen", registryEndpoint},
 			ready: pulumi.Map{"tcp": pulumi.String(registryEndpoint)},
-		}.input(),
-		service{
+		}),
+		p.service(service{
 			name: "containerd", program: "/usr/bin/containerd", args: spec.ContainerdArgs(), privileged: true,
 			reads: []string{paths.ContainerdConfig()},
 			ready: pulumi.Map{"file": pulumi.String(paths.ContainerdSocket())},
-		}.input(),
-		service{
+		}),
+		p.service(service{
 			name: "kubelet", program: p.program("kubelet"), args: spec.KubeletArgs(), privileged: true,
 			after: []string{"registry", "containerd"},
 			reads: []string{paths.KubeletConfig(), paths.ClusterCA()},
 			ready: pulumi.Map{"tcp": pulumi.Sprintf("127.0.0.1:%d", p.ports.KubeletHealth)},
-		}.input(),
+		}),
 	}
 }
 

@@ -166,6 +166,14 @@ func (p plan) logDir(machine string) string {
 	return filepath.Join(p.args.StateDirectory, "log", machine)
 }
 
+// writer names what encrypts: the local key, or the KMS plugin.
+func (p plan) writer() string {
+	if p.args.Encryption.Provider == string(hostconfig.EncryptionKMS) {
+		return p.args.Encryption.KMSName
+	}
+	return p.args.Encryption.KeyName
+}
+
 func (p plan) kubeconfig() string { return filepath.Join(p.args.StateDirectory, "kubeconfig") }
 
 // paths is where a machine's files are, as its programs see them.

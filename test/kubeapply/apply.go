@@ -104,7 +104,7 @@ func (s *Server) apply(ctx context.Context, a *application) (string, *structpb.S
 	if a.object == nil {
 		return "", a.raw, nil
 	}
-	c, err := s.connect()
+	c, err := s.session(ctx).connect()
 	if err != nil {
 		if a.preview {
 			return "", a.raw, nil
@@ -223,7 +223,10 @@ func (a *application) failure(err error) error {
 	}
 	what := fmt.Sprintf("%s %s", a.kind.gvk.Kind, name)
 	var known *meta.NoKindMatchError
+	var down unreachable
 	switch {
+	case errors.As(err, &down): // the same for every object of the cluster, and said in the same words
+		return down
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("%s: %w. Leave these fields to their owner, or take them over with the annotation pulumi.com/patchForce: \"true\"", what, err)
 	case errors.As(err, &known):

@@ -23,7 +23,7 @@ var serverOwned = []resource.PropertyKey{
 }
 
 // Check fills in what identifies the object and refuses what could not be applied.
-func (s *Server) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+func (s *Server) Check(ctx context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	urn := resource.URN(req.GetUrn())
 	olds, err := unmarshal(req.GetOlds())
 	if err != nil {
@@ -37,9 +37,7 @@ func (s *Server) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulumir
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	namespace := s.settings.namespace
-	s.mu.Unlock()
+	namespace := s.session(ctx).configured().namespace
 
 	var failures []*pulumirpc.CheckFailure
 	fail := func(property, format string, a ...any) {

@@ -139,7 +139,7 @@ func TestUnreachableClusterIsOneErrorWithTheRemedy(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := declare(t, s, "kubernetes:core/v1:Namespace", "x", m{"metadata": m{"name": "x"}})
-	mustFail(t, o.create(), "Namespace x", "https://127.0.0.1:1 cannot be reached", "connection refused", "Start the cluster")
+	mustFail(t, o.create(), "https://127.0.0.1:1 cannot be reached", "connection refused", "Start the cluster")
 	o.id = "x"
 	mustFail(t, o.delete(), "cannot be reached", "PULUMI_K8S_DELETE_UNREACHABLE")
 	lenient := provider(t, m{"kubeconfig": kubeconfig, "deleteUnreachable": "true"})

@@ -51,7 +51,7 @@ func (u unreachable) Error() string {
 func (u unreachable) Unwrap() error { return u.reason }
 
 // connect makes the clients on first use. Nothing is sent yet.
-func (s *Server) connect() (*cluster, error) {
+func (s *session) connect() (*cluster, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cluster != nil {
@@ -119,7 +119,7 @@ func (s *Server) retry(ctx context.Context, c *cluster, operation func() error) 
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := operation()
 		if err == nil || !passing(err) {
-			return err
+			return s.explain(c, err)
 		}
 		if time.Now().Add(pause).After(deadline) || refused(err) && c.down.Load() {
 			c.down.Store(refused(err))
@@ -138,9 +138,10 @@ func (s *Server) explain(c *cluster, err error) error {
 	if refused(err) {
 		return unreachable{host: c.host, reason: rootCause(err)}
 	}
+	// Somebody else answers at the address: the cluster itself does not.
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
-		return fmt.Errorf("the server at %s is not the cluster of the kubeconfig: %w; give the kubernetes provider this cluster's kubeconfig", c.host, certificate)
+		return unreachable{host: c.host, reason: fmt.Errorf("another server answers there, or the kubeconfig is of another cluster: %w", certificate)}
 	}
 	return err
 }

@@ -36,7 +36,7 @@ func (s *Server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emp
 	namespace, name := parseID(req.GetId())
 	what := fmt.Sprintf("%s %s", k.gvk.Kind, req.GetId())
 
-	c, err := s.connect()
+	c, err := s.session(ctx).connect()
 	if err == nil {
 		err = s.retry(ctx, c, func() error {
 			return s.remove(ctx, c, removal{
@@ -49,17 +49,17 @@ func (s *Server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emp
 	switch {
 	case err == nil, meta.IsNoMatchError(err): // a kind that is gone took its objects with it
 		return &emptypb.Empty{}, nil
-	case errors.As(err, &down) && s.deletesUnreachable():
-		s.log(ctx, urn, pulumirpc.LogSeverity_INFO, false, "dropped from the state: "+down.host+" cannot be reached")
+	case errors.As(err, &down) && s.deletesUnreachable(ctx):
+		s.log(ctx, urn, pulumirpc.LogSeverity_INFO, false, "dropped from the state: its cluster cannot be reached")
 		return &emptypb.Empty{}, nil
+	case errors.As(err, &down):
+		return nil, down
 	}
 	return nil, fmt.Errorf("%s: %w", what, err)
 }
 
-func (s *Server) deletesUnreachable() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.options.DeleteUnreachable || s.settings.deleteUnreachable
+func (s *Server) deletesUnreachable(ctx context.Context) bool {
+	return s.options.DeleteUnreachable || s.session(ctx).configured().deleteUnreachable
 }
 
 type removal struct {

@@ -12,7 +12,7 @@ import (
 
 // Diff compares the inputs with those last applied, which a refresh has replaced by live values wherever these had
 // drifted. Defaults and rewriting by the API server therefore never show as a change.
-func (s *Server) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (s *Server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	urn := resource.URN(req.GetUrn())
 	olds, err := unmarshal(req.GetOlds())
 	if err != nil {
@@ -47,10 +47,7 @@ func (s *Server) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc
 	for _, key := range difference.ChangedKeys() {
 		response.Diffs = append(response.Diffs, string(key))
 	}
-	s.mu.Lock()
-	rules := immutableFields(k, s.settings)
-	s.mu.Unlock()
-	for _, rule := range rules {
+	for _, rule := range immutableFields(k, s.session(ctx).configured()) {
 		if rule.changed(before, after) {
 			response.Replaces = append(response.Replaces, rule.mark(response.DetailedDiff)...)
 		}

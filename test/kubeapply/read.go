@@ -40,7 +40,7 @@ func (s *Server) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulumir
 	namespace, name := parseID(req.GetId())
 
 	var live *unstructured.Unstructured
-	c, err := s.connect()
+	c, err := s.session(ctx).connect()
 	if err == nil {
 		err = s.retry(ctx, c, func() error {
 			client, _, err := c.resource(k, namespace)
@@ -55,8 +55,10 @@ func (s *Server) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulumir
 	switch {
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return &pulumirpc.ReadResponse{}, nil
-	case errors.As(err, &down) && s.deletesUnreachable():
+	case errors.As(err, &down) && s.deletesUnreachable(ctx):
 		return &pulumirpc.ReadResponse{}, nil
+	case errors.As(err, &down):
+		return nil, down
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: %w", k.gvk.Kind, req.GetId(), err)
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
@@ -34,19 +35,56 @@ type Options struct {
 	DeleteUnreachable bool
 }
 
-// Server answers the engine. One Server serves one provider resource of one operation.
+// Server answers the engine for the length of one operation.
 type Server struct {
 	pulumirpc.UnimplementedResourceProviderServer
 
 	options Options
-	ctx     context.Context // cancelled by Cancel: ends every wait
+	ctx     context.Context // cancelled by Close: ends every wait
 	cancel  context.CancelFunc
+
+	mu       sync.Mutex
+	sessions map[string]*session // by the engine's end of the connection
+	latest   *session
+}
+
+// session is one provider resource. An engine that attaches to a running server opens a connection for each provider
+// resource of the program, and nothing else tells them apart: two clusters in one program have two sessions.
+type session struct {
+	ctx    context.Context // cancelled by Cancel
+	cancel context.CancelFunc
 
 	mu       sync.Mutex
 	settings settings
 	cluster  *cluster
 	engine   pulumirpc.EngineClient
 	conn     *grpc.ClientConn
+}
+
+// session finds the provider resource a call belongs to. A connection that was made again belongs to the provider that
+// was configured last.
+func (s *Server) session(ctx context.Context) *session {
+	address := ""
+	if from, ok := peer.FromContext(ctx); ok {
+		address = from.Addr.String()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.sessions[address]; ok {
+		return found
+	}
+	if s.latest == nil {
+		return s.begin(address)
+	}
+	return s.latest
+}
+
+// begin makes a session for a connection; the caller holds the lock.
+func (s *Server) begin(address string) *session {
+	made := &session{}
+	made.ctx, made.cancel = context.WithCancel(s.ctx)
+	s.sessions[address], s.latest = made, made
+	return made
 }
 
 // New returns a provider that is not configured yet.
@@ -61,21 +99,31 @@ func New(options Options) *Server {
 		options.DeleteUnreachable = true
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{options: options, ctx: ctx, cancel: cancel}
+	return &Server{options: options, ctx: ctx, cancel: cancel, sessions: map[string]*session{}}
 }
 
 // Attach remembers the engine that drives this provider, for status lines and warnings.
-func (s *Server) Attach(_ context.Context, req *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+func (s *Server) Attach(ctx context.Context, req *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
 	conn, err := grpc.NewClient("passthrough:///"+req.GetAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, status.Errorf(codes.Unavailable, "connecting to the engine at %s: %v", req.GetAddress(), err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != nil {
-		_ = s.conn.Close()
+	address := ""
+	if from, ok := peer.FromContext(ctx); ok {
+		address = from.Addr.String()
 	}
-	s.conn, s.engine = conn, pulumirpc.NewEngineClient(conn)
+	s.mu.Lock()
+	at, ok := s.sessions[address]
+	if !ok {
+		at = s.begin(address)
+	}
+	s.mu.Unlock()
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.conn != nil {
+		_ = at.conn.Close()
+	}
+	at.conn, at.engine = conn, pulumirpc.NewEngineClient(conn)
 	return &emptypb.Empty{}, nil
 }
 
@@ -84,23 +132,26 @@ func (s *Server) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plug
 	return &pulumirpc.PluginInfo{Version: Version}, nil
 }
 
-// Cancel ends every wait; operations under way return an error that says so.
-func (s *Server) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	s.cancel()
+// Cancel ends every wait of a provider resource; operations under way return an error that says so.
+func (s *Server) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
+	s.session(ctx).cancel()
 	return &emptypb.Empty{}, nil
 }
 
-// Close releases the connection to the engine.
+// Close ends every wait and releases the connections to the engine.
 func (s *Server) Close() error {
 	s.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn == nil {
-		return nil
+	for _, at := range s.sessions {
+		at.mu.Lock()
+		if at.conn != nil {
+			_ = at.conn.Close()
+			at.conn, at.engine = nil, nil
+		}
+		at.mu.Unlock()
 	}
-	err := s.conn.Close()
-	s.conn, s.engine = nil, nil
-	return err
+	return nil
 }
 
 const officialPlugin = "install the official one: pulumi plugin install resource kubernetes v" + Version
@@ -133,16 +184,17 @@ func (s *Server) GetSchema(context.Context, *pulumirpc.GetSchemaRequest) (*pulum
 // operation is a context that ends with the request or when the engine cancels.
 func (s *Server) operation(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.ctx, cancel)
+	stop := context.AfterFunc(s.session(ctx).ctx, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
 // log shows a message beside a resource in the engine's progress. An ephemeral one is a status line that the next
 // replaces. Losing a message never fails an operation.
 func (s *Server) log(ctx context.Context, urn resource.URN, severity pulumirpc.LogSeverity, ephemeral bool, message string) {
-	s.mu.Lock()
-	engine := s.engine
-	s.mu.Unlock()
+	at := s.session(ctx)
+	at.mu.Lock()
+	engine := at.engine
+	at.mu.Unlock()
 	if engine == nil {
 		return
 	}

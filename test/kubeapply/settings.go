@@ -172,7 +172,7 @@ func (s *Server) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pul
 }
 
 // Configure takes the arguments. The cluster is not contacted: it may not exist yet.
-func (s *Server) Configure(_ context.Context, req *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+func (s *Server) Configure(ctx context.Context, req *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	args, err := unmarshal(req.GetArgs())
 	if err != nil {
 		return nil, err
@@ -181,10 +181,18 @@ func (s *Server) Configure(_ context.Context, req *pulumirpc.ConfigureRequest) (
 	if len(failures) > 0 {
 		return nil, fmt.Errorf("kubernetes provider: %s: %s", failures[0].GetProperty(), failures[0].GetReason())
 	}
-	s.mu.Lock()
-	s.settings, s.cluster = parsed, nil
-	s.mu.Unlock()
+	at := s.session(ctx)
+	at.mu.Lock()
+	at.settings, at.cluster = parsed, nil
+	at.mu.Unlock()
 	return &pulumirpc.ConfigureResponse{
 		AcceptSecrets: true, SupportsPreview: true, SupportsAutonamingConfiguration: true,
 	}, nil
+}
+
+// configured returns the provider resource's settings.
+func (s *session) configured() settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings
 }

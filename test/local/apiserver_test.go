@@ -3,6 +3,7 @@ package local
 import (
 	"encoding/base64"
 	"net/http"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -134,7 +135,7 @@ func apiHasNoInsecurePort(t *testing.T, c *Cluster) {
 // administratorIsNotMasters reads the groups that the API server itself sees:
 // system:masters could never be taken away again.
 func administratorIsNotMasters(t *testing.T, c *Cluster) {
-	certificate, err := readCertificate(c.StateDir + "/admin/client.crt")
+	certificate, err := readCertificate(filepath.Join(c.AdminDir(), "client.crt"))
 	require.NoError(t, err)
 	assert.NotContains(t, certificate.Subject.Organization, mastersGroup)
 	assert.NotEmpty(t, certificate.Subject.CommonName)

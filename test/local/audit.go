@@ -24,6 +24,9 @@ const auditDelay = 10 * time.Second
 
 // auditDir holds the audit log and its rotated parts.
 func (c *Cluster) auditDir() string {
+	if !c.Isolated { // a plain machine has no /var/log of its own
+		return c.Path(c.ControlPlane.Name, "/var/log/kubernetes")
+	}
 	return filepath.Join(c.LogDir(c.ControlPlane.Name), "kubernetes")
 }
 

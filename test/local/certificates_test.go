@@ -45,7 +45,7 @@ func servedCertificatesAreShort(t *testing.T, c *Cluster) {
 // administrator's included. Authorities are exempt, and nothing else.
 func storedCertificatesAreShort(t *testing.T, c *Cluster) {
 	seen := 0
-	for _, root := range append(c.machineDirs(), filepath.Join(c.StateDir, "admin")) {
+	for _, root := range append(c.machineDirs(), c.AdminDir()) {
 		require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return skipAbsent(err)

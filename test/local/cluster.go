@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -166,8 +169,45 @@ func (c *Cluster) Path(machine, path string) string {
 	return host
 }
 
-// Binary is a program that the repository built.
-func (c *Cluster) Binary(name string) string { return filepath.Join(c.root, "bin", name) }
+// AdminDir holds the administrator's certificate and key.
+func (c *Cluster) AdminDir() string {
+	if !c.Isolated {
+		return c.Path(c.ControlPlane.Name, "/etc/kubernetes/admin")
+	}
+	return filepath.Join(c.StateDir, "admin")
+}
+
+// authority is the path of one of the cluster's authorities, "ca", "etcd-ca" or
+// "front-proxy-ca", without its suffix.
+func (c *Cluster) authority(name string) string {
+	if name == "etcd-ca" {
+		return c.Path(c.ControlPlane.Name, "/etc/etcd/pki/ca")
+	}
+	return c.Path(c.ControlPlane.Name, filepath.Join("/etc/kubernetes/pki", name))
+}
+
+// apiPort is the API server's port by convention.
+const apiPort = 6443
+
+// port is where a listener of the control plane is, given its port by
+// convention: control planes that share the host's loopback are told apart by
+// an offset, which the endpoint shows.
+func (c *Cluster) port(conventional int) int {
+	endpoint, err := url.Parse(c.APIEndpoint)
+	if err != nil || c.Isolated {
+		return conventional
+	}
+	actual, err := strconv.Atoi(endpoint.Port())
+	if err != nil {
+		return conventional
+	}
+	return conventional + actual - apiPort
+}
+
+// local is a listener of the control plane on loopback.
+func (c *Cluster) local(conventional int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port(conventional)))
+}
 
 // Tenant is the namespace in which workloads are tried.
 func (c *Cluster) Tenant() string { return c.Tenants[0] }

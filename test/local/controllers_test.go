@@ -15,9 +15,12 @@ var controllerChecks = []check{
 	{"M15_controllers_act_under_their_own_accounts", nothing, controllersHaveOwnAccounts},
 }
 
-var controllerURLs = map[string]string{
-	"kube-controller-manager": "https://127.0.0.1:10257",
-	"kube-scheduler":          "https://127.0.0.1:10259",
+// controllerURLs are where the controllers serve, as the control plane sees it.
+func (c *Cluster) controllerURLs() map[string]string {
+	return map[string]string{
+		"kube-controller-manager": "https://" + c.local(10257),
+		"kube-scheduler":          "https://" + c.local(10259),
+	}
 }
 
 func controllersListenOnLoopback(t *testing.T, c *Cluster) {
@@ -37,7 +40,7 @@ func controllersRefuseAnonymous(t *testing.T, c *Cluster) {
 	// Either status is a refusal: an unknown caller may be refused as unknown
 	// or as without rights.
 	refusals := []int{http.StatusUnauthorized, http.StatusForbidden}
-	for name, url := range controllerURLs {
+	for name, url := range c.controllerURLs() {
 		for kind, who := range map[string]caller{
 			"anonymous":              {},
 			"a foreign authority":    c.forger(t, "redoubt:admin", mastersGroup),
@@ -58,7 +61,7 @@ func controllersRefuseAnonymous(t *testing.T, c *Cluster) {
 func controllersProfilingIsOff(t *testing.T, c *Cluster) {
 	who := c.masters(t)
 	who.from = c.ControlPlane.Name
-	for name, url := range controllerURLs {
+	for name, url := range c.controllerURLs() {
 		for _, path := range pprofPaths {
 			r, err := c.do(t.Context(), who, http.MethodGet, url+path, nil)
 			require.NoError(t, err, name)

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func randomName(prefix string) string {
 // authorities, for ten minutes, in memory only.
 func (c *Cluster) mint(t testing.TB, authority, user string, groups ...string) *tls.Certificate {
 	t.Helper()
-	ca, err := pki.ReadAuthority(c.Path(c.ControlPlane.Name, filepath.Join("/etc/kubernetes/pki", authority)))
+	ca, err := pki.ReadAuthority(c.authority(authority))
 	require.NoError(t, err)
 	return issue(t, ca, user, groups)
 }
@@ -52,7 +51,7 @@ func (c *Cluster) stranger(t testing.TB) caller {
 // the cluster's: same name, another key.
 func (c *Cluster) forger(t testing.TB, user string, groups ...string) caller {
 	t.Helper()
-	genuine, err := pki.ReadAuthority(c.Path(c.ControlPlane.Name, "/etc/kubernetes/pki/ca"))
+	genuine, err := pki.ReadAuthority(c.authority("ca"))
 	require.NoError(t, err)
 	certificate, key, err := pki.NewAuthority(genuine.Certificate.Subject.CommonName, time.Hour)
 	require.NoError(t, err)
@@ -102,7 +101,7 @@ func (c *Cluster) client(t testing.TB, who caller) *kubernetes.Clientset {
 // server is asked at its node address, as its kubelet does.
 func (c *Cluster) restConfig(t testing.TB, who caller) *rest.Config {
 	t.Helper()
-	authority, err := os.ReadFile(c.Path(c.ControlPlane.Name, "/etc/kubernetes/pki/ca.crt"))
+	authority, err := os.ReadFile(c.authority("ca") + ".crt")
 	require.NoError(t, err)
 	config := &rest.Config{
 		Host: c.endpointFor(who.from), BearerToken: who.token, Timeout: 30 * time.Second,
@@ -110,6 +109,7 @@ func (c *Cluster) restConfig(t testing.TB, who caller) *rest.Config {
 		// API server's own fairness protects it.
 		QPS: 100, Burst: 200,
 		Dial:            c.DialFrom(who.from),
+		WarningHandler:  rest.NoWarnings{}, // refusals are what is asked for
 		TLSClientConfig: rest.TLSClientConfig{CAData: authority},
 	}
 	if who.certificate != nil {

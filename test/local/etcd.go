@@ -14,9 +14,6 @@ import (
 	"google.golang.org/grpc"
 )
 
-// etcdAddress is the client listener, as a process of the control plane sees it.
-const etcdAddress = "127.0.0.1:2379"
-
 // etcdClient connects to etcd from the control plane's network. A nil
 // certificate presents none.
 func (c *Cluster) etcdClient(t testing.TB, certificate *tls.Certificate) *clientv3.Client {
@@ -27,11 +24,11 @@ func (c *Cluster) etcdClient(t testing.TB, certificate *tls.Certificate) *client
 	if certificate != nil {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
 	}
-	dial := c.DialFrom(c.ControlPlane.Name)
+	dial, address := c.DialFrom(c.ControlPlane.Name), c.local(2379)
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{"https://" + etcdAddress}, DialTimeout: 5 * time.Second, TLS: config, Logger: zap.NewNop(),
+		Endpoints: []string{"https://" + address}, DialTimeout: 5 * time.Second, TLS: config, Logger: zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return dial(ctx, "tcp", etcdAddress)
+			return dial(ctx, "tcp", address)
 		})},
 	})
 	require.NoError(t, err)

@@ -42,7 +42,6 @@ var kubeletPaths = []struct{ method, path string }{
 	{http.MethodPost, "/attach/kube-system/any/any?output=1"},
 	{http.MethodPost, "/portForward/kube-system/any"},
 	{http.MethodPost, "/checkpoint/kube-system/any/any"},
-	{http.MethodGet, "/"},
 }
 
 // kubeletURL is an endpoint of a node's kubelet, which the checks call from the

@@ -66,7 +66,8 @@ func nodeCannotLabelItself(t *testing.T, c *Cluster) {
 		_, err := client.Patch(t.Context(), node, types.MergePatchType, patch, metav1.PatchOptions{})
 		forbidden(t, err, "labelling itself "+label)
 	}
-	_, err := client.Patch(t.Context(), node, types.MergePatchType, []byte(`{"spec":{"taints":null,"unschedulable":true}}`), metav1.PatchOptions{})
+	taint := []byte(`{"spec":{"taints":[{"key":"redoubt.dev/verify","effect":"PreferNoSchedule"}]}}`)
+	_, err := client.Patch(t.Context(), node, types.MergePatchType, taint, metav1.PatchOptions{})
 	forbidden(t, err, "changing its own taints")
 	forbidden(t, client.Delete(t.Context(), node, metav1.DeleteOptions{}), "deleting itself")
 }

@@ -2,9 +2,11 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/gruntwork-io/terratest/modules/retry"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -44,6 +46,7 @@ func (c *Cluster) sweep(t testing.TB) {
 	now, labelled := int64(0), metav1.ListOptions{LabelSelector: verifyLabel}
 	background := metav1.DeleteOptions{GracePeriodSeconds: &now}
 	assert.NoError(t, client.Pods(c.Tenant()).DeleteCollection(ctx, background, labelled))
+	assert.NoError(t, client.Pods(metav1.NamespaceSystem).DeleteCollection(ctx, background, labelled))
 	assert.NoError(t, client.Secrets(c.Tenant()).DeleteCollection(ctx, background, labelled))
 	assert.NoError(t, client.ServiceAccounts(c.Tenant()).DeleteCollection(ctx, background, labelled))
 	assert.NoError(t, client.Nodes().DeleteCollection(ctx, background, labelled))
@@ -67,7 +70,17 @@ func (c *Cluster) newNamespace(t testing.TB, name string, labels map[string]stri
 	client := c.client(t, c.masters(t)).CoreV1().Namespaces()
 	_, err := client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: all}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	t.Cleanup(func() { ignoreAbsent(t, client.Delete(cleanupContext(t), name, metav1.DeleteOptions{})) })
+	t.Cleanup(func() {
+		// Until it is gone, its default account is one that other checks find.
+		_, err := retry.DoWithRetryContextE(t, cleanupContext(t), "namespace "+name+" to go", 200, 100*time.Millisecond, func() (string, error) {
+			err := client.Delete(cleanupContext(t), name, metav1.DeleteOptions{})
+			if apierrors.IsNotFound(err) {
+				return "", nil
+			}
+			return "", fmt.Errorf("namespace %s is still there: %v", name, err)
+		})
+		assert.NoError(t, err)
+	})
 }
 
 // helloImage serves HTTP on helloPort as a user without rights.
@@ -109,10 +122,19 @@ func resources(cpu, memory string) corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
 }
 
-// createPod makes a pod in the tenant and deletes it with the test.
+// namespaceOf is where a pod belongs: the tenant, unless the pod says otherwise.
+func (c *Cluster) namespaceOf(pod *corev1.Pod) string {
+	if pod.Namespace != "" {
+		return pod.Namespace
+	}
+	return c.Tenant()
+}
+
+// createPod makes a pod, in the tenant unless the pod says otherwise, and
+// deletes it with the test.
 func (c *Cluster) createPod(t testing.TB, pod *corev1.Pod) (*corev1.Pod, error) {
 	t.Helper()
-	client := c.client(t, c.masters(t)).CoreV1().Pods(c.Tenant())
+	client := c.client(t, c.masters(t)).CoreV1().Pods(c.namespaceOf(pod))
 	made, err := client.Create(t.Context(), pod, metav1.CreateOptions{})
 	if err == nil {
 		now := int64(0)

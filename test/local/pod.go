@@ -32,12 +32,13 @@ func (c *Cluster) helloPod(t testing.TB) runningPod {
 	return c.startPod(t, compliantPod(randomName("verify")))
 }
 
-// startPod starts a pod in the tenant and waits until it is ready.
+// startPod starts a pod, in the tenant unless the pod says otherwise, and waits
+// until it is ready.
 func (c *Cluster) startPod(t testing.TB, pod *corev1.Pod) runningPod {
 	t.Helper()
 	_, err := c.createPod(t, pod)
 	require.NoError(t, err)
-	client := c.client(t, c.masters(t)).CoreV1().Pods(c.Tenant())
+	client := c.client(t, c.masters(t)).CoreV1().Pods(c.namespaceOf(pod))
 	var now *corev1.Pod
 	_, err = retry.DoWithRetryContextE(t, t.Context(), "pod "+pod.Name, 240, 250*time.Millisecond, func() (string, error) {
 		var err error
@@ -45,11 +46,13 @@ func (c *Cluster) startPod(t testing.TB, pod *corev1.Pod) runningPod {
 			return "", err
 		}
 		if !isReady(now.Status.Conditions) {
-			return "", fmt.Errorf("pod %s is %s: %+v", pod.Name, now.Status.Phase, now.Status.ContainerStatuses)
+			return "", fmt.Errorf("pod %s is %s", pod.Name, now.Status.Phase)
 		}
 		return "", nil
 	})
-	require.NoError(t, err, "the pod did not become ready: %+v", now)
+	if err != nil {
+		t.Fatalf("%v: %+v %+v", err, now.Status.Conditions, now.Status.ContainerStatuses)
+	}
 	pid, err := processOfPod("/proc", string(now.UID))
 	require.NoError(t, err)
 	return runningPod{Pod: now, pid: pid}

@@ -1,8 +1,11 @@
 package local
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
+	"github.com/gruntwork-io/terratest/modules/retry"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -29,20 +32,46 @@ func unscheduled() *corev1.Pod {
 // were admitted.
 func fill(t *testing.T, c *Cluster, most int, shape func(*corev1.PodSpec)) (int, error) {
 	t.Helper()
-	client := c.client(t, c.masters(t)).CoreV1().Pods(c.Tenant())
+	client := c.client(t, c.masters(t)).CoreV1()
+	used := podsUsed(t, c)
 	t.Cleanup(func() {
 		now := int64(0)
-		ignoreAbsent(t, client.DeleteCollection(cleanupContext(t), metav1.DeleteOptions{GracePeriodSeconds: &now},
+		ignoreAbsent(t, client.Pods(c.Tenant()).DeleteCollection(cleanupContext(t), metav1.DeleteOptions{GracePeriodSeconds: &now},
 			metav1.ListOptions{LabelSelector: verifyLabel}))
+		// A controller counts what is gone some time later; until then the next
+		// check would be refused.
+		_, err := retry.DoWithRetryContextE(t, cleanupContext(t), "quota to be free again", 120, 250*time.Millisecond, func() (string, error) {
+			if now := podsUsed(t, c); now > used {
+				return "", fmt.Errorf("the quota still counts %d pods instead of %d", now, used)
+			}
+			return "", nil
+		})
+		assert.NoError(t, err)
 	})
 	for made := range most {
 		pod := unscheduled()
 		shape(&pod.Spec)
-		if _, err := client.Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		if _, err := client.Pods(c.Tenant()).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 			return made, err
 		}
 	}
 	return most, nil
+}
+
+// podsUsed is how many pods the tenant's quotas count.
+func podsUsed(t *testing.T, c *Cluster) int64 {
+	t.Helper()
+	quotas, err := c.client(t, c.masters(t)).CoreV1().ResourceQuotas(c.Tenant()).List(cleanupContext(t), metav1.ListOptions{})
+	require.NoError(t, err)
+	var used int64
+	for _, quota := range quotas.Items {
+		for _, name := range []corev1.ResourceName{corev1.ResourcePods, "count/pods"} {
+			if quantity, ok := quota.Status.Used[name]; ok {
+				used = max(used, quantity.Value())
+			}
+		}
+	}
+	return used
 }
 
 // hard is what a tenant may use of a resource at most, over all of its quotas.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -35,7 +34,7 @@ type reply struct {
 
 // authorityPool holds one of the cluster's authorities: "ca" or "etcd-ca".
 func (c *Cluster) authorityPool(name string) (*x509.CertPool, error) {
-	data, err := os.ReadFile(c.Path(c.ControlPlane.Name, filepath.Join("/etc/kubernetes/pki", name+".crt")))
+	data, err := os.ReadFile(c.authority(name) + ".crt")
 	if err != nil {
 		return nil, err
 	}

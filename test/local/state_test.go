@@ -26,11 +26,12 @@ var stateChecks = []check{
 func (c *Cluster) secretsOfCluster(t *testing.T) map[string][]byte {
 	t.Helper()
 	secrets := map[string][]byte{}
-	for _, name := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa"} {
-		data, err := os.ReadFile(c.Path(c.ControlPlane.Name, "/etc/kubernetes/pki/"+name+".key"))
-		if isAbsent(err) && name == "etcd-ca" {
-			data, err = os.ReadFile(c.Path(c.ControlPlane.Name, "/etc/etcd/pki/ca.key"))
-		}
+	for name, path := range map[string]string{
+		"the cluster's authority": c.authority("ca"), "etcd's authority": c.authority("etcd-ca"),
+		"the front proxy's authority": c.authority("front-proxy-ca"),
+		"service accounts":            c.Path(c.ControlPlane.Name, "/etc/kubernetes/pki/sa"),
+	} {
+		data, err := os.ReadFile(path + ".key")
 		require.NoError(t, err)
 		block, _ := pem.Decode(data)
 		require.NotNil(t, block, name)

@@ -20,10 +20,10 @@ func (c *Cluster) tlsServers(t testing.TB) []tlsServer {
 	machine := c.ControlPlane.Name
 	etcd := c.pairOf(t, machine, "/etc/kubernetes/pki/apiserver-etcd-client")
 	servers := []tlsServer{
-		{name: "kube-apiserver", from: machine, address: "127.0.0.1:6443"},
-		{name: "etcd client", from: machine, address: "127.0.0.1:2379", certificate: etcd},
-		{name: "kube-controller-manager", from: machine, address: "127.0.0.1:10257"},
-		{name: "kube-scheduler", from: machine, address: "127.0.0.1:10259"},
+		{name: "kube-apiserver", from: machine, address: c.local(6443)},
+		{name: "etcd client", from: machine, address: c.local(2379), certificate: etcd},
+		{name: "kube-controller-manager", from: machine, address: c.local(10257)},
+		{name: "kube-scheduler", from: machine, address: c.local(10259)},
 	}
 	for _, node := range c.Nodes {
 		servers = append(servers, tlsServer{name: "kubelet of " + node.Name, from: machine, address: node.Address + ":10250"})

@@ -25,6 +25,7 @@ var workloadChecks = []check{
 	{"M47_nodes_are_ready", worker, nodesAreReady},
 	{"M47_compliant_pod_runs_and_serves", worker, compliantPodServes},
 	{"M16_pods_are_confined_by_the_kernel", worker, podsAreConfined},
+	{"M16_seccomp_is_the_default", worker, seccompIsTheDefault},
 	{"M26_images_are_always_pulled", nothing, imagesAreAlwaysPulled},
 	{"M34_projected_token_lives_an_hour", worker, projectedTokenLivesAnHour},
 	{"M13_pod_cannot_reach_the_control_plane", worker, podReachesNoComponent},
@@ -64,7 +65,9 @@ func compliantPodServes(t *testing.T, c *Cluster) {
 	p := c.helloPod(t)
 	url := "http://" + c.forward(t, p.Name, helloPort)
 	err := httphelper.HTTPGetWithRetryWithCustomValidationContextE(t, t.Context(), url, nil, 20, 250*time.Millisecond,
-		func(status int, body string) bool { return status == http.StatusOK && strings.HasPrefix(body, "host "+p.Name) })
+		func(status int, body string) bool {
+			return status == http.StatusOK && strings.HasPrefix(body, "host "+p.Name)
+		})
 	require.NoError(t, err)
 
 	transport := &http.Transport{DialContext: c.DialFrom(p.Spec.NodeName), DisableKeepAlives: true}
@@ -105,8 +108,7 @@ func (c *Cluster) forward(t *testing.T, pod string, port int) string {
 }
 
 // podsAreConfined reads what the kernel enforces on the running process, not
-// what the pod asks for: the pod here asks for no seccomp profile of its own
-// container, so the kubelet's default counts too.
+// what the pod asked for.
 func podsAreConfined(t *testing.T, c *Cluster) {
 	p := c.helloPod(t)
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
@@ -129,6 +131,18 @@ func podsAreConfined(t *testing.T, c *Cluster) {
 		assert.NotEqual(t, own, pods, "the pod shares the host's %s namespace", kind)
 	}
 	assert.LessOrEqual(t, podProcessLimit(p.pid), 4096, "podPidsLimit bounds a fork bomb (CIS 4.2.13)")
+}
+
+// seccompIsTheDefault asks for no profile, in the one namespace where Pod
+// Security lets that pass: the kubelet must give one all the same (CIS 4.2.14).
+func seccompIsTheDefault(t *testing.T, c *Cluster) {
+	pod := compliantPod(randomName("verify"))
+	pod.Namespace = metav1.NamespaceSystem
+	pod.Spec.SecurityContext.SeccompProfile = nil
+	p := c.startPod(t, pod)
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	require.NoError(t, err)
+	assert.Equal(t, "2", parseStatus(string(data))["Seccomp"], "2 is filter mode (proc(5))")
 }
 
 // rootIsMountedReadOnly reads the options of the last mount on "/" (proc(5),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,10 +35,15 @@ func (f *Failure) Error() string {
 		fmt.Fprintf(&b, "%s of environment %s was interrupted.", f.Operation, f.Environment)
 	} else {
 		fmt.Fprintf(&b, "%s of environment %s failed:", f.Operation, f.Environment)
-		for _, p := range f.Problems {
-			b.WriteString("\n")
+		for i, p := range f.Problems {
+			if i == 0 || p.Message != f.Problems[i-1].Message {
+				b.WriteString("\n")
+			}
 			if p.URN != "" && !strings.Contains(p.URN, "::"+stackType+"::") {
 				fmt.Fprintf(&b, "\n  %s", resourceName(p.URN))
+			}
+			if i+1 < len(f.Problems) && p.Message == f.Problems[i+1].Message {
+				continue // one reason of several resources is said once
 			}
 			for _, line := range strings.Split(p.Message, "\n") {
 				fmt.Fprintf(&b, "\n    %s", line)
@@ -45,11 +51,15 @@ func (f *Failure) Error() string {
 		}
 		b.WriteString("\n")
 	}
+	after := " after correcting the cause"
+	if f.Interrupted {
+		after = ""
+	}
 	switch f.Operation {
 	case Up:
-		b.WriteString("\nWhat was made stays. Run the same command again after correcting the cause: it continues.")
+		fmt.Fprintf(&b, "\nWhat was made stays. Run the same command again%s: it continues.", after)
 	case Destroy:
-		b.WriteString("\nWhat is gone is gone. Run the same command again after correcting the cause: it continues.")
+		fmt.Fprintf(&b, "\nWhat is gone is gone. Run the same command again%s: it continues.", after)
 	}
 	return b.String()
 }
@@ -64,6 +74,7 @@ func (d *Driver) failure(ctx context.Context, operation Operation, o *observer, 
 	for i := range f.Problems {
 		f.Problems[i].Message = explain(clean(f.Problems[i].Message), d.options.StateDirectory)
 	}
+	slices.SortStableFunc(f.Problems, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
 	return f
 }
 
@@ -77,10 +88,10 @@ func relevant(problems []Problem) []Problem {
 	for pass := range 2 {
 		for _, p := range problems {
 			echo := echoes.MatchString(strings.TrimSpace(p.Message))
-			if echo != (pass == 1) || pass == 1 && len(out) > 0 || seen[p.Message] {
+			if echo != (pass == 1) || pass == 1 && len(out) > 0 || seen[p.URN+p.Message] {
 				continue
 			}
-			seen[p.Message] = true
+			seen[p.URN+p.Message] = true
 			out = append(out, p)
 		}
 	}
@@ -88,7 +99,7 @@ func relevant(problems []Problem) []Problem {
 }
 
 // wrappers are what the layers between a provider and a person add to a message.
-var wrappers = regexp.MustCompile(`(?m)^\s*(\* )?(error: |an unhandled error occurred: |program failed: |go inline source runtime error, |\d+ errors? occurred:\s*)+`)
+var wrappers = regexp.MustCompile(`(?m)^\s*(\* |error: |an unhandled error occurred: |program failed: |go inline source runtime error, |\d+ errors? occurred:\s*)+`)
 
 var codes = regexp.MustCompile(`rpc error: code = \w+ desc = `)
 

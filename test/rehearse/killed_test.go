@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		o := rehearse.Options{
 			Environment: "local", Repository: dir, BinDirectory: binDir(), Program: program(dir), Output: os.Stdout,
 			Providers: []rehearse.Provider{{Name: "toy", Serve: newToy}},
-			Set:       map[string]string{"toy:behave": "hang"},
+			Set:       map[string]string{"app:behave": "hang"},
 		}
 		_, _ = rehearse.New(o).Up(context.Background())
 		os.Exit(1)

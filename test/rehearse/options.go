@@ -130,6 +130,9 @@ func (d *Driver) Directory() string {
 	return filepath.Join(d.options.StateDirectory, d.options.Environment)
 }
 
+// Programs is where the programs of the environment are.
+func (d *Driver) Programs() string { return d.options.BinDirectory }
+
 func (d *Driver) backend() string { return filepath.Join(d.options.StateDirectory, "pulumi") }
 func (d *Driver) home() string    { return filepath.Join(d.backend(), "home") }
 func (d *Driver) work() string    { return filepath.Join(d.backend(), "work", d.options.Environment) }

@@ -6,8 +6,8 @@ import (
 	"regexp"
 )
 
-// progressWriter passes the engine's progress on, without its last chapter: problems and warnings are said once, by
-// the driver, in a form that names the remedy.
+// progressWriter passes the engine's progress on, without what it says of problems: these are said once, by the
+// driver, in a form that names the remedy. What failed is still seen where it failed.
 type progressWriter struct {
 	to      io.Writer
 	partial []byte
@@ -16,6 +16,9 @@ type progressWriter struct {
 
 var (
 	escapes  = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	failing  = regexp.MustCompile(`(\*\*[a-z ]*failed\*\*).*`)
+	reason   = regexp.MustCompile(` (error|warning): `)
+	advice   = regexp.MustCompile(`^(The resources in the stack have been deleted|If you want to remove the stack completely|\^C received|Note that terminating)`)
 	chapters = regexp.MustCompile(`^(Resources|Outputs|Duration|Policies|View (Live|in Browser).*):?`)
 )
 
@@ -34,10 +37,20 @@ func (p *progressWriter) Write(data []byte) (int, error) {
 		case p.skip && chapters.Match(plain):
 			p.skip = false
 		}
-		if !p.skip {
-			if _, err := p.to.Write(line); err != nil {
-				return 0, err
+		switch {
+		case p.skip:
+			line = nil
+		case failing.Match(line):
+			end := "\n"
+			if bytes.IndexByte(line, 0x1b) >= 0 {
+				end = "\x1b[0m\n" // the colour ended in what is cut off
 			}
+			line = append(failing.ReplaceAll(bytes.TrimRight(line, "\r\n"), []byte("$1")), end...)
+		case reason.Match(plain), advice.Match(plain): // the driver says the one and does the other
+			line = nil
+		}
+		if _, err := p.to.Write(line); err != nil {
+			return 0, err
 		}
 		p.partial = p.partial[end+1:]
 	}

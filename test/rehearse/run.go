@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -61,7 +61,7 @@ func (d *Driver) open(ctx context.Context, operation Operation) (s *session, err
 	if err := d.breakStaleLocks(ctx, s.project); err != nil {
 		return nil, err
 	}
-	if err := d.writeSettings(); err != nil {
+	if err := d.writeSettings(operation); err != nil {
 		return nil, err
 	}
 	passphrase, err := d.passphrase()
@@ -180,12 +180,34 @@ func (d *Driver) Up(ctx context.Context) (Result, error) {
 		_, err := s.stack.Up(ctx, options...)
 		return err
 	})
+	if err == nil {
+		err = d.record(result)
+	}
 	if err != nil || d.options.Verify == nil {
 		return result, err
 	}
 	result.Verified, err = d.options.Verify(ctx, result)
 	result.Duration = time.Since(started)
 	return result, err
+}
+
+// record leaves the outputs in <directory>/outputs.json, for tests and scripts: reading them needs no engine then.
+// Secrets are left out.
+func (d *Driver) record(result Result) error {
+	values := map[string]any{}
+	for name, output := range result.Outputs {
+		if !output.Secret {
+			values[name] = output.Value
+		}
+	}
+	data, err := json.MarshalIndent(values, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.Directory(), 0o700); err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(d.Directory(), "outputs.json"), data)
 }
 
 // Preview tells what Up would do.
@@ -220,7 +242,7 @@ func (d *Driver) Outputs(ctx context.Context) (auto.OutputMap, error) {
 	} else if !d.exists(project) {
 		return nil, fmt.Errorf("environment %s does not exist: make it with `make up ENV=%s`", d.options.Environment, d.options.Environment)
 	}
-	s, err := d.open(ctx, Preview)
+	s, err := d.open(ctx, Refresh)
 	if err != nil {
 		return nil, err
 	}
@@ -228,37 +250,4 @@ func (d *Driver) Outputs(ctx context.Context) (auto.OutputMap, error) {
 	s.observer.finish()
 	s.observer = nil
 	return s.outputs(ctx)
-}
-
-// Destroy removes the environment: its resources, its stack, its directory. Other environments stay. An environment
-// that does not exist, or half, is removed as far as it does.
-func (d *Driver) Destroy(ctx context.Context) (Result, error) {
-	if d.problem != nil {
-		return Result{}, d.problem
-	}
-	result := Result{Operation: Destroy, Environment: d.options.Environment}
-	project, err := d.projectName()
-	if err != nil {
-		return result, err
-	}
-	if d.exists(project) {
-		result, err = d.run(ctx, Destroy, func(s *session, progress io.Writer) error {
-			if _, err := s.stack.Destroy(ctx, optdestroy.ProgressStreams(progress), optdestroy.EventStreams(s.observer.channel),
-				optdestroy.Color(d.color()), optdestroy.SuppressOutputs()); err != nil {
-				return err
-			}
-			return s.stack.Workspace().RemoveStack(ctx, d.options.Environment)
-		})
-		if err != nil {
-			return result, err
-		}
-	}
-	if d.options.Sweep != nil {
-		if err := d.options.Sweep(ctx, d.Directory()); err != nil {
-			return result, err
-		}
-	}
-	locks := filepath.Join(d.backend(), ".pulumi", "locks", "organization", project, d.options.Environment)
-	history := filepath.Join(d.backend(), ".pulumi", "history", project, d.options.Environment)
-	return result, errors.Join(os.RemoveAll(d.Directory()), os.RemoveAll(d.work()), os.RemoveAll(locks), os.RemoveAll(history))
 }

@@ -13,8 +13,14 @@ import (
 
 // writeSettings copies the settings file, with the overrides, to where the engine reads it. The file itself is never
 // written to: the engine puts its encryption salt into the copy, which keeps it from run to run.
-func (d *Driver) writeSettings() error {
+// What does not run the program can do with the settings of the last run.
+func (d *Driver) writeSettings(operation Operation) error {
 	data, err := os.ReadFile(d.options.ConfigFile)
+	if errors.Is(err, os.ErrNotExist) && operation != Up && operation != Preview {
+		if _, err := os.Stat(d.settings()); err == nil {
+			return nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("the settings of environment %s: %w; write that file, or name another with --config-file", d.options.Environment, err)
 	}

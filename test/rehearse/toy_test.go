@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // toy is a provider whose resources are files: toy:index:Thing{path, text, behave}.
 type toy struct {
 	pulumirpc.UnimplementedResourceProviderServer
+	once      sync.Once
 	cancelled chan struct{}
 }
 
@@ -46,7 +48,7 @@ func (*toy) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.
 	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true}, nil
 }
 func (t *toy) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	close(t.cancelled)
+	t.once.Do(func() { close(t.cancelled) }) // the engine also says so when it is done
 	return &emptypb.Empty{}, nil
 }
 func (*toy) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
@@ -123,24 +125,24 @@ type thing struct {
 	Text pulumi.StringOutput `pulumi:"text"`
 }
 
-// program makes the file <directory>/<stack>-<name> for every name in toy:things, with toy:text in it.
+// program makes the file <directory>/<stack>-<name> for every name in app:things, with app:text in it.
 func program(directory string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		var names []string
-		config.RequireObject(ctx, "toy:things", &names)
+		config.RequireObject(ctx, "app:things", &names)
 		if len(names) == 0 {
 			panic("no things")
 		}
 		var shape struct{ Size string }
-		if err := config.GetObject(ctx, "toy:shape", &shape); err != nil {
+		if err := config.GetObject(ctx, "app:shape", &shape); err != nil {
 			return err
 		}
 		for _, name := range names {
 			t := &thing{}
 			if err := ctx.RegisterResource("toy:index:Thing", name, pulumi.Map{
 				"path":   pulumi.String(filepath.Join(directory, ctx.Stack()+"-"+name)),
-				"text":   pulumi.String(config.Require(ctx, "toy:text")),
-				"behave": pulumi.String(config.Get(ctx, "toy:behave")),
+				"text":   pulumi.String(config.Require(ctx, "app:text")),
+				"behave": pulumi.String(config.Get(ctx, "app:behave")),
 			}, t); err != nil {
 				return err
 			}
@@ -148,7 +150,7 @@ func program(directory string) pulumi.RunFunc {
 		}
 		ctx.Export("apiEndpoint", pulumi.String("https://127.0.0.1:6443"))
 		ctx.Export("size", pulumi.String(shape.Size))
-		if key := config.Get(ctx, "toy:key"); key != "" {
+		if key := config.Get(ctx, "app:key"); key != "" {
 			ctx.Export("key", pulumi.ToSecret(pulumi.String(key)))
 		}
 		return nil
@@ -157,7 +159,7 @@ func program(directory string) pulumi.RunFunc {
 
 const project = "name: toys\nruntime: go\nmain: elsewhere\n"
 
-const settings = "# a comment\nconfig:\n  toy:things: [a]\n  toy:text: one\n  toy:shape: {size: small}\n"
+const settings = "# a comment\nconfig:\n  app:things: [a]\n  app:text: one\n  app:shape: {size: small}\n"
 
 // repository makes a directory with a project and an environment "local".
 func repository(t *testing.T) string {
@@ -246,4 +248,3 @@ func mustSay(t *testing.T, err error, words ...string) {
 		}
 	}
 }
-

@@ -70,7 +70,7 @@ func (i *issuer) ensure(leaf hostconfig.LeafCertificate, authority *pki.Authorit
 	if i.endsWithAuthority(leaf, authority, now) {
 		return owner.enforce(leaf.CertFile, leaf.KeyFile)
 	}
-	certPEM, keyPEM, err := pki.IssueAt(authority, request(leaf), now)
+	certPEM, keyPEM, err := pki.IssueAt(authority, LeafRequest(leaf), now)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func inspect(leaf hostconfig.LeafCertificate, authority *pki.Authority, now time
 	if err != nil {
 		return err
 	}
-	if err := pki.Matches(request(leaf), authority.Certificate, certificate); err != nil {
+	if err := pki.Matches(LeafRequest(leaf), authority.Certificate, certificate); err != nil {
 		return err
 	}
 	return pki.CheckValidity(certificate, now, leaf.RenewBefore.Duration)
@@ -131,7 +131,7 @@ func readPair(leaf hostconfig.LeafCertificate) (*x509.Certificate, error) {
 // pass; replacing the authority is the remedy, and not the agent's to do.
 func (i *issuer) endsWithAuthority(leaf hostconfig.LeafCertificate, authority *pki.Authority, now time.Time) bool {
 	certificate, err := readPair(leaf)
-	if err != nil || pki.Matches(request(leaf), authority.Certificate, certificate) != nil ||
+	if err != nil || pki.Matches(LeafRequest(leaf), authority.Certificate, certificate) != nil ||
 		pki.CheckValidity(certificate, now, 0) != nil || !certificate.NotAfter.Equal(authority.Certificate.NotAfter) {
 		return false
 	}

@@ -80,8 +80,8 @@ func validate(config hostconfig.AgentConfig) error {
 	return errors.Join(faults...)
 }
 
-// request translates a leaf certificate of the configuration for package pki.
-func request(leaf hostconfig.LeafCertificate) pki.LeafRequest {
+// LeafRequest translates a leaf certificate of the configuration for package pki.
+func LeafRequest(leaf hostconfig.LeafCertificate) pki.LeafRequest {
 	return pki.LeafRequest{
 		CommonName:    leaf.CommonName,
 		Organizations: leaf.Organizations,

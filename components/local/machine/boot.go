@@ -27,27 +27,34 @@ func (l layout) readInit() initRecord {
 }
 
 // boot starts the machine's first process and records it. The process goes on
-// only after it is recorded: a guard that is killed in between leaves nothing
-// that the next guard does not know of.
+// only after it is recorded, so that a guard that is killed in between leaves
+// nothing that the next guard does not know of.
 func boot(l layout, spec Spec, output *os.File, logger *log.Logger) (initRecord, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return initRecord{}, err
 	}
-	read, write, err := os.Pipe()
+	permitted, permit, err := os.Pipe()
 	if err != nil {
 		return initRecord{}, err
 	}
-	defer write.Close()
+	defer permit.Close()
+	armed, arm, err := os.Pipe()
+	if err != nil {
+		permitted.Close()
+		return initRecord{}, err
+	}
+	defer armed.Close()
 	record := initRecord{Boot: rand.Text()[:12], Shape: spec.shape()}
 	cmd := exec.Command(program, "init", string(l), record.Boot)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.ExtraFiles = []*os.File{read}
+	cmd.ExtraFiles = []*os.File{permitted, arm}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = startInit(cmd, spec)
-	read.Close()
+	permitted.Close()
+	arm.Close()
 	if err != nil {
 		return initRecord{}, err
 	}
@@ -60,7 +67,13 @@ func boot(l layout, spec Spec, output *os.File, logger *log.Logger) (initRecord,
 		err = writeJSON(l.init(), record)
 	}
 	if err == nil {
-		_, err = write.Write([]byte{1})
+		// A signal before the process understands it would end it. Loading a
+		// program takes milliseconds; one that takes this long is not ours.
+		_ = armed.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, err = armed.Read(make([]byte, 1))
+	}
+	if err == nil {
+		_, err = permit.Write([]byte{1})
 	}
 	if err != nil {
 		_ = cmd.Process.Kill()

@@ -213,7 +213,9 @@ func Inspect(dir string) (Status, error) {
 
 // ExecCommand prepares a command that runs in all namespaces of the machine
 // with root's rights there; in plain mode, a command of the machine's user.
-// When the machine does not run, the command's Err says so.
+// When the machine does not run, the command's Err says so. When ctx ends,
+// nsenter ends, and what it started in the machine goes on until it ends by
+// itself or the machine does.
 func ExecCommand(ctx context.Context, dir string, argv ...string) *exec.Cmd {
 	l := layout(dir)
 	spec, err := l.readSpec()

@@ -55,17 +55,19 @@ func Guard(dir string, watched bool) error {
 	if err != nil {
 		return err
 	}
-	if err := writeJSON(l.guard(), me); err != nil {
-		return err
-	}
 	logFile := rotated(spec.LogDir, "guard")
 	output, err := capture(logFile)
 	if err != nil {
 		return err
 	}
 	g := &guard{l: l, output: output, log: newLogger(logFile, "guard")}
+	// Before anybody can know of this guard: an early SIGHUP would end it.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, append([]os.Signal{syscall.SIGHUP}, interrupted...)...)
+	if err := writeJSON(l.guard(), me); err != nil {
+		return err
+	}
+	g.log.Printf("guard starts, process %d", me.PID)
 	if watched {
 		go g.keepWatcher()
 	}

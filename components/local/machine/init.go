@@ -8,15 +8,22 @@ import (
 	"syscall"
 )
 
-// permitFD is the descriptor on which the guard permits the first process to
-// go on; see Boot in boot.go.
-const permitFD = 3
+// The descriptors over which guard and first process agree to begin; see boot.
+const (
+	permitFD = 3 // read: the guard has recorded this process
+	armedFD  = 4 // written: this process understands signals
+)
 
 // Init is the machine's first process. It waits for the guard's permission,
 // builds the machine around itself and runs the services until SIGTERM; SIGHUP
 // makes it read the Spec again. It is called by redoubt-machine only.
 func Init(dir, boot string) error {
 	syscall.Umask(0o022)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, append([]os.Signal{syscall.SIGHUP}, interrupted...)...)
+	armed := os.NewFile(armedFD, "armed")
+	_, _ = armed.Write([]byte{1})
+	armed.Close()
 	permit := os.NewFile(permitFD, "permit")
 	if n, err := permit.Read(make([]byte, 1)); n != 1 {
 		return fmt.Errorf("the guard ended before it had recorded this process: %w", err)
@@ -44,8 +51,6 @@ func Init(dir, boot string) error {
 	logger := newLogger(rotated(logDir, "machine"), "supervisor")
 	logger.Printf("machine %s starts, boot %s", spec.Name, boot)
 
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, append([]os.Signal{syscall.SIGHUP}, interrupted...)...)
 	s := newSupervisor(state, spec, boot, logger)
 	s.apply(spec)
 	for sig := range signals {

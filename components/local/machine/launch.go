@@ -76,11 +76,10 @@ func unitArguments(binary string, spec Spec) []string {
 		// However often the guard is killed, it comes back.
 		"--property=StartLimitIntervalSec=0",
 		// The guard alone is the unit's: the machine survives its guard, and
-		// the next guard adopts it.
+		// the next guard adopts it. Nothing is set here that children inherit,
+		// such as a score for the kernel's OOM killer.
 		"--property=KillMode=process",
 		"--property=TimeoutStopSec=10s",
-		// The kernel must not choose the guard when memory is short.
-		"--property=OOMScoreAdjust=-900",
 		"--", binary, "run", spec.Dir,
 	}
 }

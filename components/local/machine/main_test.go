@@ -75,7 +75,8 @@ func isolated(t *testing.T, services ...Service) Spec {
 
 // sleeper is a service that does nothing, told from others by its argument.
 func sleeper(name string) Service {
-	return Service{Name: name, Command: []string{"/bin/sleep", fmt.Sprintf("%d", 100000+counter.Add(1))}}
+	// Of this test process alone: others may run the same tests.
+	return Service{Name: name, Command: []string{"/bin/sleep", fmt.Sprintf("%d%04d", os.Getpid(), counter.Add(1))}}
 }
 
 func launched(t *testing.T, spec Spec) Status {
@@ -118,9 +119,9 @@ func service(t *testing.T, status Status, name string) ServiceStatus {
 
 // within10 waits for something to come true, as the promise is that whatever
 // dies is back within 10 s.
-func within10(t *testing.T, what string, true_ func() bool) {
+func within10(t *testing.T, what string, come func() bool) {
 	t.Helper()
-	for began := time.Now(); !true_(); time.Sleep(20 * time.Millisecond) {
+	for began := time.Now(); !come(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatalf("not within 10 s: %s", what)
 		}

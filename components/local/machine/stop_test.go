@@ -76,6 +76,7 @@ func TestStopLeavesNothing(t *testing.T) {
 				t.Errorf("status: %+v", status)
 			}
 			// And it can be started again, with its data.
+			spec.Services = []Service{sleeper("after")}
 			launched(t, spec)
 		})
 	}

@@ -76,8 +76,13 @@ func TestWhateverDiesComesBack(t *testing.T) {
 			within10(t, "an adopted first process", complete)
 			// With both gone, Start puts the guard back and leaves the machine alone.
 			before = inspect(t, spec)
-			kill(t, readProcess(l.watcher()).PID)
-			kill(t, readProcess(l.guard()).PID)
+			watcher, guard = readProcess(l.watcher()), readProcess(l.guard())
+			for _, p := range []process{watcher, guard} {
+				// Or the one would restart the other before it dies itself.
+				_ = p.signal(syscall.SIGSTOP)
+			}
+			kill(t, watcher.PID)
+			kill(t, guard.PID)
 			within10(t, "death of the guard", func() bool { return !readProcess(l.guard()).alive() && !readProcess(l.watcher()).alive() })
 			if after := launched(t, spec); after.Boot != before.Boot {
 				t.Error("Start restarted a machine that ran")
@@ -115,7 +120,7 @@ func TestFirstProcessWaitsToBeRecorded(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", program+" init "+spec.Dir+" boot 3</dev/null")
+	cmd := exec.CommandContext(ctx, "sh", "-c", program+" init "+spec.Dir+" boot 3</dev/null 4>/dev/null")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "the guard ended before") {
 		t.Errorf("init without a guard: %v: %s", err, out)
 	}

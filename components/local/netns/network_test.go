@@ -56,7 +56,7 @@ func check(t *testing.T, top Topology) []string {
 	return drift
 }
 
-// in runs a command in the namespace of a machine.
+// inMachine runs a command in the namespace of a machine.
 func inMachine(t *testing.T, top Topology, machine string, argv ...string) (string, error) {
 	t.Helper()
 	var out []byte

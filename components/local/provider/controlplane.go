@@ -58,7 +58,7 @@ func (*ControlPlane) Create(ctx context.Context, req infer.CreateRequest[Control
 	err := in.converge(ctx, nil)
 	if err != nil && os.IsNotExist(statErr) {
 		// Nothing half-made stays: the logs do, for the reader of the error.
-		err = errors.Join(err, discard(ctx, in.Machine))
+		err = errors.Join(err, discard(ctx, in.Machine), os.RemoveAll(in.Kubeconfig.Path))
 	}
 	return out, err
 }
@@ -185,5 +185,7 @@ func discard(ctx context.Context, m Machine) error {
 	if err := machine.Stop(context.WithoutCancel(ctx), m.Directory); err != nil {
 		return err
 	}
-	return os.RemoveAll(m.Directory)
+	err := os.RemoveAll(m.Directory)
+	m.removeEmptyParents()
+	return err
 }

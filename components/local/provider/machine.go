@@ -169,6 +169,9 @@ func (m Machine) converge(ctx context.Context, extra ...File) error {
 		return machine.Apply(ctx, spec)
 	}
 	if err := machine.Preflight(spec); err != nil {
+		if !m.Isolated {
+			err = fmt.Errorf("%w\n(two environments without isolation need different redoubt:portOffset)", err)
+		}
 		return err
 	}
 	return machine.Start(ctx, m.Runtime, spec)
@@ -195,9 +198,15 @@ func (m Machine) remove(ctx context.Context) error {
 	if err := os.RemoveAll(m.LogDirectory); err != nil {
 		return fmt.Errorf("machine %s: %w", m.Name, err)
 	}
-	// The directories of all machines and logs, when this was the last one: an
-	// error means that another machine is still there.
-	_ = os.Remove(filepath.Dir(m.Directory))
-	_ = os.Remove(filepath.Dir(m.LogDirectory))
+	m.removeEmptyParents()
 	return nil
+}
+
+// removeEmptyParents removes the directories of all machines and of all logs,
+// when this was the last of them: an error means that it was not.
+func (m Machine) removeEmptyParents() {
+	_ = os.Remove(filepath.Dir(m.Directory))
+	_ = os.Remove(m.LogDirectory)
+	_ = os.Remove(filepath.Dir(m.LogDirectory))
+	_ = os.Remove(filepath.Dir(filepath.Dir(m.Directory)))
 }

@@ -47,6 +47,7 @@ func TestTraversalIsRefused(t *testing.T) {
 		"/v2/redoubt.local/pause/manifests/..%2findex.json",
 		"/v2/redoubt.local/pause/manifests/%2e%2e",
 		"/v2/redoubt.local/pause/blobs/md5:abc",
+		"/v2/redoubt.local/pause/blobs/..:index.json", // <layout>/blobs/../index.json
 		"/index.json",
 		"/",
 	} {

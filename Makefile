@@ -1,0 +1,119 @@
+# Redoubt. `make` alone lists the targets.
+#
+#   ENV=local            the environment: settings in stacks/Pulumi.<ENV>.yaml, state in .state/<ENV>
+#   CONFIG_FILE=FILE     other settings, for example those of another environment
+#   SET="KEY=VALUE ..."  override settings, for example SET="redoubt:workers=2"
+#   OFFICIAL_BIN=DIR     take the programs found there instead of building them
+
+ENV ?= local
+SET ?=
+CONFIG_FILE ?=
+OFFICIAL_BIN ?=
+export OFFICIAL_BIN
+
+BIN := bin
+MODULE := github.com/redoubt-dev/redoubt
+DRIVE = $(BIN)/rehearse $(1) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
+
+# What a local cluster needs, what only its proof needs, and the sources of our own programs.
+TOOLS := kubernetes pulumi etcd
+OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
+sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
+LIBRARY := $(call sources,hostconfig components) go.mod go.sum
+DRIVER := $(LIBRARY) $(call sources,stacks policies test/kubeapply test/rehearse) test/go.mod test/go.sum
+
+# own PACKAGE,DIRECTORY,FLAGS: builds one of our own programs, renamed into place so that what runs is not disturbed.
+define own
+@mkdir -p $(BIN)/.built; started=$$(date +%s); echo "building $(@F) ..."; \
+	(cd $(2) && $(3) -ldflags '-s -w' -o $(CURDIR)/$(BIN)/.built/$(@F).new $(1)) >$(BIN)/.built/$(@F).log 2>&1 || \
+	{ grep -v '^go: downloading' $(BIN)/.built/$(@F).log >&2; echo "build: $(@F) failed; see above" >&2; exit 1; }; \
+	mv -f $(BIN)/.built/$(@F).new $(BIN)/$(@F); echo "built $(@F) in $$(($$(date +%s) - started))s"
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages lint clean $(TOOLS) kube-bench
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@sed -n 's/^#   /  /p' Makefile
+
+up: packages tools ## make or repair the environment, and show where it is
+	@$(call DRIVE,up)
+
+verify: kube-bench $(BIN)/rehearse ## attack the running environment, row by row
+	@cd test && go test -count=1 -timeout 30m -v -run '^TestVerify$$' ./local -env $(ENV)
+
+test: packages tools-all ## prove everything: format, vet, unit tests, real clusters (up to an hour cold)
+	@test/tools/suite
+
+down: $(BIN)/rehearse pulumi ## remove the environment with all its data
+	@$(call DRIVE,destroy) --yes
+
+preview: tools ## tell what up would do
+	@$(call DRIVE,preview)
+
+refresh: tools ## look for drift; the next up repairs it
+	@$(call DRIVE,refresh)
+
+rehearse: tools ## run the driver itself: make rehearse ARGS="outputs --json"
+	@$(BIN)/rehearse $(ARGS)
+
+bench: packages tools-all ## measure: ratios to a bare script, phases, memory
+	@cd test && go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./bench
+
+status: $(BIN)/rehearse ## what every machine and service of the environment does
+	@$(BIN)/rehearse status --env $(ENV)
+
+kubeconfig: ## print the command that points kubectl at the environment
+	@test -f .state/$(ENV)/kubeconfig || { echo "environment $(ENV) is not up: make up ENV=$(ENV)" >&2; exit 1; }
+	@echo "export KUBECONFIG=$(CURDIR)/.state/$(ENV)/kubeconfig"
+
+logs: ## follow the services' logs: make logs [MACHINE=worker-1] [SERVICE=kubelet]
+	@ls .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log >/dev/null 2>&1 || { echo "no such logs in .state/$(ENV)/log" >&2; exit 1; }
+	@tail -n 20 -F .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log
+
+# Two at a time: compiling saturates two cores, but downloading and linking do not.
+tools: ## build what `make up` needs, once
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
+
+tools-all:
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) kube-bench $(BIN)/rehearse $(OWN)
+
+plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
+
+lint: ## gofmt and go vet
+	@test/tools/lint
+
+clean: ## remove what was built
+	@! ls -d .state/*/machines >/dev/null 2>&1 || { echo "machines of $$(ls -d .state/*/machines | cut -d / -f 2 | xargs) run programs of bin/: make down first" >&2; exit 1; }
+	@rm -rf $(BIN)
+
+packages:
+	@test/tools/packages
+
+$(TOOLS) kube-bench:
+	@test/tools/build $@
+
+STATIC := CGO_ENABLED=0 go build -trimpath
+
+# Built as `go test` builds, so that the two share what is compiled.
+$(BIN)/rehearse: $(DRIVER)
+	$(call own,./rehearse/cmd/rehearse,test,go build)
+
+$(BIN)/redoubt-machine: $(LIBRARY)
+	$(call own,./components/local/cmd/redoubt-machine,.,$(STATIC))
+
+$(BIN)/redoubt-agent: $(LIBRARY)
+	$(call own,./components/local/cmd/redoubt-agent,.,$(STATIC))
+
+$(BIN)/pulumi-resource-redoubt: $(LIBRARY) $(call sources,policies)
+	$(call own,./components,.,$(STATIC))
+
+# The images of a machine's registry: no other registry can be reached from it.
+$(BIN)/.built/images: $(BIN)/redoubt-agent $(call sources,test/images) Makefile
+	@mkdir -p $(BIN)/.built/programs; echo "building images ..."
+	@cd test && $(STATIC) -ldflags '-s -w' -o $(CURDIR)/$(BIN)/.built/programs/ ./images/pause ./images/hello
+	@$(BIN)/redoubt-agent image --binary $(BIN)/.built/programs/pause --name redoubt.local/pause:3.10 --out $(BIN)/images >$@.new
+	@$(BIN)/redoubt-agent image --binary $(BIN)/.built/programs/hello --name redoubt.local/hello:1.0 --out $(BIN)/images >>$@.new
+	@mv $@.new $@

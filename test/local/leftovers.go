@@ -1,0 +1,190 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// traces are what an environment can leave on the host, each as a line of text,
+// so that two moments can be compared.
+type traces map[string]bool
+
+// hostTraces looks at everything of the host that an environment of this name
+// touches: processes, namespaces, mounts, rules, cgroups, interfaces, routes,
+// kernel settings and files outside of the repository.
+func hostTraces(ctx context.Context, root, environment string) (traces, error) {
+	found := traces{}
+	state := filepath.Join(root, ".state", environment)
+	for _, look := range []func() error{
+		func() error { return found.processes(state, environment) },
+		func() error { return found.mounts(state, environment) },
+		func() error { return found.files("/run/netns", "network namespace", environment, 1) },
+		func() error { return found.files("/sys/fs/cgroup", "cgroup", environment, 5) },
+		func() error { return found.lines(ctx, "nftables on the host", "nft", "list", "tables") },
+		func() error { return found.lines(ctx, "interface", "ip", "-brief", "link", "show", "type", "veth") },
+		func() error { return found.lines(ctx, "route", "ip", "route", "show") },
+		func() error { return found.lines(ctx, "address", "ip", "-brief", "-4", "addr", "show") },
+		found.kernelSettings,
+		func() error { return found.state(root, environment) },
+		found.outside,
+	} {
+		if err := look(); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func (f traces) add(kind, what string) { f[kind+": "+what] = true }
+
+// since are the traces that were not there before, and those that have gone.
+func (f traces) since(before traces) []string {
+	var changes []string
+	for trace := range f {
+		if !before[trace] {
+			changes = append(changes, "left behind: "+trace)
+		}
+	}
+	for trace := range before {
+		if !f[trace] {
+			changes = append(changes, "taken away: "+trace)
+		}
+	}
+	sort.Strings(changes)
+	return changes
+}
+
+// processes finds what names the environment's folder, and what is in one of
+// its cgroups, pods included.
+func (f traces) processes(state, environment string) error {
+	directories, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return err
+	}
+	for _, directory := range directories {
+		pid, _ := strconv.Atoi(filepath.Base(directory))
+		command, err := os.ReadFile(filepath.Join(directory, "cmdline"))
+		if err != nil || pid == os.Getpid() {
+			continue // it ended meanwhile
+		}
+		groups, _ := os.ReadFile(filepath.Join(directory, "cgroup"))
+		if bytes.Contains(command, []byte(state+"/")) || bytes.Contains(groups, []byte("/redoubt/"+environment+"/")) {
+			f.add("process", fmt.Sprintf("%d %s", pid, strings.ReplaceAll(string(command), "\x00", " ")))
+		}
+	}
+	return nil
+}
+
+func (f traces) mounts(state, environment string) error {
+	file, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), state) || strings.Contains(lines.Text(), "rd-"+environment+"-") {
+			f.add("mount", strings.Fields(lines.Text())[4])
+		}
+	}
+	return lines.Err()
+}
+
+// files finds names that carry the environment's name, down to a depth.
+func (f traces) files(root, kind, environment string, depth int) error {
+	return walk(root, depth, func(path string) {
+		if strings.Contains(filepath.Base(path), environment) {
+			f.add(kind, path)
+		}
+	})
+}
+
+// lines adds each line that a program prints. Interface flags and link states
+// change by themselves, so only the name, and for addresses the address, count.
+func (f traces) lines(ctx context.Context, kind, program string, arguments ...string) error {
+	out, err := exec.CommandContext(ctx, program, arguments...).Output()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", program, strings.Join(arguments, " "), err)
+	}
+	for _, line := range strings.Split(string(out), "\n") {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0:
+		case kind == "interface":
+			f.add(kind, fields[0])
+		default:
+			f.add(kind, strings.Join(fields, " "))
+		}
+	}
+	return nil
+}
+
+func (f traces) kernelSettings() error {
+	settings := map[string]bool{"net.ipv4.ip_forward": true}
+	for name := range hostconfig.KubeletSysctls() {
+		settings[name] = true
+	}
+	for name := range settings {
+		data, err := os.ReadFile(filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/")))
+		if os.IsNotExist(err) {
+			continue // this kernel does not have it
+		}
+		if err != nil {
+			return err
+		}
+		f.add("kernel setting", name+" = "+strings.TrimSpace(string(data)))
+	}
+	return nil
+}
+
+// state finds what below .state carries the environment's name.
+func (f traces) state(root, environment string) error {
+	return walk(filepath.Join(root, ".state"), 8, func(path string) {
+		if strings.Contains(filepath.Base(path), environment) && !strings.Contains(path, keptLogs) {
+			f.add("state", path)
+		}
+	})
+}
+
+// outside finds what names Redoubt where programs leave things. Go's caches and
+// its temporary build folders are no traces of an environment.
+func (f traces) outside() error {
+	for _, root := range []string{"/run", "/tmp", "/var/tmp", "/dev/shm", "/etc", "/var/lib", "/var/log", "/var/cache", "/opt", "/root", "/usr/local", "/lib/systemd/system"} {
+		err := walk(root, 3, func(path string) {
+			base := filepath.Base(path)
+			if strings.Contains(base, "redoubt") && !strings.HasPrefix(path, "/root/go/") && !strings.Contains(path, "/go-build") {
+				f.add("file", path)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk visits names down to a depth.
+func walk(root string, depth int, visit func(path string)) error {
+	base := strings.Count(filepath.Clean(root), string(filepath.Separator))
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it went away meanwhile, or is of a process that did
+		}
+		visit(path)
+		if entry.IsDir() && strings.Count(path, string(filepath.Separator))-base >= depth {
+			return filepath.SkipDir
+		}
+		return nil
+	})
+}

@@ -1,0 +1,41 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTracesAreFound plants what an environment could leave and demands that it
+// is found: a search that finds nothing proves nothing.
+func TestTracesAreFound(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("looking at the host's namespaces and rules needs Linux and root")
+	}
+	root, name := t.TempDir(), randomName("trace")
+	before, err := hostTraces(t.Context(), root, name)
+	require.NoError(t, err)
+	again, err := hostTraces(t.Context(), root, name)
+	require.NoError(t, err)
+	require.Empty(t, again.since(before))
+
+	require.NoError(t, os.MkdirAll(filepath.Join(root, ".state", "pulumi", "stacks", name), 0o700))
+	t.Cleanup(func() { _, _ = ip(cleanupContext(t), "netns", "delete", "rd-"+name+"-switch") })
+	_, err = ip(t.Context(), "netns", "add", "rd-"+name+"-switch")
+	require.NoError(t, err)
+	_, err = ip(t.Context(), "link", "add", "rd-trace", "type", "veth", "peer", "name", "x", "netns", "rd-"+name+"-switch")
+	require.NoError(t, err)
+	file := filepath.Join("/run", "redoubt-"+name)
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	t.Cleanup(func() { _ = os.Remove(file) })
+
+	after, err := hostTraces(t.Context(), root, name)
+	require.NoError(t, err)
+	changes := after.since(before)
+	require.Len(t, changes, 5, "%q", changes) // state, namespace, its mount, interface, file
+	require.Contains(t, changes, "left behind: file: "+file)
+	require.Contains(t, changes, "left behind: network namespace: /run/netns/rd-"+name+"-switch")
+}

@@ -33,7 +33,7 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	}
 	var names []string
 	for _, tenant := range env.Tenants {
-		_, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, pulumi.Provider(api))
+		_, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane()))
 		if err != nil {
 			return err
 		}

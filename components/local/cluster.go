@@ -27,8 +27,8 @@ type Cluster struct {
 	// Nodes are the names of the workers.
 	Nodes pulumi.StringArrayOutput `pulumi:"nodes"`
 
-	workers []pulumi.Resource
-	plan    plan
+	controlPlane pulumi.Resource
+	plan         plan
 }
 
 // NewCluster registers a cluster. The arguments are checked, all at once,
@@ -65,16 +65,15 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 	if err != nil {
 		return nil, err
 	}
+	c.controlPlane = cp
 	for _, w := range p.workers {
 		wall, err := newFirewall(ctx, name+"-"+w.name+"-firewall", p, hostconfig.RoleWorker, w.name, pulumi.Parent(c), pulumi.DependsOn(ready[:1]))
 		if err != nil {
 			return nil, err
 		}
-		node, err := newWorker(ctx, name+"-"+w.name, p, w, k, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{cp, wall}))
-		if err != nil {
+		if _, err := newWorker(ctx, name+"-"+w.name, p, w, k, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{cp, wall})); err != nil {
 			return nil, err
 		}
-		c.workers = append(c.workers, node)
 	}
 	return c, c.export(ctx, cp, k)
 }
@@ -98,8 +97,10 @@ func (c *Cluster) export(ctx *pulumi.Context, cp *controlPlane, k *keys) error {
 	})
 }
 
-// Workers are the registered workers, for what must wait until pods can run.
-func (c *Cluster) Workers() []pulumi.Resource { return c.workers }
+// ControlPlane is the resource that objects of the cluster end with: give it to
+// them as pulumi.DeletedWith, so that taking the cluster down asks a broken API
+// server for nothing.
+func (c *Cluster) ControlPlane() pulumi.Resource { return c.controlPlane }
 
 // Summary is what a program shows or records of a cluster.
 type Summary struct {

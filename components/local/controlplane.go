@@ -119,7 +119,8 @@ func (p plan) controlPlaneBinds(paths hostconfig.Paths) pulumi.Array {
 		bind(p.adminDir(), paths.Admin(), false),
 		own(paths.PKI()), own(paths.EtcdPKI()),
 	}
-	if p.args.Encryption.Provider == string(hostconfig.EncryptionKMS) {
+	// The plugin stays in sight while a local key takes over from it.
+	if p.args.Encryption.KMSEndpoint != "" {
 		binds = append(binds, bind(path.Dir(strings.TrimPrefix(p.args.Encryption.KMSEndpoint, "unix://")), paths.KMSDir(), false))
 	}
 	return binds

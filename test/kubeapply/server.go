@@ -64,27 +64,36 @@ type session struct {
 // session finds the provider resource a call belongs to. A connection that was made again belongs to the provider that
 // was configured last.
 func (s *Server) session(ctx context.Context) *session {
-	address := ""
-	if from, ok := peer.FromContext(ctx); ok {
-		address = from.Addr.String()
-	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if found, ok := s.sessions[address]; ok {
-		return found
+	found, ok := s.sessions[address(ctx)]
+	if !ok {
+		found = s.latest
 	}
-	if s.latest == nil {
-		return s.begin(address)
+	s.mu.Unlock()
+	if found == nil {
+		return s.begin(ctx)
 	}
-	return s.latest
+	return found
 }
 
-// begin makes a session for a connection; the caller holds the lock.
-func (s *Server) begin(address string) *session {
+// begin finds the session of a connection that introduces itself, or makes it.
+func (s *Server) begin(ctx context.Context) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.sessions[address(ctx)]; ok {
+		return found
+	}
 	made := &session{}
 	made.ctx, made.cancel = context.WithCancel(s.ctx)
-	s.sessions[address], s.latest = made, made
+	s.sessions[address(ctx)], s.latest = made, made
 	return made
+}
+
+func address(ctx context.Context) string {
+	if from, ok := peer.FromContext(ctx); ok {
+		return from.Addr.String()
+	}
+	return ""
 }
 
 // New returns a provider that is not configured yet.
@@ -108,16 +117,7 @@ func (s *Server) Attach(ctx context.Context, req *pulumirpc.PluginAttach) (*empt
 	if err != nil {
 		return nil, status.Errorf(codes.Unavailable, "connecting to the engine at %s: %v", req.GetAddress(), err)
 	}
-	address := ""
-	if from, ok := peer.FromContext(ctx); ok {
-		address = from.Addr.String()
-	}
-	s.mu.Lock()
-	at, ok := s.sessions[address]
-	if !ok {
-		at = s.begin(address)
-	}
-	s.mu.Unlock()
+	at := s.begin(ctx)
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	if at.conn != nil {

@@ -181,7 +181,7 @@ func (s *Server) Configure(ctx context.Context, req *pulumirpc.ConfigureRequest)
 	if len(failures) > 0 {
 		return nil, fmt.Errorf("kubernetes provider: %s: %s", failures[0].GetProperty(), failures[0].GetReason())
 	}
-	at := s.session(ctx)
+	at := s.begin(ctx)
 	at.mu.Lock()
 	at.settings, at.cluster = parsed, nil
 	at.mu.Unlock()

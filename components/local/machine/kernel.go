@@ -55,7 +55,9 @@ func ReleaseKernelSettings(ctx context.Context, dir string) error {
 
 func (k kernelStore) claim(ctx context.Context, dir string, settings map[string]string) error {
 	file := filepath.Join(k.dir, "kernel.json")
-	if len(settings) == 0 && !exists(file) {
+	if _, err := os.ReadFile(file); len(settings) == 0 && err != nil && (errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission)) {
+		// There are no claims, or only root's: who cannot read the record
+		// cannot have made one.
 		return nil
 	}
 	unlock, err := k.lock(ctx)

@@ -18,6 +18,10 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if given := os.Getenv("REDOUBT_TEST_PROGRAM"); given != "" {
+		program = given
+		os.Exit(m.Run())
+	}
 	dir, err := os.MkdirTemp("", "redoubt-machine-test-")
 	if err != nil {
 		panic(err)

@@ -30,6 +30,9 @@ func preflightIsolated(v *validation, spec Spec) {
 	v.err("isolated", missingPrograms(map[string]string{
 		"nsenter": "util-linux", "setpriv": "util-linux", "mount": "mount", "ip": "iproute2", "nft": "nftables",
 	}))
+	if os.Geteuid() != 0 {
+		return // What follows would only say again that root is needed.
+	}
 	v.err("cgroupRoot", checkControllers())
 	for name, value := range spec.KernelSettings {
 		now, err := hostKernel.read(name)

@@ -92,8 +92,22 @@ func (in ControlPlaneInputs) rotation() (rotation, error) {
 		return rotation{}, fmt.Errorf("%s on the control plane cannot be read: %w; "+
 			"restore it from a backup: without its keys the stored secrets are lost", e.Path, err)
 	}
+	if both.KMS != nil && !in.Machine.seesKMS() {
+		return rotation{}, fmt.Errorf("what is stored was encrypted by the KMS plugin %q, which the settings no longer have: "+
+			"keep encryption.kmsName and encryption.kmsEndpoint until an update has moved everything to the local key", both.KMS.Name)
+	}
 	reading, err := file(both)
 	return rotation{needed: true, reading: reading, final: final, retiring: retiring}, err
+}
+
+// seesKMS reports whether the machine reaches the socket of a KMS plugin.
+func (m Machine) seesKMS() bool {
+	for _, b := range m.Binds {
+		if b.Target == (hostconfig.Paths{}).KMSDir() {
+			return true
+		}
+	}
+	return !m.Isolated
 }
 
 // withReaders adds every key and plugin of an EncryptionConfiguration to the

@@ -101,3 +101,17 @@ func TestRotationRefusesAnUnreadableFile(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// Without the plugin nothing that it encrypted can be read.
+func TestRotationAwayFromAMissingKMSIsRefused(t *testing.T) {
+	before := hostconfig.Encryption{Provider: hostconfig.EncryptionKMS, KMS: &hostconfig.KMS{Name: "vault", Endpoint: "unix:///run/kms/vault.sock"}}
+	in := rotating(t, before, secretbox("key-1", keyA))
+	if r, err := in.rotation(); err != nil || !strings.Contains(r.reading.Contents, "vault") {
+		t.Errorf("the plugin must still read: %v\n%s", err, r.reading.Contents)
+	}
+	// The machine's paths are those of its own root, in the test's directory.
+	in.Machine.Isolated, in.Machine.Directory = true, "/"
+	if _, err := in.rotation(); err == nil || !strings.Contains(err.Error(), "encryption.kmsEndpoint") {
+		t.Errorf("err = %v", err)
+	}
+}

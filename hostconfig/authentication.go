@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,6 +97,11 @@ func (o OIDCIssuer) authenticator() apiserverv1.JWTAuthenticator {
 		authenticator.ClaimValidationRules = append(authenticator.ClaimValidationRules,
 			apiserverv1.ClaimValidationRule{Claim: claim, RequiredValue: o.RequiredClaims[claim]})
 	}
+	// An empty claim would make everybody who has one the same user.
+	authenticator.UserValidationRules = append(authenticator.UserValidationRules, apiserverv1.UserValidationRule{
+		Expression: "user.username != " + strconv.Quote(o.UsernamePrefix),
+		Message:    "the username claim is empty",
+	})
 	// The prefixes already keep reserved names out; these rules hold even if a
 	// prefix were chosen badly.
 	for _, reserved := range reservedPrefixes {

@@ -42,8 +42,8 @@ func TestIssuers(t *testing.T) {
 	var configuration apiserverv1.AuthenticationConfiguration
 	decode(t, file.Contents, &configuration)
 	for _, issuer := range configuration.JWT {
-		if *issuer.ClaimMappings.Username.Prefix == "" || *issuer.ClaimMappings.Groups.Prefix == "" || len(issuer.UserValidationRules) != 4 {
-			t.Errorf("%s could name a built-in user or group", issuer.Issuer.URL)
+		if *issuer.ClaimMappings.Username.Prefix == "" || *issuer.ClaimMappings.Groups.Prefix == "" || len(issuer.UserValidationRules) != 5 {
+			t.Errorf("%s could name a built-in user or group, or nobody", issuer.Issuer.URL)
 		}
 	}
 }

@@ -27,6 +27,8 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	api, err := kubernetes.NewProvider(ctx, env.Name+"-api", &kubernetes.ProviderArgs{
 		Kubeconfig:            cluster.Kubeconfig,
 		EnableServerSideApply: pulumi.Bool(true),
+		// Another address of the same cluster is no other cluster.
+		ClusterIdentifier: pulumi.String(env.Name),
 	}, pulumi.Parent(cluster))
 	if err != nil {
 		return err

@@ -74,9 +74,16 @@ func explain(err error) string {
 	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
-// refuseUnknown reports settings of the environment's file that nothing reads.
+// refuseUnknown reports settings of the environment's file that nothing reads:
+// the file in stacks/, or the copy below REDOUBT_SETTINGS_DIR that a driver of
+// the engine works with.
 func (r *reader) refuseUnknown(root string) {
-	data, err := os.ReadFile(filepath.Join(root, "stacks", "Pulumi."+r.ctx.Stack()+".yaml"))
+	name := "Pulumi." + r.ctx.Stack() + ".yaml"
+	path := filepath.Join(root, "stacks", name)
+	if dir := os.Getenv("REDOUBT_SETTINGS_DIR"); dir != "" {
+		path = filepath.Join(dir, r.ctx.Stack(), name)
+	}
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return // set by command line alone
 	}

@@ -39,6 +39,9 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		return nil, err
 	}
 	parent := pulumi.Parent(t)
+	// A field that somebody else has changed is taken back: these objects are
+	// the platform's alone.
+	force := pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
 	labels := pulumi.StringMap{"app.kubernetes.io/managed-by": pulumi.String("redoubt")}
 	for label, value := range spec.Labels {
 		labels[label] = pulumi.String(value)
@@ -48,28 +51,28 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		labels[podSecurityPrefix+mode+"-version"] = pulumi.String(version)
 	}
 	ns, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(spec.Name), Labels: labels},
+		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(spec.Name), Labels: labels, Annotations: force},
 	}, parent)
 	if err != nil {
 		return nil, err
 	}
 	t.Namespace = ns.Metadata.Name().Elem()
-	if err := t.protect(ctx, name, spec, parent); err != nil {
+	if err := t.protect(ctx, name, spec, force, parent); err != nil {
 		return nil, err
 	}
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"namespace": t.Namespace})
 }
 
 // protect registers what makes the namespace safe to hand over.
-func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, parent pulumi.ResourceOption) error {
+func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, force pulumi.StringMap, parent pulumi.ResourceOption) error {
 	meta := func(object string) *metav1.ObjectMetaArgs {
-		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace}
+		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace, Annotations: force}
 	}
 	_, err := corev1.NewServiceAccountPatch(ctx, name+"-default-account", &corev1.ServiceAccountPatchArgs{
 		Metadata: &metav1.ObjectMetaPatchArgs{
 			Name: pulumi.String("default"), Namespace: t.Namespace,
 			// The account exists already: its controller made it and owns it.
-			Annotations: pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")},
+			Annotations: force,
 		},
 		AutomountServiceAccountToken: pulumi.Bool(false),
 	}, parent)
@@ -83,6 +86,9 @@ func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, pare
 		Spec: &networkingv1.NetworkPolicySpecArgs{
 			PodSelector: &metav1.LabelSelectorArgs{},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
+			// Said, not left out: a rule that somebody adds is then drift.
+			Ingress: networkingv1.NetworkPolicyIngressRuleArray{},
+			Egress:  networkingv1.NetworkPolicyEgressRuleArray{},
 		},
 	}, parent)
 	if err != nil {

@@ -33,17 +33,17 @@ func TestExternalTrust(t *testing.T) {
 	root := needsMachines(t)
 	kms := startKMS(t)
 	issuer := newIssuer(t)
+	issuers, err := json.Marshal([]map[string]any{{"url": issuer.url, "audiences": []string{"redoubt"}, "certificateAuthority": issuer.authority}})
+	require.NoError(t, err)
 	r := newRehearsal(t, root, map[string]string{
-		"redoubt:workers":                      "0",
-		"redoubt:encryption.provider":          "kms",
-		"redoubt:encryption.kmsName":           "test-kms",
-		"redoubt:encryption.kmsEndpoint":       "unix://" + kms,
-		"redoubt:oidc[0].url":                  issuer.url,
-		"redoubt:oidc[0].audiences[0]":         "redoubt",
-		"redoubt:oidc[0].certificateAuthority": issuer.authority,
-		"redoubt:certificates.serverValidity":  "10m",
-		"redoubt:certificates.clientValidity":  "10m",
-		"redoubt:certificates.renewBefore":     "9m30s",
+		"redoubt:workers":                     "0",
+		"redoubt:encryption.provider":         "kms",
+		"redoubt:encryption.kmsName":          "test-kms",
+		"redoubt:encryption.kmsEndpoint":      "unix://" + kms,
+		"redoubt:oidc":                        string(issuers),
+		"redoubt:certificates.serverValidity": "10m",
+		"redoubt:certificates.clientValidity": "10m",
+		"redoubt:certificates.renewBefore":    "9m30s",
 	})
 	_, c := r.up(t)
 	issuer.serve(t, c)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -32,12 +33,10 @@ func hostTraces(ctx context.Context, root, environment string) (traces, error) {
 		func() error { return found.files("/run/netns", "network namespace", environment, 1) },
 		func() error { return found.files("/sys/fs/cgroup", "cgroup", environment, 5) },
 		func() error { return found.lines(ctx, "nftables on the host", "nft", "list", "tables") },
-		func() error { return found.lines(ctx, "interface", "ip", "-brief", "link", "show", "type", "veth") },
-		func() error { return found.lines(ctx, "route", "ip", "route", "show") },
-		func() error { return found.lines(ctx, "address", "ip", "-brief", "-4", "addr", "show") },
+		func() error { return found.interfaces(ctx, environment) },
 		found.kernelSettings,
 		func() error { return found.state(root, environment) },
-		found.outside,
+		func() error { return found.outside(state, environment) },
 	} {
 		if err := look(); err != nil {
 			return nil, err
@@ -110,21 +109,34 @@ func (f traces) files(root, kind, environment string, depth int) error {
 	})
 }
 
-// lines adds each line that a program prints. Interface flags and link states
-// change by themselves, so only the name, and for addresses the address, count.
+// lines adds each line that a program prints.
 func (f traces) lines(ctx context.Context, kind, program string, arguments ...string) error {
 	out, err := exec.CommandContext(ctx, program, arguments...).Output()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", program, strings.Join(arguments, " "), err)
 	}
 	for _, line := range strings.Split(string(out), "\n") {
-		fields := strings.Fields(line)
-		switch {
-		case len(fields) == 0:
-		case kind == "interface":
-			f.add(kind, fields[0])
-		default:
-			f.add(kind, strings.Join(fields, " "))
+		if line = strings.Join(strings.Fields(line), " "); line != "" {
+			f.add(kind, line)
+		}
+	}
+	return nil
+}
+
+// interfaces finds interfaces, addresses and routes. Those of other environments
+// may come and go meanwhile.
+func (f traces) interfaces(ctx context.Context, environment string) error {
+	all, own := traces{}, netns.HostInterface(environment)
+	for kind, arguments := range map[string][]string{
+		"address": {"-oneline", "-4", "addr", "show"}, "route": {"route", "show"}, "interface": {"-oneline", "link", "show", "type", "veth"},
+	} {
+		if err := all.lines(ctx, kind, "ip", arguments...); err != nil {
+			return err
+		}
+	}
+	for trace := range all {
+		if !strings.Contains(trace, " rd-") || strings.Contains(trace, own) {
+			f[trace] = true
 		}
 	}
 	return nil
@@ -157,19 +169,28 @@ func (f traces) state(root, environment string) error {
 	})
 }
 
-// outside finds what names Redoubt where programs leave things. Go's caches and
-// its temporary build folders are no traces of an environment.
-func (f traces) outside() error {
-	for _, root := range []string{"/run", "/tmp", "/var/tmp", "/dev/shm", "/etc", "/var/lib", "/var/log", "/var/cache", "/opt", "/root", "/usr/local", "/lib/systemd/system"} {
-		err := walk(root, 3, func(path string) {
-			base := filepath.Base(path)
-			if strings.Contains(base, "redoubt") && !strings.HasPrefix(path, "/root/go/") && !strings.Contains(path, "/go-build") {
-				f.add("file", path)
-			}
-		})
-		if err != nil {
+// outside finds what names the environment where programs leave things, and
+// the shared record of kernel settings when it mentions the environment or when
+// there is no environment at all that could need it.
+func (f traces) outside(state, environment string) error {
+	for _, root := range []string{"/run", "/tmp", "/var/tmp", "/dev/shm", "/etc", "/var/lib", "/var/log", "/var/cache", "/opt", "/usr/local"} {
+		if err := f.files(root, "file", environment, 3); err != nil {
 			return err
 		}
+	}
+	others, err := filepath.Glob("/run/netns/rd-*")
+	if err != nil {
+		return err
+	}
+	claims, err := filesContaining("/run/redoubt", []byte(state+"/"))
+	if err != nil {
+		return err
+	}
+	for _, path := range claims {
+		f.add("file that mentions it", path)
+	}
+	if _, err := os.Stat("/run/redoubt"); err == nil && len(others) == 0 {
+		f.add("file", "/run/redoubt")
 	}
 	return nil
 }

@@ -4,9 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/redoubt-dev/redoubt/components/local/netns"
 )
 
 // TestTracesAreFound plants what an environment could leave and demands that it
@@ -26,7 +29,7 @@ func TestTracesAreFound(t *testing.T) {
 	t.Cleanup(func() { _, _ = ip(cleanupContext(t), "netns", "delete", "rd-"+name+"-switch") })
 	_, err = ip(t.Context(), "netns", "add", "rd-"+name+"-switch")
 	require.NoError(t, err)
-	_, err = ip(t.Context(), "link", "add", "rd-trace", "type", "veth", "peer", "name", "x", "netns", "rd-"+name+"-switch")
+	_, err = ip(t.Context(), "link", "add", netns.HostInterface(name), "type", "veth", "peer", "name", "x", "netns", "rd-"+name+"-switch")
 	require.NoError(t, err)
 	file := filepath.Join("/run", "redoubt-"+name)
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -35,7 +38,13 @@ func TestTracesAreFound(t *testing.T) {
 	after, err := hostTraces(t.Context(), root, name)
 	require.NoError(t, err)
 	changes := after.since(before)
-	require.Len(t, changes, 5, "%q", changes) // state, namespace, its mount, interface, file
-	require.Contains(t, changes, "left behind: file: "+file)
-	require.Contains(t, changes, "left behind: network namespace: /run/netns/rd-"+name+"-switch")
+	for _, want := range []string{
+		"left behind: file: " + file,
+		"left behind: network namespace: /run/netns/rd-" + name + "-switch",
+		"left behind: mount: /run/netns/rd-" + name + "-switch",
+		"left behind: state: " + filepath.Join(root, ".state", "pulumi", "stacks", name),
+	} {
+		require.Contains(t, changes, want)
+	}
+	require.Contains(t, strings.Join(changes, "\n"), "left behind: interface: ")
 }

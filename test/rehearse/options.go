@@ -136,6 +136,13 @@ func (d *Driver) Programs() string { return d.options.BinDirectory }
 func (d *Driver) backend() string { return filepath.Join(d.options.StateDirectory, "pulumi") }
 func (d *Driver) home() string    { return filepath.Join(d.backend(), "home") }
 func (d *Driver) work() string    { return filepath.Join(d.backend(), "work", d.options.Environment) }
+
+// SettingsDirectory is where the drivers of a repository keep, in a folder for each environment, the settings that the
+// engine reads: the file of the environment with its overrides.
+func SettingsDirectory(repository string) string {
+	return filepath.Join(repository, ".state", "pulumi", "work")
+}
+
 func (d *Driver) settings() string {
 	return filepath.Join(d.work(), "Pulumi."+d.options.Environment+".yaml")
 }

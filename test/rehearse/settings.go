@@ -69,6 +69,9 @@ func override(config map[string]any, key, text string) error {
 	if !ok || namespace == "" || rest == "" {
 		return fmt.Errorf("setting %q: write <namespace>:<key>=<value>, such as redoubt:workers=2", key)
 	}
+	if strings.ContainsAny(rest, "[]") {
+		return fmt.Errorf("setting %q: an entry of a list cannot be set alone: write the whole list, such as redoubt:tenants='[{name: demo}]'", key)
+	}
 	path := strings.Split(rest, ".")
 	var value any = text
 	if len(path) > 1 || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {

@@ -72,9 +72,12 @@ func Root() (string, error) {
 }
 
 // Export tells the program, which runs in this process, what the ordinary CLI would tell it by its working directory:
-// where the repository and the programs are.
+// where the repository, the programs and the settings are.
 func Export(root, programs string) error {
 	if err := os.Setenv("REDOUBT_ROOT", root); err != nil {
+		return err
+	}
+	if err := os.Setenv("REDOUBT_SETTINGS_DIR", rehearse.SettingsDirectory(root)); err != nil {
 		return err
 	}
 	if programs == "" {

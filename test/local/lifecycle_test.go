@@ -43,7 +43,7 @@ func TestLifecycle(t *testing.T) {
 	part("components_come_back", func(t *testing.T) { componentsComeBack(t, c) })
 	part("machines_come_back", func(t *testing.T) { machinesComeBack(t, c) })
 	look("drift_is_shown_and_repaired", func(t *testing.T) { driftIsRepaired(t, r, c) })
-	part("side_by_side", func(t *testing.T) { sideBySide(t, root, r, c) })
+	look("side_by_side", func(t *testing.T) { sideBySide(t, root, r, c) })
 	part("restart_of_the_host", func(t *testing.T) { c = hostRestarts(t, r, c) })
 	look("data_survived_everything", func(t *testing.T) { keep.survived(t, c) })
 	look("verify_again", func(t *testing.T) { verify(t, c) })

@@ -22,6 +22,9 @@ func Ensure(ctx context.Context, t Topology) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
+	if err := t.claim(); err != nil {
+		return err
+	}
 	var left []finding
 	for range passes {
 		var err error
@@ -66,6 +69,9 @@ func Remove(ctx context.Context, t Topology) error {
 	if !label.MatchString(t.Environment) {
 		return fmt.Errorf("environment: %q must be lower case letters, digits and dashes", t.Environment)
 	}
+	if foreign, err := t.foreign(); err != nil || foreign {
+		return err // nothing of this owner is there
+	}
 	hub := Switch(t.Environment)
 	names := []string{}
 	for _, m := range t.Members {
@@ -95,7 +101,10 @@ func Remove(ctx context.Context, t Topology) error {
 		errs = append(errs, destroy(ctx, name))
 	}
 	tidy()
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return t.release()
 }
 
 func create(ctx context.Context, name string) error {

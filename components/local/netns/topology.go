@@ -14,6 +14,10 @@ import (
 type Topology struct {
 	// Environment is the environment's name.
 	Environment string
+	// Owner is the absolute directory of the environment's state. A network on
+	// this host belongs to one owner, and no other can change or remove it; ""
+	// asks for no such protection.
+	Owner string
 	// NodeCIDR is the network that joins the machines, for example
 	// "10.80.0.0/24". It exists inside the environment's namespaces only, so
 	// every environment may use the same.

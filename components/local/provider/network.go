@@ -23,10 +23,12 @@ type NetworkMember struct {
 
 // NetworkInputs are the inputs of a Network.
 type NetworkInputs struct {
-	Environment  string          `pulumi:"environment"`
-	NodeCIDR     string          `pulumi:"nodeCIDR"`
-	OperatorCIDR string          `pulumi:"operatorCIDR"`
-	Members      []NetworkMember `pulumi:"members"`
+	Environment string `pulumi:"environment"`
+	// StateDirectory owns the network: see netns.Topology.Owner.
+	StateDirectory string          `pulumi:"stateDirectory,optional"`
+	NodeCIDR       string          `pulumi:"nodeCIDR"`
+	OperatorCIDR   string          `pulumi:"operatorCIDR"`
+	Members        []NetworkMember `pulumi:"members"`
 }
 
 // NetworkState is the recorded state of a Network.
@@ -39,7 +41,7 @@ type NetworkState struct {
 func (*Network) Annotate(a infer.Annotator) { a.SetToken(Module, "Network") }
 
 func (n NetworkInputs) topology() netns.Topology {
-	topology := netns.Topology{Environment: n.Environment, NodeCIDR: n.NodeCIDR, OperatorCIDR: n.OperatorCIDR}
+	topology := netns.Topology{Environment: n.Environment, Owner: n.StateDirectory, NodeCIDR: n.NodeCIDR, OperatorCIDR: n.OperatorCIDR}
 	for _, m := range n.Members {
 		topology.Members = append(topology.Members, netns.Member{
 			Machine: m.Machine, NodeAddress: m.NodeAddress,

@@ -20,7 +20,7 @@ func Sweep(ctx context.Context, directory string) error {
 		return err
 	}
 	var problems []error
-	network := netns.Topology{Environment: environment}
+	network := netns.Topology{Environment: environment, Owner: directory}
 	for _, dir := range found {
 		problems = append(problems, machine.Stop(ctx, dir))
 		network.Members = append(network.Members, netns.Member{Machine: filepath.Base(dir)})

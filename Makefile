@@ -78,7 +78,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) kube-bench $(BIN)/rehearse $(OWN)
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) kube-bench $(BIN)/rehearse $(OWN) $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 

@@ -34,6 +34,8 @@ type rehearsal struct {
 	root, name string
 	set        map[string]string
 	before     traces
+	// without names a provider that the engine has to find by itself.
+	without string
 }
 
 // needsMachines skips where no machine can run, and says what is missing where
@@ -89,6 +91,7 @@ func (r *rehearsal) options() rehearse.Options {
 	o := redoubt.Options(r.root, r.name)
 	o.ConfigFile = filepath.Join("stacks", "Pulumi.local.yaml")
 	o.Set = r.set
+	o.Providers = leaveOut(o.Providers, r.without)
 	return o
 }
 

@@ -39,9 +39,11 @@ func GroupNodeBootstrapper(node string) string {
 // each with its kind and version set.
 //
 // There is deliberately no binding to
-// system:certificates.k8s.io:certificatesigningrequests:nodeclient: it would let
-// any bootstrap token obtain the certificate of any node. The agent approves a
-// first certificate by the token's own group, [GroupNodeBootstrapper]. Nothing
+// system:certificates.k8s.io:certificatesigningrequests:nodeclient, which would
+// let any bootstrap token obtain the certificate of any node, nor to
+// selfnodeclient, with which a node that was removed would renew its certificate
+// for ever. The agent approves both: a first certificate by the token's own
+// group, [GroupNodeBootstrapper], the next ones by its inventory. Nothing
 // is bound to cluster-admin (CIS 5.1.1), and no anonymous access is given.
 func BootstrapObjects() []runtime.Object {
 	return []runtime.Object{
@@ -53,9 +55,6 @@ func BootstrapObjects() []runtime.Object {
 
 		// A bootstrap token may ask for a certificate, and nothing else.
 		clusterRoleBinding("redoubt:node-bootstrapper", "system:node-bootstrapper", group(GroupNodeBootstrappers)),
-		// A node may renew its own client certificate.
-		clusterRoleBinding("redoubt:node-renewal",
-			"system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", group("system:nodes")),
 		// Without it logs, exec and port-forward are forbidden by the kubelet.
 		clusterRoleBinding("redoubt:kubelet-api", "system:kubelet-api-admin", user(UserKubeletClient)),
 	}

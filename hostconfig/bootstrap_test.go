@@ -152,7 +152,6 @@ func TestBindings(t *testing.T) {
 		"redoubt:platform-admin":   "Group redoubt:platform-admins",
 		"redoubt:agent":            "User redoubt:agent",
 		"system:node-bootstrapper": "Group system:bootstrappers:redoubt",
-		"system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": "Group system:nodes",
 		"system:kubelet-api-admin": "User kube-apiserver-kubelet-client",
 	}
 	for role, subject := range want {

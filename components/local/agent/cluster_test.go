@@ -178,8 +178,8 @@ func testRequests(t *testing.T, c *controlPlane, masters *rest.Config) {
 	node := c.clientWith(certPEM, keyPEM)
 	own := &x509.CertificateRequest{DNSNames: []string{"worker-1"}, IPAddresses: []net.IP{net.ParseIP("10.80.0.11")}}
 	issued(t, node, "serve", serving, "system:node:worker-1", own)
-	issued(t, node, "renew", client, "system:node:worker-1", nil) // by the controller-manager
-	denied(t, node, "renew-as-other", client, "system:node:worker-2", nil, "RequesterIsNotABootstrapToken")
+	issued(t, node, "renew", client, "system:node:worker-1", nil)
+	denied(t, node, "renew-as-other", client, "system:node:worker-2", nil, "RequesterIsNotThisNode")
 	denied(t, node, "serve-as-control-plane", serving, "system:node:worker-1", &x509.CertificateRequest{DNSNames: []string{"kubernetes"}}, "DNSNameIsNotOfThisNode")
 	denied(t, node, "serve-elsewhere", serving, "system:node:worker-1", &x509.CertificateRequest{IPAddresses: []net.IP{net.ParseIP("10.80.0.10")}}, "IPAddressIsNotOfThisNode")
 
@@ -188,7 +188,12 @@ func testRequests(t *testing.T, c *controlPlane, masters *rest.Config) {
 	denied(t, other, "too-early", client, "system:node:worker-2", nil, "NodeIsNotInTheInventory")
 	c.config.Nodes = append(c.config.Nodes, hostconfig.NodeIdentity{Name: "worker-2", Addresses: []string{"10.80.0.12"}})
 	c.writeConfig(t)
-	issued(t, other, "in-time", client, "system:node:worker-2", nil)
+	otherCertificate, otherKey := issued(t, other, "in-time", client, "system:node:worker-2", nil)
+	removed := c.clientWith(otherCertificate, otherKey)
+	issued(t, removed, "renew-in-time", client, "system:node:worker-2", nil)
+	c.config.Nodes = c.config.Nodes[:len(c.config.Nodes)-1]
+	c.writeConfig(t)
+	denied(t, removed, "renew-after-removal", client, "system:node:worker-2", nil, "NodeIsNotInTheInventory")
 
 	// Nobody has touched the request to another signer.
 	csr, err := certificatesclient.NewForConfigOrDie(masters).CertificateSigningRequests().Get(t.Context(), "for-another-signer", metav1.GetOptions{})

@@ -150,9 +150,6 @@ var bootstrapAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
 	}, ReasonTokenNode},
 	{"a node name that continues the token's", func(t *testing.T, d *draft) { asNode(d, "worker-10") }, ReasonTokenNode},
 	{"a person in the token's group", func(t *testing.T, d *draft) { d.csr.Spec.Username = "mallory" }, ReasonTokenUser},
-	{"a node asking for another node", func(t *testing.T, d *draft) {
-		d.csr.Spec.Username, d.csr.Spec.Groups = "system:node:worker-2", append(d.csr.Spec.Groups, "system:nodes")
-	}, ReasonTokenUser},
 	{"a node's own renewal from outside system:nodes", func(t *testing.T, d *draft) {
 		d.csr.Spec.Username = "system:node:worker-1"
 	}, ReasonTokenUser},
@@ -163,6 +160,19 @@ var bootstrapAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
 	{"an address", func(t *testing.T, d *draft) { d.template.IPAddresses = []net.IP{net.ParseIP("10.80.0.11")} }, ReasonExtensions},
 	{"an e-mail name", func(t *testing.T, d *draft) { d.template.EmailAddresses = []string{"root@worker-1"} }, ReasonExtensions},
 	{"a URI name", func(t *testing.T, d *draft) { d.template.URIs = []*url.URL{{Scheme: "spiffe", Host: "x"}} }, ReasonExtensions},
+}...)
+
+var renewalAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
+	{"a node that was removed", func(t *testing.T, d *draft) {
+		asNode(d, "worker-9")
+		d.csr.Spec.Username = "system:node:worker-9"
+	}, ReasonUnknownNode},
+	{"a node asking for another node", func(t *testing.T, d *draft) { d.csr.Spec.Username = "system:node:worker-2" }, ReasonRequester},
+	{"a node that also holds a token", func(t *testing.T, d *draft) {
+		asNode(d, "worker-2")
+		d.csr.Spec.Groups = append(d.csr.Spec.Groups, "system:bootstrappers:redoubt:node:worker-2")
+	}, ReasonRequester},
+	{"a DNS name", func(t *testing.T, d *draft) { d.template.DNSNames = []string{"worker-1"} }, ReasonExtensions},
 }...)
 
 func asNode(d *draft, name string) { d.template.Subject.CommonName = "system:node:" + name }

@@ -47,17 +47,28 @@ type rule struct {
 
 // Decide answers a request, given the nodes that may exist.
 func Decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity) Decision {
-	return decide(csr, nodes, servingRules, bootstrapRules)
+	return decide(csr, nodes, ruleset{servingRules, bootstrapRules, renewalRules})
 }
 
-func decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity, serving, bootstrap []rule) Decision {
-	var rules []rule
-	switch csr.Spec.SignerName {
-	case certificatesv1.KubeletServingSignerName:
-		rules = serving
-	case certificatesv1.KubeAPIServerClientKubeletSignerName:
-		rules = bootstrap
-	default:
+// ruleset holds the rules of each kind of request.
+type ruleset struct{ serving, bootstrap, renewal []rule }
+
+// of gives the rules of a request's kind; false when it is for another signer.
+func (r ruleset) of(csr *certificatesv1.CertificateSigningRequest) ([]rule, bool) {
+	switch {
+	case csr.Spec.SignerName == certificatesv1.KubeletServingSignerName:
+		return r.serving, true
+	case csr.Spec.SignerName != certificatesv1.KubeAPIServerClientKubeletSignerName:
+		return nil, false
+	case strings.HasPrefix(csr.Spec.Username, userPrefix) && slices.Contains(csr.Spec.Groups, nodesGroup):
+		return r.renewal, true
+	}
+	return r.bootstrap, true
+}
+
+func decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity, all ruleset) Decision {
+	rules, ours := all.of(csr)
+	if !ours {
 		return Decision{Verdict: Ignore, Message: "the request is for another signer"}
 	}
 	if decided(csr) {
@@ -66,9 +77,6 @@ func decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.No
 	r, err := parse(csr)
 	if err != nil {
 		return Decision{Verdict: Deny, Reason: ReasonMalformed, Message: err.Error()}
-	}
-	if isOwnRenewal(r) {
-		return Decision{Verdict: Ignore, Node: r.node, Message: "a node renews its own client certificate: the controller-manager decides"}
 	}
 	r.identity, r.known = find(nodes, r.node)
 	for _, rule := range rules {
@@ -87,16 +95,6 @@ func decided(csr *certificatesv1.CertificateSigningRequest) bool {
 			return c.Type == certificatesv1.CertificateApproved || c.Type == certificatesv1.CertificateDenied ||
 				c.Type == certificatesv1.CertificateFailed
 		})
-}
-
-// isOwnRenewal tells whether a node asks for its own next client certificate. The
-// controller-manager approves those (selfnodeclient), with the same comparison of
-// user and common name; a node that asks for another's is not left to it but denied.
-func isOwnRenewal(r *request) bool {
-	return r.csr.Spec.SignerName == certificatesv1.KubeAPIServerClientKubeletSignerName &&
-		strings.HasPrefix(r.csr.Spec.Username, userPrefix) &&
-		r.csr.Spec.Username == r.x509.Subject.CommonName &&
-		slices.Contains(r.csr.Spec.Groups, nodesGroup)
 }
 
 func find(nodes []hostconfig.NodeIdentity, name string) (hostconfig.NodeIdentity, bool) {

@@ -16,6 +16,7 @@ func TestAttacksAreDenied(t *testing.T) {
 		attacks []attack
 	}{
 		"serving": {servingDraft, servingAttacks}, "bootstrap": {bootstrapDraft, bootstrapAttacks},
+		"renewal": {renewalDraft, renewalAttacks},
 	} {
 		for _, attack := range suite.attacks {
 			t.Run(signer+"/"+attack.name, func(t *testing.T) {
@@ -43,6 +44,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		rules   []rule
 	}{
 		"serving": {servingDraft, servingAttacks, servingRules}, "bootstrap": {bootstrapDraft, bootstrapAttacks, bootstrapRules},
+		"renewal": {renewalDraft, renewalAttacks, renewalRules},
 	} {
 		for i, removed := range suite.rules {
 			t.Run(signer+"/without "+removed.reason, func(t *testing.T) {
@@ -51,7 +53,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				for _, attack := range suite.attacks {
 					d := suite.draft(t)
 					attack.change(t, d)
-					if decide(d.finish(t), inventory, rest, rest).Verdict == Approve {
+					if decide(d.finish(t), inventory, ruleset{rest, rest, rest}).Verdict == Approve {
 						through = append(through, attack.name)
 						if attack.reason != removed.reason {
 							t.Errorf("%q comes through, which is meant for rule %s", attack.name, attack.reason)
@@ -84,6 +86,7 @@ func TestKubeletsAreApproved(t *testing.T) {
 		"serving, other order":      {servingDraft, func(t *testing.T, d *draft) { slices.Reverse(d.csr.Spec.Usages) }},
 		"bootstrap":                 {bootstrapDraft, func(*testing.T, *draft) {}},
 		"bootstrap, RSA encipering": {bootstrapDraft, encipherment},
+		"renewal":                   {renewalDraft, func(*testing.T, *draft) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := test.draft(t)
@@ -105,9 +108,6 @@ func TestOthersAreLeftAlone(t *testing.T) {
 		"somebody's own signer": func(t *testing.T, d *draft) { d.csr.Spec.SignerName = "example.com/x" },
 		"a broken request to another signer": func(t *testing.T, d *draft) {
 			d.csr.Spec.SignerName, d.csr.Spec.Request = "example.com/x", []byte("x")
-		},
-		"a node's own renewal": func(t *testing.T, d *draft) {
-			d.csr.Spec.Username, d.csr.Spec.Groups = "system:node:worker-1", []string{"system:nodes"}
 		},
 		"approved already": decidedAs(certificatesv1.CertificateApproved),
 		"denied already":   decidedAs(certificatesv1.CertificateDenied),

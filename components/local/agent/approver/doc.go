@@ -5,8 +5,9 @@
 //
 // It exists because nobody in a plain cluster approves kubelet-serving requests,
 // without which the API server cannot verify kubelets (CIS Kubernetes 1.2.5), and
-// because the built-in approver lets any bootstrap token become any node.
+// because the built-in approver lets any bootstrap token become any node, and a
+// node that was removed renew its certificate for ever.
 //
-// It never touches requests to other signers, it never signs, and it leaves the
-// renewal of a node's own client certificate to the controller-manager.
+// It never touches requests to other signers, and it never signs: the
+// controller-manager does.
 package approver

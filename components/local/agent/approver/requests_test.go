@@ -73,6 +73,13 @@ func bootstrapDraft(t *testing.T) *draft {
 	return d
 }
 
+// renewalDraft is the request of kubelet v1.35 on worker-1 for its next client certificate.
+func renewalDraft(t *testing.T) *draft {
+	d := bootstrapDraft(t)
+	d.csr.Spec.Username, d.csr.Spec.Groups = "system:node:worker-1", []string{"system:nodes", "system:authenticated"}
+	return d
+}
+
 // finish encodes the request, unless the test has encoded one itself.
 func (d *draft) finish(t *testing.T) *certificatesv1.CertificateSigningRequest {
 	t.Helper()

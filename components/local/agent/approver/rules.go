@@ -75,6 +75,20 @@ var bootstrapRules = []rule{
 	{ReasonUnknownNode, nodeIsKnown},
 }
 
+// renewalRules are the conditions for a node's next client certificate, asked for
+// with the present one. The controller-manager could approve these by itself
+// (selfnodeclient), but it has no inventory: a node that was removed would renew
+// its way on for ever.
+var renewalRules = []rule{
+	{ReasonRequester, requesterIsNode},
+	{ReasonOrganization, organizationIsNodes},
+	{ReasonSubject, subjectIsPlain},
+	{ReasonKey, keyIsStrong},
+	{ReasonUsages, usagesAre(certificatesv1.UsageClientAuth)},
+	{ReasonExtensions, noExtensions},
+	{ReasonUnknownNode, nodeIsKnown},
+}
+
 func requesterIsNode(r *request) error {
 	if r.csr.Spec.Username != userPrefix+r.node {
 		return fmt.Errorf("%q asks for a certificate of node %q", r.csr.Spec.Username, r.node)

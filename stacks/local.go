@@ -33,9 +33,14 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	if err != nil {
 		return err
 	}
+	// Whoever takes the cluster down takes these with it.
+	inCluster := []pulumi.ResourceOption{pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane())}
+	if _, err := baseline.NewBaseline(ctx, env.Name+"-baseline", inCluster...); err != nil {
+		return err
+	}
 	var names []string
 	for _, tenant := range env.Tenants {
-		_, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane()))
+		_, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, inCluster...)
 		if err != nil {
 			return err
 		}

@@ -3,4 +3,8 @@
 // any cluster, whoever made it.
 package baseline
 
-const tenantToken = "redoubt:baseline:Tenant"
+// Type tokens.
+const (
+	baselineToken = "redoubt:baseline:Baseline"
+	tenantToken   = "redoubt:baseline:Tenant"
+)

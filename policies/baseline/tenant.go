@@ -39,9 +39,6 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		return nil, err
 	}
 	parent := pulumi.Parent(t)
-	// A field that somebody else has changed is taken back: these objects are
-	// the platform's alone.
-	force := pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
 	labels := pulumi.StringMap{"app.kubernetes.io/managed-by": pulumi.String("redoubt")}
 	for label, value := range spec.Labels {
 		labels[label] = pulumi.String(value)
@@ -51,37 +48,29 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		labels[podSecurityPrefix+mode+"-version"] = pulumi.String(version)
 	}
 	ns, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(spec.Name), Labels: labels, Annotations: force},
+		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(spec.Name), Labels: labels, Annotations: force()},
 	}, parent)
 	if err != nil {
 		return nil, err
 	}
 	t.Namespace = ns.Metadata.Name().Elem()
-	if err := t.protect(ctx, name, spec, force, parent); err != nil {
+	if err := t.protect(ctx, name, spec, parent); err != nil {
 		return nil, err
 	}
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"namespace": t.Namespace})
 }
 
 // protect registers what makes the namespace safe to hand over.
-func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, force pulumi.StringMap, parent pulumi.ResourceOption) error {
+func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, parent pulumi.ResourceOption) error {
 	meta := func(object string) *metav1.ObjectMetaArgs {
-		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace, Annotations: force}
+		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace, Annotations: force()}
 	}
-	_, err := corev1.NewServiceAccountPatch(ctx, name+"-default-account", &corev1.ServiceAccountPatchArgs{
-		Metadata: &metav1.ObjectMetaPatchArgs{
-			Name: pulumi.String("default"), Namespace: t.Namespace,
-			// The account exists already: its controller made it and owns it.
-			Annotations: force,
-		},
-		AutomountServiceAccountToken: pulumi.Bool(false),
-	}, parent)
-	if err != nil {
+	if err := withoutToken(ctx, name, t.Namespace, parent); err != nil {
 		return err
 	}
 	// An empty selector means every pod; both directions stand here, because an
 	// agent may treat a direction that no policy names as open.
-	_, err = networkingv1.NewNetworkPolicy(ctx, name+"-default-deny", &networkingv1.NetworkPolicyArgs{
+	_, err := networkingv1.NewNetworkPolicy(ctx, name+"-default-deny", &networkingv1.NetworkPolicyArgs{
 		Metadata: meta("default-deny"),
 		Spec: &networkingv1.NetworkPolicySpecArgs{
 			PodSelector: &metav1.LabelSelectorArgs{},

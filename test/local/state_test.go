@@ -41,15 +41,15 @@ func (c *Cluster) secretsOfCluster(t *testing.T) map[string][]byte {
 		// every key, and the end is its public half.
 		body := strings.TrimSpace(strings.Split(string(data), "-----")[2])
 		lines := strings.Split(body, "\n")
-		secrets["the key of "+name] = []byte(lines[len(lines)/2])
+		secrets[name] = []byte(lines[len(lines)/2])
 	}
 	for _, resource := range c.encryptionConfiguration(t).Resources {
 		for _, provider := range resource.Providers {
 			if provider.Secretbox != nil {
-				secrets["the encryption key"] = []byte(provider.Secretbox.Keys[0].Secret)
+				secrets["encryption at rest"] = []byte(provider.Secretbox.Keys[0].Secret)
 			}
 			if provider.AESCBC != nil {
-				secrets["the encryption key"] = []byte(provider.AESCBC.Keys[0].Secret)
+				secrets["encryption at rest"] = []byte(provider.AESCBC.Keys[0].Secret)
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (c *Cluster) secretsOfCluster(t *testing.T) map[string][]byte {
 // stateHoldsNoKey searches everything below .state that is not a machine's own
 // disk: the engine's state and its backups, history and locks, and all logs.
 func stateHoldsNoKey(t *testing.T, c *Cluster) {
-	secrets, states := c.secretsOfCluster(t), 0
+	secrets, states, readable := c.secretsOfCluster(t), 0, map[string][]string{}
 	root := filepath.Join(c.root, ".state")
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -84,10 +84,15 @@ func stateHoldsNoKey(t *testing.T, c *Cluster) {
 			states++
 		}
 		for name, secret := range secrets {
-			assert.False(t, containsSecret(data, secret), "%s is readable in %s", name, path)
+			if containsSecret(data, secret) {
+				readable[name] = append(readable[name], path)
+			}
 		}
 		return nil
 	}))
+	for name, paths := range readable {
+		t.Errorf("the key of %s is readable in %s", name, strings.Join(paths, ", "))
+	}
 	assert.NotZero(t, states, "no state of this environment was found below %s: the search proves nothing", root)
 }
 

@@ -34,6 +34,12 @@ func (*CertificateAuthority) Annotate(a infer.Annotator) {
 	a.SetToken(Module, "CertificateAuthority")
 }
 
+// WireDependencies marks the key as a secret of the state: what a resource makes
+// itself is not one by default.
+func (*CertificateAuthority) WireDependencies(f infer.FieldSelector, _ *CertificateAuthorityInputs, state *CertificateAuthorityState) {
+	f.OutputField(&state.PrivateKeyPem).AlwaysSecret()
+}
+
 // Create makes the key pair and the self-signed certificate.
 func (*CertificateAuthority) Create(_ context.Context, req infer.CreateRequest[CertificateAuthorityInputs]) (infer.CreateResponse[CertificateAuthorityState], error) {
 	out := infer.CreateResponse[CertificateAuthorityState]{
@@ -68,6 +74,12 @@ type ServiceAccountKeyState struct {
 // Annotate sets the type token.
 func (*ServiceAccountKey) Annotate(a infer.Annotator) { a.SetToken(Module, "ServiceAccountKey") }
 
+// WireDependencies marks the key as a secret of the state: what a resource makes
+// itself is not one by default.
+func (*ServiceAccountKey) WireDependencies(f infer.FieldSelector, _ *ServiceAccountKeyInputs, state *ServiceAccountKeyState) {
+	f.OutputField(&state.PrivateKeyPem).AlwaysSecret()
+}
+
 // Create makes the key pair.
 func (*ServiceAccountKey) Create(_ context.Context, req infer.CreateRequest[ServiceAccountKeyInputs]) (infer.CreateResponse[ServiceAccountKeyState], error) {
 	out := infer.CreateResponse[ServiceAccountKeyState]{ID: req.Name}
@@ -101,6 +113,12 @@ type EncryptionKeyState struct {
 
 // Annotate sets the type token.
 func (*EncryptionKey) Annotate(a infer.Annotator) { a.SetToken(Module, "EncryptionKey") }
+
+// WireDependencies marks the key as a secret of the state: what a resource makes
+// itself is not one by default.
+func (*EncryptionKey) WireDependencies(f infer.FieldSelector, _ *EncryptionKeyInputs, state *EncryptionKeyState) {
+	f.OutputField(&state.Secret).AlwaysSecret()
+}
 
 // Create draws the key from the operating system's random source.
 func (*EncryptionKey) Create(_ context.Context, req infer.CreateRequest[EncryptionKeyInputs]) (infer.CreateResponse[EncryptionKeyState], error) {

@@ -1,0 +1,44 @@
+package baseline
+
+import (
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Baseline is what a cluster gets once, whatever runs in it.
+type Baseline struct{ pulumi.ResourceState }
+
+// NewBaseline registers the baseline: the default service accounts of the
+// namespaces that Kubernetes makes itself give no token to a pod that does not
+// ask for one (CIS 5.1.5).
+func NewBaseline(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*Baseline, error) {
+	b := &Baseline{}
+	if err := ctx.RegisterComponentResource(baselineToken, name, b, opts...); err != nil {
+		return nil, err
+	}
+	for _, namespace := range reservedNamespaces {
+		if err := withoutToken(ctx, name+"-"+namespace, pulumi.String(namespace), pulumi.Parent(b)); err != nil {
+			return nil, err
+		}
+	}
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})
+}
+
+// withoutToken patches a namespace's default service account, which its
+// controller has made.
+func withoutToken(ctx *pulumi.Context, name string, namespace pulumi.StringInput, opts ...pulumi.ResourceOption) error {
+	_, err := corev1.NewServiceAccountPatch(ctx, name+"-default-account", &corev1.ServiceAccountPatchArgs{
+		Metadata: &metav1.ObjectMetaPatchArgs{
+			Name: pulumi.String("default"), Namespace: namespace.ToStringOutput().ToStringPtrOutput(), Annotations: force(),
+		},
+		AutomountServiceAccountToken: pulumi.Bool(false),
+	}, opts...)
+	return err
+}
+
+// force takes back a field that somebody else has changed: the objects of the
+// baseline are the platform's alone.
+func force() pulumi.StringMap {
+	return pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+}

@@ -27,7 +27,7 @@ func mutants() []mutant {
 	}
 	plugin := func(name string) func(*testing.T, *Cluster) {
 		return changeArguments("control-plane", "kube-apiserver", func(command []string) []string {
-			return flagSet("disable-admission-plugins", name)(flagReplace("enable-admission-plugins", name, "NamespaceLifecycle")(command))
+			return both(flagReplace("enable-admission-plugins", name, "NamespaceLifecycle"), flagSet("disable-admission-plugins", name))(command)
 		})
 	}
 	controller := func(name, value string) func(*testing.T, *Cluster) {
@@ -40,14 +40,14 @@ func mutants() []mutant {
 		return changeFile("worker", kubeletConfig, "kubelet", old, value)
 	}
 	return []mutant{
-		{"kube-apiserver tls-min-version", "M14_TLS_below_1.2_is_refused_on_every_port", api("tls-min-version", "VersionTLS10")},
+		// Either of the two keeps old versions out: TLS 1.1 has no AEAD suite.
+		{"kube-apiserver tls-min-version and tls-cipher-suites", "M14_TLS_below_1.2_is_refused_on_every_port",
+			changeArguments("control-plane", "kube-apiserver", both(flagSet("tls-min-version", "VersionTLS10"), flagSet("tls-cipher-suites", "-")))},
 		{"kube-apiserver tls-cipher-suites", "M14_TLS_non_AEAD_suites_are_refused_on_every_port", api("tls-cipher-suites", "-")},
 		{"kube-apiserver authorization-mode", "M14_api_refuses_without_rights", api("authorization-mode", "AlwaysAllow")},
 		{"kube-apiserver profiling", "M14_api_profiling_is_off", api("profiling", "true")},
 		{"kube-apiserver api-audiences", "M14_token_for_another_audience_is_refused",
-			changeArguments("control-plane", "kube-apiserver", func(command []string) []string {
-				return flagReplace("api-audiences", "--api-audiences=", "--api-audiences=vault,")(command)
-			})},
+			changeArguments("control-plane", "kube-apiserver", flagReplace("api-audiences", "=", "=vault,"))},
 		{"kube-apiserver service-account-lookup", "M14_token_of_a_deleted_account_is_refused", api("service-account-lookup", "false")},
 		{"kube-apiserver service-account-max-token-expiration", "M34_token_lives_a_day_at_most", api("service-account-max-token-expiration", "-")},
 		{"kube-apiserver audit-policy-file", "M17_denied_request_is_audited", api("audit-policy-file", "-")},

@@ -87,7 +87,7 @@ func verdict(t *testing.T, environment, name string) (passed bool, out string) {
 // alive tells whether the API server still answers.
 func alive(t *testing.T, c *Cluster) bool {
 	t.Helper()
-	r, err := c.do(t.Context(), c.masters(t), "GET", c.APIEndpoint+"/readyz", nil)
+	r, err := c.do(context.WithoutCancel(t.Context()), c.masters(t), "GET", c.APIEndpoint+"/readyz", nil)
 	return err == nil && r.status == 200
 }
 
@@ -153,6 +153,11 @@ func flagSet(name, value string) func([]string) []string {
 		}
 		return out
 	}
+}
+
+// both makes two changes.
+func both(one, two func([]string) []string) func([]string) []string {
+	return func(command []string) []string { return two(one(command)) }
 }
 
 // flagReplace replaces a part of a flag's value.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,7 +73,8 @@ func within(t *testing.T, limit time.Duration, what string, holds func() error) 
 	t.Helper()
 	const step = 100 * time.Millisecond
 	started := time.Now()
-	_, err := retry.DoWithRetryContextE(t, t.Context(), what, int(limit/step), step, func() (string, error) { return "", holds() })
+	// Cleanups wait too, when the test's own context has ended.
+	_, err := retry.DoWithRetryContextE(t, context.WithoutCancel(t.Context()), what, int(limit/step), step, func() (string, error) { return "", holds() })
 	require.NoError(t, err, "%s: not within %s", what, limit)
 	return time.Since(started)
 }

@@ -37,7 +37,7 @@ type Environment struct {
 	Certificates hostconfig.CertificateLifetimes
 	PodSecurity  hostconfig.PodSecurity
 	ExtraArgs    map[string]map[string]string
-	Kubelet      map[string]any
+	ExtraKubelet map[string]any
 	NodeLabels   map[string]string
 	Tenants      []baseline.TenantSpec
 	Exceptions   []hostconfig.Exception
@@ -85,7 +85,7 @@ func ReadEnvironment(ctx *pulumi.Context) (Environment, error) {
 	r.object("certificates", &env.Certificates)
 	r.object("podSecurity", &env.PodSecurity)
 	r.object("extraArgs", &env.ExtraArgs)
-	r.object("kubelet", &env.Kubelet)
+	r.object("extraKubelet", &env.ExtraKubelet)
 	r.object("nodeLabels", &env.NodeLabels)
 	r.object("tenants", &env.Tenants)
 	r.object("exceptions", &env.Exceptions)
@@ -111,7 +111,7 @@ func (e Environment) clusterArgs(host local.HostFacts) *local.ClusterArgs {
 		Network: &network, PortOffset: e.PortOffset, Encryption: &encryption,
 		CgroupV1: host.CgroupV1, RestrictOOMScoreAdj: host.RestrictOOMScoreAdj,
 		OIDC: e.OIDC, Audit: e.Audit, Certificates: e.Certificates, PodSecurity: e.PodSecurity,
-		ExtraArgs: e.ExtraArgs, ExtraKubelet: e.Kubelet, NodeLabels: e.NodeLabels, Exceptions: e.Exceptions,
+		ExtraArgs: e.ExtraArgs, ExtraKubelet: e.ExtraKubelet, NodeLabels: e.NodeLabels, Exceptions: e.Exceptions,
 	}
 }
 

@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -36,7 +37,7 @@ type Cluster struct {
 func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	p, err := newPlan(*args)
 	if err == nil {
-		err = p.validateControlPlane(p.controlPlaneSpec())
+		err = p.validate(time.Now())
 	}
 	if err != nil {
 		return nil, err

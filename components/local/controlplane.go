@@ -2,6 +2,7 @@ package local
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -42,9 +43,6 @@ func (p plan) controlPlaneSpec() hostconfig.ControlPlane {
 // newControlPlane registers the control plane.
 func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...pulumi.ResourceOption) (*controlPlane, error) {
 	spec := p.controlPlaneSpec()
-	if err := p.validateControlPlane(spec); err != nil {
-		return nil, err
-	}
 	rendered, err := spec.Files()
 	if err != nil {
 		return nil, err
@@ -99,13 +97,18 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 	}, res, opts...)
 }
 
-// validateControlPlane checks the specification. The encryption key is not
-// known before it is made: a stand-in of the right length takes its place.
-func (p plan) validateControlPlane(spec hostconfig.ControlPlane) error {
+// validate checks what every machine would be, all at once. The encryption key
+// is not known before it is made: a stand-in of the right length takes its place.
+func (p plan) validate(now time.Time) error {
+	spec := p.controlPlaneSpec()
 	if spec.Encryption.Provider != hostconfig.EncryptionKMS {
 		spec.Encryption.Keys = []hostconfig.EncryptionKey{{Name: p.args.Encryption.KeyName, Secret: strings.Repeat("A", 43) + "="}}
 	}
-	return spec.Validate(time.Now())
+	problems := []error{spec.Validate(now)}
+	for _, w := range p.workers[:min(1, len(p.workers))] { // they differ in name and address only
+		problems = append(problems, p.workerSpec(w).Validate(now))
+	}
+	return errors.Join(problems...)
 }
 
 // controlPlaneBinds are the parts of the host that the control plane sees, and

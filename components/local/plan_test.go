@@ -3,6 +3,9 @@ package local
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 func valid() ClusterArgs {
@@ -75,5 +78,33 @@ func TestPlanRefusals(t *testing.T) {
 	args.Workers, args.StateDirectory = -1, ""
 	if _, err := newPlan(args); err == nil || len(strings.Split(err.Error(), "\n")) != 2 {
 		t.Errorf("want both errors, got %v", err)
+	}
+}
+
+// A setting of the workers and one of the control plane are both reported.
+func TestEverythingIsValidatedAtOnce(t *testing.T) {
+	args := valid()
+	args.ExtraArgs = map[string]map[string]string{"kube-apiserver": {"profiling": "true"}}
+	args.ExtraKubelet = map[string]any{"readOnlyPort": 10255}
+	p, err := newPlan(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	err = p.validate(now)
+	for _, want := range []string{"profiling", "CIS-1.2.15", "readOnlyPort", "CIS-4.2.4"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+	p.args.Exceptions = []hostconfig.Exception{
+		{Control: "CIS-1.2.15", Reason: "profiling with the vendor", Expires: "2026-12-01"},
+		{Control: "CIS-4.2.4", Reason: "an old collector needs it", Expires: "2026-12-01"},
+	}
+	if err := p.validate(now); err != nil {
+		t.Errorf("accepted risks are refused: %v", err)
+	}
+	if err := p.validate(now.AddDate(0, 1, 0)); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("an expired exception still counts: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ func TestBadSettings(t *testing.T) {
 		{"no_audit_retention", "redoubt:audit.maxAgeDays", "1", []string{"audit"}},
 		{"year_long_certificates", "redoubt:certificates.clientValidity", "8760h", []string{"M34"}},
 		{"tenant_in_kube_system", "redoubt:tenants", `[{"name":"kube-system"}]`, []string{"kube-system"}},
-		{"open_kubelet", "redoubt:kubelet", `{"readOnlyPort":10255}`, []string{"readOnlyPort"}},
+		{"open_kubelet", "redoubt:extraKubelet", `{"readOnlyPort":10255}`, []string{"readOnlyPort"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRehearsal(t, root, nil).with(test.key, test.value)

@@ -79,6 +79,7 @@ func controllersHaveOwnAccounts(t *testing.T, c *Cluster) {
 	name := randomName("verify")
 	from := c.auditPosition(t)
 	c.newNamespace(t, name, nil)
+	c.awaitDefaultAccount(t, name)
 	c.awaitAudit(t, from, "the service account controller acts under its own account", func(e auditEvent) bool {
 		return e.User.Username == "system:serviceaccount:kube-system:service-account-controller" &&
 			e.ObjectRef != nil && e.ObjectRef.Namespace == name && e.ObjectRef.Resource == "serviceaccounts" && e.Verb == "create"

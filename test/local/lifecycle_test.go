@@ -34,6 +34,9 @@ func TestLifecycle(t *testing.T) {
 		require.NotZero(t, result.Creates())
 		require.Len(t, c.Nodes, 1)
 		t.Logf("up took %s: %v", result.Duration.Round(100*time.Millisecond), result.Phases)
+		// At once: "up" means that logs and exec work, for which the kubelet's
+		// serving certificate must be there.
+		runChecks(t, c, "M47_nodes_are_ready", "M16_kubelet_answers_the_authorized")
 	})
 	look("verify", func(t *testing.T) { verify(t, c) })
 	look("second_up_changes_nothing", r.settled)

@@ -48,7 +48,6 @@ func mutants() []mutant {
 		{"kube-apiserver profiling", "M14_api_profiling_is_off", api("profiling", "true")},
 		{"kube-apiserver api-audiences", "M14_token_for_another_audience_is_refused",
 			changeArguments("control-plane", "kube-apiserver", flagReplace("api-audiences", "=", "=vault,"))},
-		{"kube-apiserver service-account-lookup", "M14_token_of_a_deleted_account_is_refused", api("service-account-lookup", "false")},
 		{"kube-apiserver service-account-max-token-expiration", "M34_token_lives_a_day_at_most", api("service-account-max-token-expiration", "-")},
 		{"kube-apiserver audit-policy-file", "M17_denied_request_is_audited", api("audit-policy-file", "-")},
 		{"kube-apiserver encryption-provider-config", "M18_secret_is_ciphertext_in_etcd", api("encryption-provider-config", "-")},
@@ -66,13 +65,15 @@ func mutants() []mutant {
 		{"kube-controller-manager bind-address", "M15_controllers_listen_on_loopback_only", controller("bind-address", "0.0.0.0")},
 		{"kube-controller-manager use-service-account-credentials", "M15_controllers_act_under_their_own_accounts",
 			controller("use-service-account-credentials", "false")},
-		{"etcd client-cert-auth", "M13_etcd_refuses_foreign_clients", etcd("client-cert-auth", "false")},
-		{"etcd peer-client-cert-auth", "M13_etcd_peer_and_metrics_ports_refuse_clients", etcd("peer-cert-allowed-cn", "-")},
+		// An authority to trust is enough for etcd to demand certificates.
+		{"etcd client-cert-auth and trusted-ca-file", "M13_etcd_refuses_foreign_clients",
+			changeArguments("control-plane", "etcd", both(flagSet("client-cert-auth", "false"), flagSet("trusted-ca-file", "-")))},
+		{"etcd peer-cert-allowed-cn", "M13_etcd_peer_and_metrics_ports_refuse_clients", etcd("peer-cert-allowed-cn", "-")},
 
 		{"kubelet authentication.anonymous", "M16_kubelet_refuses_anonymous", kubelet("anonymous:\n    enabled: false", "anonymous:\n    enabled: true")},
 		{"kubelet authorization.mode", "M16_kubelet_refuses_without_rights", kubelet("mode: Webhook", "mode: AlwaysAllow")},
 		{"kubelet seccompDefault", "M16_seccomp_is_the_default", kubelet("seccompDefault: true", "seccompDefault: false")},
-		{"kubelet readOnlyPort", "M16_kubelet_has_no_read_only_port", kubelet("apiVersion:", "readOnlyPort: 10255\napiVersion:")},
+		{"kubelet readOnlyPort", "M16_kubelet_has_no_read_only_port", kubelet("readOnlyPort: 0", "readOnlyPort: 10255")},
 		{"kubelet enableProfilingHandler", "M16_kubelet_profiling_is_off", kubelet("enableProfilingHandler: false", "enableProfilingHandler: true")},
 
 		{"firewall of the control plane", "M04_outsider_on_the_node_network_reaches_nothing", withoutFirewall("control-plane")},

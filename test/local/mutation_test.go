@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -41,6 +42,7 @@ func TestMutations(t *testing.T) {
 	root := needsMachines(t)
 	r := newRehearsal(t, root, map[string]string{"redoubt:workers": "1"})
 	_, c := r.up(t)
+	settleDown(t, c)
 	killed := 0
 	for _, m := range mutants() {
 		ok := t.Run(m.check+"/"+m.setting, func(t *testing.T) {
@@ -101,7 +103,14 @@ func settleDown(t *testing.T, c *Cluster) {
 			}
 		}
 		if !alive(t, c) {
-			return fmt.Errorf("the API server does not answer")
+			return errors.New("the API server does not answer")
+		}
+		// A kubelet speaks TLS only once its certificate has been approved.
+		for _, node := range c.Nodes {
+			who := caller{from: c.ControlPlane.Name}
+			if _, err := c.do(context.WithoutCancel(t.Context()), who, "GET", kubeletURL(node, "/healthz"), nil); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -198,7 +207,8 @@ func changeFile(role, path, service, old, value string) func(*testing.T, *Cluste
 func restart(t *testing.T, c *Cluster, name, serviceName string) {
 	t.Helper()
 	before := service(t, c.inspect(t, name), serviceName)
-	_, err := c.exec(cleanupContext(t), name, "kill", fmt.Sprint(before.PID))
+	// Not with SIGTERM: an API server that ends in good order takes a minute.
+	_, err := c.exec(cleanupContext(t), name, "kill", "-KILL", fmt.Sprint(before.PID))
 	require.NoError(t, err)
 	deadline := time.Now().Add(time.Minute)
 	for {

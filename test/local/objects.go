@@ -72,8 +72,8 @@ func (c *Cluster) newNamespace(t testing.TB, name string, labels map[string]stri
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		// Until it is gone, its default account is one that other checks find.
-		_, err := retry.DoWithRetryContextE(t, cleanupContext(t), "namespace "+name+" to go", 200, 100*time.Millisecond, func() (string, error) {
-			err := client.Delete(cleanupContext(t), name, metav1.DeleteOptions{})
+		_, err := retry.DoWithRetryContextE(t, context.WithoutCancel(t.Context()), "namespace "+name+" to go", 450, 200*time.Millisecond, func() (string, error) {
+			err := client.Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{})
 			if apierrors.IsNotFound(err) {
 				return "", nil
 			}

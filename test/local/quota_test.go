@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func fill(t *testing.T, c *Cluster, most int, shape func(*corev1.PodSpec)) (int,
 			metav1.ListOptions{LabelSelector: verifyLabel}))
 		// A controller counts what is gone some time later; until then the next
 		// check would be refused.
-		_, err := retry.DoWithRetryContextE(t, cleanupContext(t), "quota to be free again", 120, 250*time.Millisecond, func() (string, error) {
+		_, err := retry.DoWithRetryContextE(t, context.WithoutCancel(t.Context()), "quota to be free again", 360, 250*time.Millisecond, func() (string, error) {
 			if now := podsUsed(t, c); now > used {
 				return "", fmt.Errorf("the quota still counts %d pods instead of %d", now, used)
 			}
@@ -61,7 +62,7 @@ func fill(t *testing.T, c *Cluster, most int, shape func(*corev1.PodSpec)) (int,
 // podsUsed is how many pods the tenant's quotas count.
 func podsUsed(t *testing.T, c *Cluster) int64 {
 	t.Helper()
-	quotas, err := c.client(t, c.masters(t)).CoreV1().ResourceQuotas(c.Tenant()).List(cleanupContext(t), metav1.ListOptions{})
+	quotas, err := c.client(t, c.masters(t)).CoreV1().ResourceQuotas(c.Tenant()).List(context.WithoutCancel(t.Context()), metav1.ListOptions{})
 	require.NoError(t, err)
 	var used int64
 	for _, quota := range quotas.Items {

@@ -78,11 +78,12 @@ func deniesAll(spec networkingv1.NetworkPolicySpec) bool {
 }
 
 // awaitDefaultAccount waits for the default service account of a new
-// namespace, without which no pod is admitted.
+// namespace, without which no pod is admitted. After a restart of the API server
+// the controllers come back only after a pause that they choose themselves.
 func (c *Cluster) awaitDefaultAccount(t *testing.T, namespace string) {
 	t.Helper()
 	client := c.client(t, c.masters(t)).CoreV1().ServiceAccounts(namespace)
-	_, err := retry.DoWithRetryContextE(t, t.Context(), "default account of "+namespace, 60, 250*time.Millisecond, func() (string, error) {
+	_, err := retry.DoWithRetryContextE(t, t.Context(), "default account of "+namespace, 360, 250*time.Millisecond, func() (string, error) {
 		_, err := client.Get(t.Context(), "default", metav1.GetOptions{})
 		if err != nil {
 			return "", fmt.Errorf("%s has no default account yet: %w", namespace, err)

@@ -22,13 +22,16 @@ func Ensure(ctx context.Context, t Topology) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if err := t.claim(); err != nil {
+	if err := t.mayClaim(); err != nil {
 		return err
 	}
 	var left []finding
 	for range passes {
 		var err error
 		if left, err = inspect(ctx, t); err != nil {
+			return err // before the claim: a refused network leaves nothing
+		}
+		if err := t.claim(); err != nil {
 			return err
 		}
 		if len(left) == 0 {
@@ -69,7 +72,7 @@ func Remove(ctx context.Context, t Topology) error {
 	if !label.MatchString(t.Environment) {
 		return fmt.Errorf("environment: %q must be lower case letters, digits and dashes", t.Environment)
 	}
-	if foreign, err := t.foreign(); err != nil || foreign {
+	if foreign, _, err := t.foreign(); err != nil || foreign {
 		return err // nothing of this owner is there
 	}
 	hub := Switch(t.Environment)

@@ -30,17 +30,19 @@ func (t Topology) owner() (string, error) {
 	return string(data), nil
 }
 
-// claim makes the network the owner's, or says whose it is.
+// mayClaim says whose the network is when it is somebody else's.
+func (t Topology) mayClaim() error {
+	foreign, owner, err := t.foreign()
+	if foreign {
+		return fmt.Errorf("environment %s is already up on this host, from %s: take that one down, or choose another name for this one", t.Environment, owner)
+	}
+	return err
+}
+
+// claim makes the network the owner's.
 func (t Topology) claim() error {
 	if t.Owner == "" {
 		return nil
-	}
-	owner, err := t.owner()
-	if err != nil {
-		return err
-	}
-	if owner != "" && owner != t.Owner {
-		return fmt.Errorf("environment %s is already up on this host, from %s: take that one down, or choose another name for this one", t.Environment, owner)
 	}
 	if err := os.MkdirAll(ownerDir, 0o755); err != nil {
 		return err
@@ -57,8 +59,8 @@ func (t Topology) release() error {
 	return nil
 }
 
-// foreign tells that the network on this host is somebody else's.
-func (t Topology) foreign() (bool, error) {
+// foreign tells that the network on this host is somebody else's, and whose.
+func (t Topology) foreign() (bool, string, error) {
 	owner, err := t.owner()
-	return t.Owner != "" && owner != "" && owner != t.Owner, err
+	return t.Owner != "" && owner != "" && owner != t.Owner, owner, err
 }

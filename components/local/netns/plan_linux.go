@@ -2,8 +2,10 @@ package netns
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 )
@@ -174,7 +176,16 @@ func plug(ctx context.Context, hub string, c cable, end, port *link) error {
 		}
 	}
 	// Made in place, and down: it carries nothing before its settings are right.
-	return ip(ctx, c.namespace, "link", "add", c.name, "type", "veth", "peer", "name", c.port, "netns", hub)
+	return ip(ctx, c.namespace, "link", "add", c.name, "address", c.hardwareAddress(), "type", "veth", "peer", "name", c.port, "netns", hub)
+}
+
+// hardwareAddress is the same each time the cable is made: neighbours remember
+// it for half a minute, during which another one would be out of reach. It is
+// unicast and locally administered (IEEE 802, section 8).
+func (c cable) hardwareAddress() string {
+	sum := sha256.Sum256([]byte(c.namespace + "/" + c.name + "/" + c.address))
+	sum[0] = 0x02
+	return net.HardwareAddr(sum[:6]).String()
 }
 
 func where(namespace string) string {

@@ -125,6 +125,9 @@ func (j Join) complete(ctx context.Context, m Machine) error {
 	}
 	last := "it has not registered"
 	err = wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
+		if last = j.needed(m); last != "" {
+			return false, nil
+		}
 		node, err := client.Nodes().Get(ctx, m.Name, metav1.GetOptions{})
 		if err != nil {
 			last = err.Error()

@@ -90,6 +90,10 @@ func (in WorkerInputs) converge(ctx context.Context, previous []File) error {
 		return err
 	}
 	if in.Join.needed(in.Machine) != "" {
+		// A kubelet that runs keeps what it has in memory, and would not join.
+		if err := machine.Stop(ctx, in.Machine.Directory); err != nil {
+			return err
+		}
 		if err := in.Join.prepare(ctx, in.Machine); err != nil {
 			return err
 		}

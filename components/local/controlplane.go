@@ -66,11 +66,7 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 		directory(paths.EtcdData(), 0o700, spec.EtcdUser), auditDirectory(paths), directory(paths.Admin(), 0o700, "root"),
 	}
 	if p.args.Isolated {
-		users := pulumi.IntMap{}
-		for _, u := range etcdUsers() {
-			users[u.Name] = pulumi.Int(u.ID)
-		}
-		m["users"] = users
+		m["users"] = pulumi.IntMap{etcdUser: pulumi.Int(etcdUserID)}
 		m["binds"] = p.controlPlaneBinds(paths)
 	} else {
 		m["ports"] = pulumi.ToStringArray(p.listeners())

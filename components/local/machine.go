@@ -5,7 +5,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/redoubt-dev/redoubt/components/local/machine"
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -111,6 +110,3 @@ func (p plan) hosts() map[string]string {
 	}
 	return hosts
 }
-
-// etcdUsers are the users of a control-plane machine.
-func etcdUsers() []machine.User { return []machine.User{{Name: etcdUser, ID: etcdUserID}} }

@@ -2,8 +2,9 @@ package provider
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
-	"sort"
+	"slices"
 	"strings"
 
 	p "github.com/pulumi/pulumi-go-provider"
@@ -18,12 +19,14 @@ const driftProperty = "drift"
 func diff(recorded, declared any, drift []string, replace ...string) p.DiffResponse {
 	response := p.DiffResponse{DetailedDiff: map[string]p.PropertyDiff{}}
 	was, want := properties(recorded), properties(declared)
-	for _, name := range union(was, want) {
-		if reflect.DeepEqual(was[name], want[name]) {
+	names := maps.Clone(was)
+	maps.Copy(names, want)
+	for name := range names {
+		if was[name] == want[name] {
 			continue
 		}
 		kind := p.Update
-		if contains(replace, name) {
+		if slices.Contains(replace, name) {
 			kind = p.UpdateReplace
 		}
 		response.DetailedDiff[name] = p.PropertyDiff{Kind: kind, InputDiff: true}
@@ -35,9 +38,9 @@ func diff(recorded, declared any, drift []string, replace ...string) p.DiffRespo
 	return response
 }
 
-// properties is the property map of a resource's inputs, keyed by Pulumi name.
-func properties(value any) map[string]any {
-	out := map[string]any{}
+// properties is the JSON of each of a resource's inputs, by Pulumi name.
+func properties(value any) map[string]string {
+	out := map[string]string{}
 	v := reflect.ValueOf(value)
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
@@ -53,27 +56,4 @@ func properties(value any) map[string]any {
 		out[name] = string(text)
 	}
 	return out
-}
-
-func union(a, b map[string]any) []string {
-	var names []string
-	for name := range a {
-		names = append(names, name)
-	}
-	for name := range b {
-		if _, ok := a[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	sort.Strings(names)
-	return names
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestLifecycle brings up an environment, proves it hardened, breaks it in every
@@ -56,4 +58,22 @@ func TestLifecycle(t *testing.T) {
 		assert.ErrorContains(t, err, "is not up")
 	})
 	look("down_again_is_no_error", r.destroy)
+}
+
+// workersComeAndGo adds a worker and takes it away again: its node, machine and
+// namespace go with it, and nothing else is touched.
+func workersComeAndGo(t *testing.T, r *rehearsal) {
+	_, c := r.with("redoubt:workers", "2").up(t)
+	require.Len(t, c.Nodes, 2)
+	gone := c.Nodes[1].Name
+	nodes := c.client(t, c.masters(t)).CoreV1().Nodes()
+	_, err := nodes.Get(t.Context(), gone, metav1.GetOptions{})
+	require.NoError(t, err)
+
+	_, c = r.with("redoubt:workers", "1").up(t)
+	_, err = nodes.Get(t.Context(), gone, metav1.GetOptions{})
+	assert.True(t, apierrors.IsNotFound(err), "the node object stays: %v", err)
+	assert.NoDirExists(t, c.MachineDir(gone))
+	assert.NoFileExists(t, "/run/netns/"+c.NamespaceName(gone))
+	r.settled(t)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ const passes = 6
 
 // Ensure makes the network, or repairs what differs from the Topology, and
 // changes nothing when nothing does. Machines that are no longer in the
-// Topology lose their namespaces.
+// Topology lose their namespaces once nothing runs in them.
 func Ensure(ctx context.Context, t Topology) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -108,6 +109,26 @@ func Remove(ctx context.Context, t Topology) error {
 		return err
 	}
 	return t.release()
+}
+
+// RemoveMachine takes away the namespace of one machine, which has stopped, and
+// with it what connects it.
+func RemoveMachine(ctx context.Context, environment, machine string) error {
+	return destroy(ctx, Namespace(environment, machine))
+}
+
+// busy tells whether a process is in a namespace: then the kernel keeps it,
+// whatever becomes of its name.
+func busy(namespace string) bool {
+	named, err := os.Stat(filepath.Join(directory, namespace))
+	if err != nil {
+		return false
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*/ns/net")
+	return slices.ContainsFunc(processes, func(path string) bool {
+		own, err := os.Stat(path)
+		return err == nil && os.SameFile(named, own)
+	})
 }
 
 func create(ctx context.Context, name string) error {

@@ -19,6 +19,9 @@ func Check(context.Context, Topology) ([]string, error) { return nil, errLinux }
 // Remove needs Linux.
 func Remove(context.Context, Topology) error { return errLinux }
 
+// RemoveMachine needs Linux.
+func RemoveMachine(context.Context, string, string) error { return errLinux }
+
 // ApplyFirewall needs Linux.
 func ApplyFirewall(context.Context, string, string) error { return errLinux }
 

@@ -148,8 +148,12 @@ func (i *inspector) cabling(context.Context) error {
 		if !ours || ports[name] {
 			continue
 		}
+		// A machine that leaves takes its namespace along when it has stopped.
+		if machine != "" && !i.wants(machine) && busy(Namespace(i.t.Environment, machine)) {
+			continue
+		}
 		i.found(func(ctx context.Context) error {
-			if i.wants(machine) || machine == "" {
+			if i.wants(machine) || machine == "" || !exists(Namespace(i.t.Environment, machine)) {
 				return unlink(ctx, hub, name)
 			}
 			return destroy(ctx, Namespace(i.t.Environment, machine))

@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 
 	"github.com/redoubt-dev/redoubt/components/local/machine"
+	"github.com/redoubt-dev/redoubt/components/local/netns"
 )
 
 // Worker is a machine that runs the kubelet and containerd, and the node that
@@ -73,7 +74,10 @@ func (*Worker) Delete(ctx context.Context, req infer.DeleteRequest[WorkerState])
 	if err := req.State.Join.leave(ctx, req.State.Machine.Name); err != nil {
 		return infer.DeleteResponse{}, err
 	}
-	return infer.DeleteResponse{}, req.State.Machine.remove(ctx)
+	if err := req.State.Machine.remove(ctx); err != nil {
+		return infer.DeleteResponse{}, err
+	}
+	return infer.DeleteResponse{}, netns.RemoveMachine(ctx, req.State.Machine.Environment, req.State.Machine.Name)
 }
 
 func (in WorkerInputs) drift() []string {

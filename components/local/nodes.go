@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -59,6 +60,7 @@ func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, 
 			"apiServer":     pulumi.String(p.nodeEndpoint),
 			"caCertificate": k.cluster.CertificatePem,
 			"kubeconfig":    pulumi.String(p.kubeconfig()),
+			"kubelet":       pulumi.String(fmt.Sprintf("%s:%d", w.address, p.ports.Kubelet)),
 		},
 	}, res, opts...)
 }

@@ -133,9 +133,24 @@ func changeArguments(name, service string, change func([]string) []string) func(
 			}
 		}
 		require.True(t, changed, "VOID: the mutant changes nothing")
-		t.Cleanup(func() { require.NoError(t, machine.Apply(cleanupContext(t), original)); settleDown(t, c) })
+		t.Cleanup(func() {
+			require.NoError(t, machine.Apply(cleanupContext(t), original))
+			reconnect(t, c, service)
+		})
 		require.NoError(t, machine.Apply(t.Context(), spec))
-		settleDown(t, c)
+		reconnect(t, c, service)
+	}
+}
+
+// reconnect waits until the cluster has settled after a service restarted.
+// Controllers that lost their API server several times in a row wait for minutes
+// before they try again: they are started anew, so that the next check is about
+// the control and not about their patience.
+func reconnect(t *testing.T, c *Cluster, service string) {
+	t.Helper()
+	settleDown(t, c)
+	if service == "kube-apiserver" {
+		restart(t, c, c.ControlPlane.Name, "kube-controller-manager")
 	}
 }
 
@@ -197,6 +212,7 @@ func changeFile(role, path, service, old, value string) func(*testing.T, *Cluste
 		write := func(t *testing.T, data []byte) {
 			require.NoError(t, os.WriteFile(file, data, info.Mode()))
 			restart(t, c, name, service)
+			reconnect(t, c, service)
 		}
 		t.Cleanup(func() { write(t, original) })
 		write(t, []byte(changed))

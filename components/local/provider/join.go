@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +21,7 @@ import (
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 
 	"github.com/redoubt-dev/redoubt/components/local/machine"
+	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -32,6 +35,8 @@ type Join struct {
 	CACertificate string `pulumi:"caCertificate"`
 	// Kubeconfig is the administrator's, on the host; it makes the token.
 	Kubeconfig string `pulumi:"kubeconfig"`
+	// Kubelet is the host:port on which the kubelet serves the API server.
+	Kubelet string `pulumi:"kubelet,optional"`
 }
 
 const (
@@ -138,7 +143,14 @@ func (j Join) complete(ctx context.Context, m Machine) error {
 			if condition.Type == corev1.NodeReady {
 				last = condition.Message
 				reported := !condition.LastHeartbeatTime.Time.Before(kubeletStart(m))
-				return condition.Status == corev1.ConditionTrue && reported, nil
+				if condition.Status != corev1.ConditionTrue || !reported {
+					return false, nil
+				}
+				if err := j.served(ctx, m); err != nil {
+					last = err.Error()
+					return false, nil
+				}
+				return true, nil
 			}
 		}
 		return false, nil
@@ -147,6 +159,32 @@ func (j Join) complete(ctx context.Context, m Machine) error {
 		return fmt.Errorf("node %s is not Ready after %s: %s; its logs are in %s", m.Name, readyTimeout, last, m.LogDirectory)
 	}
 	return j.forgetToken(ctx, m)
+}
+
+// served tells whether the kubelet has a serving certificate of the cluster's
+// authority: before that, logs and exec fail on a node that is Ready.
+func (j Join) served(ctx context.Context, m Machine) error {
+	if j.Kubelet == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	raw, err := netns.DialContext(ctx, deref(m.NetworkNamespace), "tcp", j.Kubelet)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	host, _, err := net.SplitHostPort(j.Kubelet)
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(j.CACertificate))
+	connection := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: host, MinVersion: tls.VersionTLS12})
+	if err := connection.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("its kubelet has no serving certificate yet: %w", err)
+	}
+	return nil
 }
 
 // kubeletStart is when the machine's kubelet started, to the second: after a

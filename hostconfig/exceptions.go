@@ -26,8 +26,9 @@ type Exception struct {
 const minimumReason = 10
 
 // controlPattern is the form of a control id: a recommendation of CIS
-// Kubernetes, or a row of the project's own list.
-var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|M[0-9]{2})$`)
+// Kubernetes, one of CIS Bottlerocket (its numbers overlap, so it is marked BR),
+// or a row of the project's own list.
+var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2})$`)
 
 // expiry gives the first instant at which the exception no longer holds.
 func (e Exception) expiry() (time.Time, error) {

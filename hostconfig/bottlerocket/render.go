@@ -1,0 +1,114 @@
+package bottlerocket
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+const (
+	// MaximumUserData is EC2's limit in bytes, before base64:
+	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
+	MaximumUserData = 16384
+	// ManagedGroupReserve is kept free for what EKS adds to a managed group's
+	// document: certificate, endpoint, name and up to 50 labels.
+	ManagedGroupReserve = 4096
+)
+
+// UserData is what an instance gets.
+type UserData struct {
+	// TOML is the readable document.
+	TOML []byte
+	// Bytes are what the instance gets: TOML, or its gzip form.
+	Bytes []byte
+	// Compressed tells which.
+	Compressed bool
+}
+
+// Base64 gives the form that a launch template wants.
+func (u UserData) Base64() string { return base64.StdEncoding.EncodeToString(u.Bytes) }
+
+// Render gives the user data. It fails where a setting is refused and where the
+// document is too large, and then names the largest parts.
+//
+// A document above the limit is compressed, for self-managed nodes only: EKS
+// reads a managed group's document to merge its own settings, so it stays plain.
+func (s Spec) Render() (UserData, error) {
+	settings, err := s.Effective()
+	if err != nil {
+		return UserData{}, err
+	}
+	document, err := Encode(settings)
+	if err != nil {
+		return UserData{}, err
+	}
+	data := UserData{TOML: document, Bytes: document}
+	limit := MaximumUserData
+	if s.Platform == ManagedGroup {
+		limit -= ManagedGroupReserve
+	}
+	if len(document) <= limit {
+		return data, nil
+	}
+	if s.Platform != ManagedGroup {
+		if data.Bytes, err = compress(document); err != nil {
+			return UserData{}, err
+		}
+		if data.Compressed = true; len(data.Bytes) <= limit {
+			return data, nil
+		}
+	}
+	return UserData{}, &hostconfig.FieldError{
+		Field:   "userData",
+		Problem: fmt.Sprintf("is %d bytes, and %d are allowed; the largest parts are %s", len(data.Bytes), limit, strings.Join(largest(settings), ", ")),
+		Remedy:  "shorten these, or bring them in another way than user data",
+	}
+}
+
+// compress is deterministic: the header carries no time and no name.
+func compress(document []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(document)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	return b.Bytes(), err
+}
+
+// largest names the three largest values.
+func largest(settings Settings) []string {
+	all := leaves(settings)
+	slices.SortStableFunc(all, func(a, b leaf) int { return cmp.Compare(len(b.text()), len(a.text())) })
+	var names []string
+	for _, l := range all[:min(3, len(all))] {
+		names = append(names, fmt.Sprintf("%s (%d bytes)", l.name(), len(l.text())))
+	}
+	return names
+}
+
+// Encode gives the document, sorted by key.
+func Encode(settings Settings) ([]byte, error) { return toml.Marshal(Document{settings}) }
+
+// Decode reads a document strictly: an unknown key, a wrong type or bad TOML is
+// an error, as it is on the node. It does not judge values.
+func Decode(document []byte) (Settings, error) {
+	var decoded Document
+	err := toml.NewDecoder(bytes.NewReader(document)).DisallowUnknownFields().Decode(&decoded)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		return Settings{}, fmt.Errorf("settings that Bottlerocket does not know:\n%s", unknown.String())
+	}
+	return decoded.Settings, err
+}

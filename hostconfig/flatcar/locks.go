@@ -1,0 +1,76 @@
+package flatcar
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// Controls that this package upholds, as an exception names them.
+const (
+	controlHost  = "M03" // no shell, no needless process, hardened kernel
+	controlAudit = "M17" // what happens is recorded
+)
+
+// maskedUnits can not be started by anything: remote and local shells, a reboot
+// by three keys, and updates outside of the chosen strategy.
+func (s Spec) maskedUnits() []string {
+	masked := []string{"ctrl-alt-del.target", "debug-shell.service", "sshd.service", "sshd.socket", "locksmithd.service"}
+	if s.Updates == UpdateReplace {
+		masked = append(masked, "update-engine.service", "update-engine-stub.service", "update-engine-stub.timer")
+	}
+	slices.Sort(masked)
+	return masked
+}
+
+// protectedUnits are names, or beginnings of names, of units that a control
+// depends on.
+var protectedUnits = []string{
+	"audit", "containerd.", "ctrl-alt-del.", "debug-shell.", "docker.", "emergency.", "getty@", "ignition-", "kubeadm-",
+	"kubelet.", "locksmithd.", "nftables.", "redoubt-", "rescue.", "serial-getty@", "sshd", "systemd-", "update-engine",
+}
+
+func protectedUnit(name string) bool {
+	return slices.ContainsFunc(protectedUnits, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// protectedPaths are files and directories through which a control could be
+// undone: programs and their libraries, accounts, units, the kernel's and the
+// audit system's settings, system extensions, and what Kubernetes trusts.
+var protectedPaths = []string{
+	"/boot", "/dev", "/etc/audit", "/etc/audisp", "/etc/bash", "/etc/cni", "/etc/containerd", "/etc/cron.d", "/etc/crontab",
+	"/etc/crypttab", "/etc/extensions", "/etc/flatcar", "/etc/fstab", "/etc/group", "/etc/gshadow", "/etc/kubernetes",
+	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/environment", "/etc/luks",
+	"/etc/modprobe.d", "/etc/modules-load.d", "/etc/nftables", "/etc/nsswitch.conf", "/etc/pam.d", "/etc/passwd",
+	"/etc/profile", "/etc/profile.d", "/etc/security", "/etc/selinux", "/etc/shadow", "/etc/ssh", "/etc/sudoers",
+	"/etc/sudoers.d", "/etc/sysctl.conf", "/etc/sysctl.d", "/etc/sysext", "/etc/systemd", "/etc/tmpfiles.d", "/etc/udev",
+	"/etc/etcd", "/home", "/lib", "/lib64", "/bin", "/sbin", "/oem", "/opt/bin", "/opt/cni", "/opt/extensions", "/opt/redoubt",
+	"/proc", "/root", "/run", "/sys", "/usr", "/var/lib/confexts", "/var/lib/containerd", "/var/lib/etcd",
+	"/var/lib/extensions", "/var/lib/kubelet", "/var/lib/redoubt", "/var/log/audit",
+}
+
+func protectedPath(file string) bool {
+	return slices.ContainsFunc(protectedPaths, func(p string) bool { return below(file, p) || below(p, file) })
+}
+
+// below tells whether a path is a directory's own or lies in it.
+func below(file, directory string) bool {
+	return file == directory || strings.HasPrefix(file, strings.TrimSuffix(directory, "/")+"/")
+}
+
+func cleanPath(value string) bool {
+	return path.IsAbs(value) && path.Clean(value) == value && value != "/" && oneLine(value)
+}
+
+// oneLine refuses control characters: a line break would begin another setting.
+func oneLine(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\uFFFD' }) < 0
+}
+
+// excepted tells whether an exception names the control. Its form and expiry
+// are judged by Validate, without which nothing is rendered.
+func (s Spec) excepted(control string) bool {
+	return slices.ContainsFunc(s.Exceptions, func(e hostconfig.Exception) bool { return e.Control == control })
+}

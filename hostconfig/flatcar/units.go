@@ -1,0 +1,208 @@
+package flatcar
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
+)
+
+// Programs of Flatcar and of the Kubernetes system extension. Flatcar has one
+// /usr, read-only and verified; every program of ours lies there.
+const (
+	containerdProgram = "/usr/bin/containerd"
+	kubeletProgram    = "/usr/bin/kubelet"
+	kubeadmProgram    = "/usr/bin/kubeadm"
+	nftProgram        = "/usr/sbin/nft"
+)
+
+// Names of units that this package writes or completes.
+const (
+	unitFirewall    = "redoubt-nftables.service"
+	unitKubelet     = "kubelet.service"
+	unitContainerd  = "containerd.service"
+	unitKubeadmInit = "kubeadm-init.service"
+	unitKubeadmJoin = "kubeadm-join.service"
+	unitEnrol       = "redoubt-tpm-enrol.service"
+	unitMetadata    = "coreos-metadata.service"
+)
+
+// metadataPath is written by Flatcar's agent for the metadata service:
+// https://www.flatcar.org/docs/latest/provisioning/ignition/dynamic-data/
+const metadataPath = "/run/metadata/flatcar"
+
+// metadata names the variable with the machine's own address.
+var metadata = map[Platform]string{
+	PlatformAWS: "COREOS_EC2_IPV4_LOCAL",
+	PlatformGCP: "COREOS_GCE_IP_LOCAL_0",
+}
+
+// Services gives the units that this machine runs in full, in the order in
+// which they start.
+func (s Spec) Services() []systemd.Service {
+	s = s.WithDefaults()
+	services := []systemd.Service{firewallUnit()}
+	if s.DataDisk != nil {
+		services = append(services, s.enrolUnit())
+	}
+	return append(services, s.kubeletUnit(), s.kubeadmUnit())
+}
+
+// firewallUnit replaces our table, and only ours, in one transaction before any
+// interface is up. It never flushes: the other tables belong to the network
+// agent and the service proxy.
+func firewallUnit() systemd.Service {
+	load := systemd.Command{nftProgram, "--file", nftablesPath}
+	return systemd.Service{
+		Name:          unitFirewall,
+		Description:   "Host firewall of Redoubt",
+		Documentation: []string{"https://wiki.nftables.org/"},
+		After:         []string{"systemd-modules-load.service", "local-fs.target"},
+		Before:        []string{"network-pre.target"},
+		Wants:         []string{"network-pre.target"},
+		Early:         true,
+		Type:          systemd.TypeOneshot,
+		// Stopping it leaves the rules: a firewall is not down between two starts.
+		RemainAfterExit: true,
+		Start:           []systemd.Command{load},
+		Reload:          []systemd.Command{load},
+		Sandbox: systemd.Sandbox{
+			Capabilities: []string{"CAP_NET_ADMIN"}, HostUser: true,
+			Network: []string{"AF_NETLINK"},
+		},
+		WantedBy: []string{"sysinit.target"},
+	}
+}
+
+// kubeletUnit starts once kubeadm has written a kubeconfig, not before: a start
+// that must fail would only fill the journal. It needs the firewall: no pod runs
+// on a machine whose firewall did not load.
+func (s Spec) kubeletUnit() systemd.Service {
+	unit := systemd.Service{
+		Name:          unitKubelet,
+		Description:   "Kubernetes kubelet",
+		Documentation: []string{"https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/"},
+		Requires:      []string{unitContainerd, unitFirewall},
+		Wants:         []string{"network-online.target"},
+		After: []string{unitContainerd, unitFirewall, "network-online.target", "systemd-sysext.service",
+			"systemd-sysctl.service", "time-sync.target"},
+		Conditions: []systemd.Condition{
+			{Kind: "PathExists", Value: "|/etc/kubernetes/kubelet.conf"},
+			{Kind: "PathExists", Value: "|/etc/kubernetes/bootstrap-kubelet.conf"},
+		},
+		Type:         systemd.TypeNotify,
+		Start:        []systemd.Command{s.kubeletCommand()},
+		Restart:      "always",
+		RestartDelay: 10 * time.Second, // the API server of a single control plane takes some seconds
+		KillMode:     "process",        // containers outlive a restart of the kubelet
+		// The kernel ends containers first; the value that the kubelet sets for itself.
+		OOMScoreAdjust: -999,
+		Sandbox:        systemd.Sandbox{Open: true},
+		WantedBy:       []string{"multi-user.target"},
+	}
+	if s.learnsAddress() {
+		unit.Requires = append(unit.Requires, unitMetadata)
+		unit.After = append(unit.After, unitMetadata)
+		unit.EnvironmentFile = metadataPath
+	}
+	return unit
+}
+
+// kubeletCommand takes the arguments of hostconfig and puts the files where
+// kubeadm puts its own. The kubelet lets a flag win over its configuration.
+func (s Spec) kubeletCommand() systemd.Command {
+	replaced := map[string]string{
+		"config":               kubeletConfigPath,
+		"kubeconfig":           "/etc/kubernetes/kubelet.conf",
+		"bootstrap-kubeconfig": "/etc/kubernetes/bootstrap-kubelet.conf",
+	}
+	if s.learnsAddress() {
+		address := systemd.Variable(metadata[s.Platform])
+		replaced["node-ip"], replaced["address"] = address, address
+	}
+	command := systemd.Command{kubeletProgram}
+	for _, argument := range s.node().KubeletArgs() {
+		name, _, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
+		if value, found := replaced[name]; found {
+			argument = "--" + name + "=" + value
+			delete(replaced, name)
+		}
+		command = append(command, argument)
+	}
+	if address, found := replaced["address"]; found {
+		command = append(command, "--address="+address)
+	}
+	slices.Sort(command[1:])
+	return command
+}
+
+// containerdDropIn makes Flatcar's own unit read our configuration:
+// https://www.flatcar.org/docs/latest/container-runtimes/customizing-containerd/
+func (s Spec) containerdDropIn() string {
+	command := append(systemd.Command{containerdProgram}, s.node().ContainerdArgs()...)
+	dropIn := "[Service]\nExecStart=\nExecStart=" + command.String() + "\n"
+	if s.DataDisk != nil {
+		dropIn = "[Unit]\nRequiresMountsFor=" + s.DataDisk.Path + "\n\n" + dropIn
+	}
+	return dropIn
+}
+
+// emptyDropIn takes the place of the drop-in of the same name in the Kubernetes
+// system extension, which would give the kubelet other arguments.
+const emptyDropIn = "# Takes the place of the file of this name in the system extension.\n[Unit]\n"
+
+// retryable are preflight checks that fail only because an earlier attempt got
+// as far as it did. Everything else still stops kubeadm.
+var retryable = map[bool][]string{
+	true: {
+		"DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd",
+		"FileAvailable--etc-kubernetes-manifests-etcd.yaml",
+		"FileAvailable--etc-kubernetes-manifests-kube-apiserver.yaml",
+		"FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml",
+		"FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
+		"Port-10250", "Port-10257", "Port-10259", "Port-2379", "Port-2380", "Port-6443",
+	},
+	false: {
+		"DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd",
+		"FileAvailable--etc-kubernetes-bootstrap-kubelet.conf", "FileAvailable--etc-kubernetes-kubelet.conf",
+		"FileAvailable--etc-kubernetes-pki-ca.crt", "Port-10250",
+	},
+}
+
+// kubeadmUnit runs kubeadm once in a machine's life. Its phases take over what
+// an earlier attempt left, so it is tried until it succeeds; the mark that it
+// then leaves keeps later boots from running it.
+func (s Spec) kubeadmUnit() systemd.Service {
+	name, verb, does := unitKubeadmJoin, "join", "Join the cluster with kubeadm"
+	if s.Kubeadm.Init {
+		name, verb, does = unitKubeadmInit, "init", "Create the cluster with kubeadm"
+	}
+	mark := statePath + "/kubeadm-" + verb + ".done"
+	command := systemd.Command{kubeadmProgram, verb, "--config=" + kubeadmPath,
+		"--ignore-preflight-errors=" + strings.Join(retryable[s.Kubeadm.Init], ",")}
+	return systemd.Service{
+		Name:          name,
+		Description:   does,
+		Documentation: []string{fmt.Sprintf("https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-%s/", verb)},
+		Requires:      []string{unitContainerd, unitFirewall},
+		Wants:         []string{"network-online.target"},
+		After: []string{unitContainerd, unitFirewall, "network-online.target", "systemd-sysext.service",
+			"systemd-sysctl.service", "time-sync.target"},
+		Conditions:      []systemd.Condition{{Kind: "PathExists", Value: "!" + mark}},
+		Type:            systemd.TypeOneshot,
+		RemainAfterExit: true,
+		Start: []systemd.Command{
+			command,
+			{"/usr/bin/touch", mark},
+			// It can hold a token, and nothing reads it again.
+			{"/usr/bin/rm", "--force", kubeadmPath},
+		},
+		Restart:      "on-failure",
+		RestartDelay: 30 * time.Second, // another control plane may still be starting
+		StartTimeout: 15 * time.Minute, // images are pulled in between
+		Sandbox:      systemd.Sandbox{Open: true},
+		WantedBy:     []string{"multi-user.target"},
+	}
+}

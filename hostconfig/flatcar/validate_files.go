@@ -1,0 +1,89 @@
+package flatcar
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// plainPath needs no quoting anywhere.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_.@+-]+)+$`)
+
+var ownerPattern = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+
+// file wants one plain file.
+func (p *problems) file(at string, file hostconfig.File) {
+	if !cleanPath(file.Path) || !plainPath.MatchString(file.Path) {
+		p.add(at+".path", fmt.Sprintf("%q is not a clean absolute path", file.Path), "write letters, digits, and one of _.@+- between slashes")
+	}
+	if file.Mode == 0 || file.Mode > 0o777 || file.Mode&0o002 != 0 {
+		p.add(at+".mode", fmt.Sprintf("%#o is not a mode", file.Mode), "write permission bits, without set-user-id and without write for everybody")
+	}
+	if file.Owner != "" && !ownerPattern.MatchString(file.Owner) {
+		p.add(at+".owner", fmt.Sprintf("%q is not a user name", file.Owner), "write a name such as root")
+	}
+	if !utf8.ValidString(file.Contents) || strings.ContainsRune(file.Contents, 0) {
+		p.add(at+".contents", "is not text", "write UTF-8; fetch other files with a unit")
+	}
+}
+
+// files wants every path once, and no path that a control depends on.
+func (p *problems) files(s Spec) {
+	seen := map[string]string{"/opt/extensions/kubernetes/" + s.imageName(): "the system extension"}
+	own := s
+	own.Files, own.Kubeadm.Files = nil, nil
+	if rendered, err := own.files(); err == nil {
+		for _, file := range rendered {
+			seen[file.Path] = "a file of this package"
+		}
+	}
+	check := func(at string, file hostconfig.File) {
+		if other := seen[file.Path]; other != "" {
+			p.add(at+".path", file.Path+" is also "+other, "choose another path, or change the field that decides that file")
+		}
+		for path := range seen {
+			if path != file.Path && (below(path, file.Path) || below(file.Path, path)) {
+				p.add(at+".path", file.Path+" and "+path+" cannot both be files", "choose another path")
+				break
+			}
+		}
+		seen[file.Path] = at
+	}
+	for i, file := range s.Kubeadm.Files {
+		check(fmt.Sprintf("kubeadm.files[%d]", i), file)
+	}
+	for i, file := range s.Files {
+		at := fmt.Sprintf("files[%d]", i)
+		p.file(at, file)
+		check(at, file)
+		if protectedPath(file.Path) {
+			p.weakens(s, at+".path", file.Path+" is protected", controlHost)
+		}
+	}
+}
+
+// services wants valid units that take nothing from those of the machine.
+func (p *problems) services(s Spec) {
+	seen := map[string]bool{}
+	for i, service := range s.Units {
+		at := fmt.Sprintf("units[%d]", i)
+		p.nested(at, service.Validate())
+		if protectedUnit(service.Name) {
+			p.add(at+".name", service.Name+" is a unit of the machine", "choose another name")
+		}
+		if seen[service.Name] {
+			p.add(at+".name", service.Name+" is listed twice", "write each unit once")
+		}
+		seen[service.Name] = true
+		if slices.ContainsFunc(service.Conflicts, protectedUnit) {
+			p.weakens(s, at+".conflicts", "stops a unit of the machine", controlHost)
+		}
+		if service.Sandbox.Open {
+			p.weakens(s, at+".sandbox.open", "the unit would have no sandbox", controlHost)
+		}
+	}
+}

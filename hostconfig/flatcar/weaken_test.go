@@ -1,0 +1,214 @@
+package flatcar
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
+)
+
+func unit(name string) systemd.Service {
+	return systemd.Service{Name: name, Description: "A test", Start: []systemd.Command{{"/usr/bin/true"}}}
+}
+
+func file(path string) hostconfig.File {
+	return hostconfig.File{Path: path, Mode: 0o644, Owner: "root", Contents: "x"}
+}
+
+// TestEverySysctlIsLocked tries to change each hardened setting.
+func TestEverySysctlIsLocked(t *testing.T) {
+	for name := range lockedSysctls() {
+		s := spec(hostconfig.RoleWorker, PlatformAWS)
+		s.Sysctls = map[string]string{name: "7777"}
+		refused(t, s.Validate(now), `sysctls["`+name+`"]`, "M03")
+		s.Exceptions = []hostconfig.Exception{accept("M03")}
+		if !strings.Contains(contents(t, s, sysctlPath), name+" = 7777\n") || s.Validate(now) != nil {
+			t.Errorf("%s: an exception does not lift it: %v", name, s.Validate(now))
+		}
+	}
+}
+
+func TestEveryModuleIsLocked(t *testing.T) {
+	for _, name := range deniedModules {
+		s := spec(hostconfig.RoleWorker, PlatformAWS)
+		s.LoadModules = []string{strings.ReplaceAll(name, "_", "-")}
+		refused(t, s.Validate(now), "loadModules[0]", "M03")
+		s.Exceptions = []hostconfig.Exception{accept("M03")}
+		if err := s.Validate(now); err != nil || strings.Contains(contents(t, s, "/etc/modprobe.d/90-redoubt.conf"), "blacklist "+name+"\n") {
+			t.Errorf("%s: an exception does not lift it: %v", name, err)
+		}
+	}
+	for _, name := range neededModules {
+		s := spec(hostconfig.RoleWorker, PlatformAWS)
+		s.DenyModules, s.Exceptions = []string{name}, []hostconfig.Exception{accept("M03")}
+		refused(t, s.Validate(now), "denyModules[0]", "needed")
+	}
+}
+
+func TestEveryKernelArgumentIsLocked(t *testing.T) {
+	weaker := []string{"flatcar.autologin", "init=/bin/sh", "systemd.unit=rescue.target", "mitigations=off", "nokaslr", "1", "single", "selinux=0"}
+	for _, argument := range hardenedArguments {
+		weaker = append(weaker, argumentName(argument)+"=off", strings.ReplaceAll(argumentName(argument), "_", "-")+"=0")
+	}
+	for _, argument := range weaker {
+		s := spec(hostconfig.RoleWorker, PlatformAWS)
+		s.KernelArguments = []string{argument}
+		refused(t, s.Validate(now), "kernelArguments[0]", "M03")
+	}
+}
+
+func TestEveryPathAndUnitIsLocked(t *testing.T) {
+	for _, path := range protectedPaths {
+		s := spec(hostconfig.RoleWorker, PlatformAWS)
+		s.Files = []hostconfig.File{file(path + "/x")}
+		refused(t, s.Validate(now), "files[0].path", "M03")
+		s.Exceptions = []hostconfig.Exception{accept("M03")}
+		for _, problem := range split(s.Validate(now)) {
+			if strings.Contains(problem.Problem, "protected") {
+				t.Errorf("%s: an exception does not lift it", path)
+			}
+		}
+	}
+	base := spec(hostconfig.RoleWorker, PlatformMetal)
+	rendered := must[[]hostconfig.File](t)(base.WithDefaults().files())
+	for _, each := range rendered {
+		s := base
+		// Not even with an exception: one path cannot hold two files.
+		s.Files, s.Exceptions = []hostconfig.File{file(each.Path), file(each.Path)}, []hostconfig.Exception{accept("M03")}
+		refused(t, s.Validate(now), "files[1].path", "is also")
+	}
+	names := append(base.maskedUnits(), "sshd@x.service", "systemd-journald.service", "auditd.service")
+	for _, service := range base.WithDefaults().Services() {
+		names = append(names, service.Name)
+	}
+	for _, name := range names {
+		s := base
+		if strings.HasSuffix(name, ".service") {
+			s.Units = []systemd.Service{unit(name)}
+			s.Exceptions = []hostconfig.Exception{accept("M03")}
+			refused(t, s.Validate(now), "units[0].name", "unit of the machine")
+		}
+		s.Exceptions = nil
+		conflicting := unit("evil.service")
+		conflicting.Conflicts = []string{name}
+		s.Units = []systemd.Service{conflicting}
+		refused(t, s.Validate(now), "units[0].conflicts", "M03")
+	}
+}
+
+// TestRefusals is everything else that must not pass.
+func TestRefusals(t *testing.T) {
+	for name, each := range map[string]struct {
+		change      func(*Spec)
+		field, text string
+	}{
+		"no role":             {func(s *Spec) { s.Role = "" }, "role", "not supported"},
+		"no platform":         {func(s *Spec) { s.Platform = "" }, "platform", "not supported"},
+		"strategy":            {func(s *Spec) { s.Updates = "reboot" }, "updates", "not supported"},
+		"version":             {func(s *Spec) { s.ButaneVersion = "1.2.0-experimental" }, "butaneVersion", "not supported"},
+		"no hash":             {func(s *Spec) { s.Kubernetes.Hash = "" }, "kubernetes.hash", "M26"},
+		"short hash":          {func(s *Spec) { s.Kubernetes.Hash = "sha512-00" }, "kubernetes.hash", "M26"},
+		"plain http":          {func(s *Spec) { s.Kubernetes.Source = strings.Replace(imageURL, "https", "http", 1) }, "kubernetes.source", "URL"},
+		"another version":     {func(s *Spec) { s.Node.KubernetesVersion = "v1.35.3" }, "kubernetes.source", "v1.35.3"},
+		"worker init":         {func(s *Spec) { s.Kubeadm.Init = true }, "kubeadm.init", "worker"},
+		"no document":         {func(s *Spec) { s.Kubeadm.Configuration = "" }, "kubeadm.configuration", "JoinConfiguration"},
+		"file elsewhere":      {func(s *Spec) { s.Kubeadm.Files = []hostconfig.File{file("/etc/passwd")} }, "kubeadm.files[0].path", "outside"},
+		"kubelet file":        {func(s *Spec) { s.Kubeadm.Files = []hostconfig.File{file(kubeletConfigPath)} }, "kubeadm.files[0].path", "is also"},
+		"dots":                {func(s *Spec) { s.Files = []hostconfig.File{file("/srv/../etc/shadow")} }, "files[0].path", "clean"},
+		"parent of protected": {func(s *Spec) { s.Files = []hostconfig.File{file("/etc")} }, "files[0].path", "M03"},
+		"set-user-id":         {func(s *Spec) { s.Files = []hostconfig.File{{Path: "/srv/x", Mode: 0o4755}} }, "files[0].mode", "set-user-id"},
+		"world-writable":      {func(s *Spec) { s.Files = []hostconfig.File{{Path: "/srv/x", Mode: 0o666}} }, "files[0].mode", "everybody"},
+		"open unit": {func(s *Spec) {
+			u := unit("evil.service")
+			u.Sandbox.Open = true
+			s.Units = []systemd.Service{u}
+		}, "units[0].sandbox.open", "M03"},
+		"slashes in a sysctl":  {func(s *Spec) { s.Sysctls = map[string]string{"net/ipv4/tcp_syncookies": "0"} }, `sysctls["net/ipv4/tcp_syncookies"]`, "dotted"},
+		"wildcard in a sysctl": {func(s *Spec) { s.Sysctls = map[string]string{"net.ipv4.conf.*.rp_filter": "0"} }, `sysctls["net.ipv4.conf.*.rp_filter"]`, "dotted"},
+		"one interface":        {func(s *Spec) { s.Sysctls = map[string]string{"net.ipv4.conf.eth0.rp_filter": "0"} }, `sysctls["net.ipv4.conf.eth0.rp_filter"]`, "M03"},
+		"two lines":            {func(s *Spec) { s.Sysctls = map[string]string{"vm.swappiness": "1\nkernel.sysrq = 1"} }, `sysctls["vm.swappiness"]`, "one line"},
+		"suppressing rule":     {func(s *Spec) { s.AuditRules = []string{"-a never,task"} }, "auditRules[0]", "M17"},
+		"audit off":            {func(s *Spec) { s.AuditRules = []string{"-e 0"} }, "auditRules[0]", "M17"},
+		"audit injection":      {func(s *Spec) { s.AuditRules = []string{"-w /srv -p wa\n-D"} }, "auditRules[0]", "M17"},
+		"plaintext mirror":     {func(s *Spec) { s.Mirrors = []Mirror{{"docker.io", "http://10.0.0.1"}} }, "mirrors[0].endpoint", "M26"},
+		"mirror path":          {func(s *Spec) { s.Mirrors = []Mirror{{"../x", "https://a.example"}} }, "mirrors[0].registry", "registry"},
+		"time server":          {func(s *Spec) { s.TimeServers = []string{"a\nb"} }, "timeServers[0]", "neither"},
+		"kubelet":              {func(s *Spec) { s.Node.ExtraKubelet = map[string]any{"readOnlyPort": 10255} }, `node.extraKubelet["readOnlyPort"]`, "CIS-4.2.4"},
+		"firewall":             {func(s *Spec) { s.Firewall.Operators = []string{"0.0.0.0/0"} }, "firewall.operators[0]", "world"},
+		"expired": {func(s *Spec) {
+			s.Exceptions = []hostconfig.Exception{{Control: "M03", Reason: "no longer accepted", Expires: "2026-05-31"}}
+		}, "exceptions[0].expires", "expired"},
+		"disk":                 {func(s *Spec) { s.DataDisk = &DataDisk{Device: "/dev/../etc"} }, "dataDisk.device", "device"},
+		"disk over the system": {func(s *Spec) { s.DataDisk = &DataDisk{Device: "/dev/sdb", Path: "/etc"} }, "dataDisk.path", "no place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := spec(hostconfig.RoleWorker, PlatformAWS)
+			each.change(&s)
+			refused(t, s.Validate(now), each.field, each.text)
+			if rendered, err := s.Ignition(now); err == nil || rendered != nil {
+				t.Error("it was rendered nevertheless")
+			}
+		})
+	}
+}
+
+func TestUserData(t *testing.T) {
+	s := spec(hostconfig.RoleControlPlane, PlatformAWS)
+	_, err := s.UserData(now, "")
+	refused(t, err, "source", "16384")
+	for _, source := range []string{"https://a.example/x", "s3://bucket", "s3:///key", "s3://u:p@bucket/key", "x"} {
+		if _, err := s.UserData(now, source); err == nil {
+			t.Errorf("%s is taken", source)
+		}
+	}
+	data := must[UserData](t)(s.UserData(now, "s3://bucket/key"))
+	if len(data.Contents) > EC2Limit || !slices.Equal(data.Object, must[[]byte](t)(s.Ignition(now))) {
+		t.Error("the object is not the configuration")
+	}
+}
+
+// TestReportsEverything: all errors at once.
+func TestReportsEverything(t *testing.T) {
+	var one *hostconfig.FieldError
+	err := Spec{}.Validate(now)
+	if !errors.As(err, &one) || len(split(err)) < 10 {
+		t.Errorf("too few problems: %v", err)
+	}
+}
+
+// FuzzSpec: what validates renders, and a text of the user never becomes a
+// second line anywhere.
+func FuzzSpec(f *testing.F) {
+	f.Add("/srv/file", "text", "vm.swappiness", "1", "ip_vs", "console=ttyS0", "-w /srv -p wa", "time.example.org")
+	f.Add("/etc/../x", "\x00", "a/b", "\n", "usb-storage", "init=/x", "-D", "a b")
+	f.Fuzz(func(t *testing.T, path, text, sysctl, value, module, argument, rule, server string) {
+		s := spec(hostconfig.RoleWorker, PlatformGCP)
+		s.Files = []hostconfig.File{{Path: path, Mode: 0o600, Owner: "root", Contents: text}}
+		s.Sysctls = map[string]string{sysctl: value}
+		s.LoadModules, s.KernelArguments = []string{module}, []string{argument}
+		s.AuditRules, s.TimeServers = []string{rule}, []string{server}
+		u := unit("fuzz.service")
+		u.Start[0] = append(u.Start[0], text)
+		s.Units = []systemd.Service{u}
+		rendered, err := s.Ignition(now)
+		if (s.Validate(now) == nil) != (err == nil) || (err == nil) != (rendered != nil) {
+			t.Fatalf("validation and rendering disagree: %v, %v", s.Validate(now), err)
+		}
+		if err == nil && strings.Count(contents(t, s, sysctlPath), "\n") > len(HostSysctls())+1 {
+			t.Fatal("a setting became two")
+		}
+	})
+}
+
+func BenchmarkIgnition(b *testing.B) {
+	s := spec(hostconfig.RoleControlPlane, PlatformAWS)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Ignition(now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package kubeadm
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+func TestGolden(t *testing.T) {
+	for name, each := range cases() {
+		golden(t, name+".yaml", render(t, each.spec, each.action))
+	}
+}
+
+func documents(contents string) map[string]string {
+	found := map[string]string{}
+	for _, document := range strings.Split(contents, "---\n") {
+		var kind typeMeta
+		if yaml.Unmarshal([]byte(document), &kind) == nil {
+			found[kind.Kind] = document
+		}
+	}
+	return found
+}
+
+// TestDocumentsDecodeStrictly reads each document into its type, with nothing unknown.
+func TestDocumentsDecodeStrictly(t *testing.T) {
+	for name, each := range cases() {
+		for kind, document := range documents(render(t, each.spec, each.action)) {
+			into := map[string]any{
+				"InitConfiguration": &initConfiguration{}, "ClusterConfiguration": &clusterConfiguration{},
+				"JoinConfiguration": &joinConfiguration{}, "KubeProxyConfiguration": &kubeProxyConfiguration{},
+				"KubeletConfiguration": &kubeletv1beta1.KubeletConfiguration{},
+			}[kind]
+			if into == nil {
+				t.Fatalf("%s: unknown document %q", name, kind)
+			}
+			if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
+				t.Errorf("%s: %s: %v", name, kind, err)
+			}
+		}
+	}
+}
+
+// TestEveryArgument holds each component against hostconfig: nothing is lost,
+// changed or added but for the deviations, and each deviation is one.
+func TestEveryArgument(t *testing.T) {
+	for name, s := range map[string]Spec{"alone": controlPlane(), "several": several()} {
+		s = s.WithDefaults()
+		for component, rendered := range map[string][]string{
+			hostconfig.ComponentEtcd: s.ControlPlane.EtcdArgs(), hostconfig.ComponentAPIServer: s.ControlPlane.APIServerArgs(),
+			hostconfig.ComponentControllerManager: s.ControlPlane.ControllerManagerArgs(), hostconfig.ComponentScheduler: s.ControlPlane.SchedulerArgs(),
+		} {
+			meant, got := map[string]string{}, map[string]string{}
+			for _, a := range parse(rendered) {
+				meant[a.Name] = a.Value
+			}
+			for _, a := range s.arguments(component) {
+				got[a.Name] = a.Value
+			}
+			for _, d := range Deviations() {
+				if d.Component != component {
+					continue
+				}
+				if _, is := meant[d.Flag]; is == d.Set || d.Reason == "" {
+					t.Errorf("%s: %s %s is no deviation, or has no reason", name, component, d.Flag)
+				}
+				delete(meant, d.Flag)
+				if d.Set {
+					meant[d.Flag] = d.Value
+				}
+			}
+			if !reflect.DeepEqual(meant, got) {
+				t.Errorf("%s: %s: want %v, got %v", name, component, meant, got)
+			}
+		}
+	}
+}
+
+func TestKubeletIsHostconfigs(t *testing.T) {
+	s := controlPlane().WithDefaults()
+	var got kubeletv1beta1.KubeletConfiguration
+	if err := yaml.UnmarshalStrict([]byte(documents(render(t, s, Init))["KubeletConfiguration"]), &got); err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Node.KubeletConfiguration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.StaticPodPath != "/etc/kubernetes/manifests" {
+		t.Errorf("static pods come from %q", got.StaticPodPath)
+	}
+	got.StaticPodPath, want.Address, want.RegisterWithTaints = "", "", nil
+	wanted, _ := yaml.Marshal(want)
+	found, _ := yaml.Marshal(got)
+	if string(wanted) != string(found) {
+		t.Errorf("want\n%s\ngot\n%s", wanted, found)
+	}
+}
+
+// TestNoToken: neither a token nor a key is rendered, and kubeadm makes none.
+func TestNoToken(t *testing.T) {
+	for name, each := range cases() {
+		contents := render(t, each.spec, each.action)
+		for _, never := range []string{"token:", "tlsBootstrapToken", "certificateKey", "PRIVATE KEY", "unsafeSkipCAVerification", "ignorePreflightErrors", "patches"} {
+			if strings.Contains(contents, never) {
+				t.Errorf("%s contains %q", name, never)
+			}
+		}
+		if each.action == Init && !slices.Contains(strings.Fields(contents), "bootstrap-token") {
+			t.Errorf("%s: kubeadm would make a token", name)
+		}
+	}
+}
+
+// TestSharedDocumentHasNoMachine: what kubeadm stores for all machines names none.
+func TestSharedDocumentHasNoMachine(t *testing.T) {
+	all := documents(render(t, several(), Init))
+	for _, kind := range []string{"ClusterConfiguration", "KubeletConfiguration", "KubeProxyConfiguration"} {
+		for _, machine := range []string{"10.80.0.10", "cp-1"} {
+			if strings.Contains(all[kind], machine) {
+				t.Errorf("%s names the machine %s", kind, machine)
+			}
+		}
+	}
+}
+
+func TestJoinAccess(t *testing.T) {
+	for _, object := range JoinAccess() {
+		switch each := object.(type) {
+		case *rbacv1.ClusterRole:
+			judgeRules(t, each.Rules)
+		case *rbacv1.Role:
+			judgeRules(t, each.Rules)
+			if len(each.Rules[0].ResourceNames) == 0 {
+				t.Error("every ConfigMap of kube-system is open")
+			}
+		}
+	}
+	if found := len(JoinAccess()); found != 4 {
+		t.Errorf("%d objects", found)
+	}
+}
+
+func judgeRules(t *testing.T, rules []rbacv1.PolicyRule) {
+	t.Helper()
+	for _, rule := range rules {
+		if !slices.Equal(rule.Verbs, []string{"get"}) {
+			t.Errorf("joiners may %v", rule.Verbs)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, each := range map[string]struct {
+		change      func(*Spec)
+		action      Action
+		field, text string
+	}{
+		"no action":        {func(s *Spec) {}, "", "action", "not an action"},
+		"root":             {func(s *Spec) { s.ControlPlane.Paths.Root = "/srv" }, Init, "controlPlane.paths.root", "built in"},
+		"node root":        {func(s *Spec) { s.Node.Paths.Root = "/srv" }, JoinWorker, "node.paths.root", "built in"},
+		"etcd port":        {func(s *Spec) { s.ControlPlane.Ports.EtcdClient = 4001 }, Init, "controlPlane.ports.etcdClient", "probes"},
+		"scheduler port":   {func(s *Spec) { s.ControlPlane.Ports.Scheduler = 4001 }, Init, "controlPlane.ports.scheduler", "probes"},
+		"names":            {func(s *Spec) { s.Node.Name = "other" }, Init, "node.name", "differs"},
+		"addresses":        {func(s *Spec) { s.Node.NodeIP = "10.80.0.11" }, Init, "node.nodeIP", "differs"},
+		"pods":             {func(s *Spec) { s.ControlPlane.PodCIDR = "10.90.0.0/16" }, Init, "node.clusterPodCIDR", "differs"},
+		"short key":        {func(s *Spec) { s.EncryptionAlgorithm = "RSA-2048" }, Init, "encryptionAlgorithm", "not offered"},
+		"short authority":  {func(s *Spec) { s.CAValidity.Duration = time.Hour }, Init, "caValidity", "between"},
+		"long authority":   {func(s *Spec) { s.CAValidity = metav1.Duration{Duration: 11 * longestCA / 10} }, Init, "caValidity", "between"},
+		"gate":             {func(s *Spec) { s.FeatureGates = map[string]bool{"RootlessControlPlane": true} }, Init, `featureGates["RootlessControlPlane"]`, "unknown"},
+		"privileged proxy": {func(s *Spec) { s.SkipKubeProxy = false }, Init, "skipKubeProxy", "privileged"},
+		"lonely join":      {func(s *Spec) {}, JoinControlPlane, "controlPlane.etcdMembers", "no other"},
+		"discovery":        {func(s *Spec) { s.DiscoveryFile = "discovery.conf" }, JoinWorker, "discoveryFile", "absolute"},
+		"kubelet":          {func(s *Spec) { s.Node.ExtraKubelet = map[string]any{"readOnlyPort": 10255} }, JoinWorker, `node.extraKubelet["readOnlyPort"]`, "CIS-4.2.4"},
+		"locked flag": {func(s *Spec) {
+			s.ControlPlane.ExtraArgs = map[string]map[string]string{"kube-apiserver": {"profiling": "true"}}
+		}, Init, `controlPlane.extraArgs["kube-apiserver"]["profiling"]`, "CIS-1.2.15"},
+		"flag of kubeadm": {func(s *Spec) {
+			s.ControlPlane.ExtraArgs = map[string]map[string]string{"kube-scheduler": {"leader-elect": "false"}}
+		}, Init, `controlPlane.extraArgs["kube-scheduler"]["leader-elect"]`, "kubeadm decides"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := controlPlane()
+			each.change(&s)
+			refused(t, s.Validate(each.action, now), each.field, each.text)
+			if file, err := s.Render(each.action, now); err == nil || file.Contents != "" {
+				t.Error("it was rendered nevertheless")
+			}
+		})
+	}
+}

@@ -1,0 +1,43 @@
+package hostconfig
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// What stands here lets the packages below judge by the same rules.
+
+// CheckExceptions reports every exception that is malformed, named twice or
+// expired, as joined [FieldError] values.
+func CheckExceptions(field string, exceptions []Exception, now time.Time) error {
+	var p problems
+	p.exceptions(field, exceptions, now)
+	return p.join()
+}
+
+// Excepted tells whether a complete exception names the control. It knows no
+// time: [CheckExceptions] judges the expiry.
+func Excepted(exceptions []Exception, control string) bool { return excepted(exceptions, control) }
+
+// AcceptRisk is the remedy of every refusal that an exception can lift.
+func AcceptRisk(control string) string { return acceptRisk(control) }
+
+// CheckNodeLabels reports labels that are malformed, or that NodeRestriction
+// keeps from nodes, as joined [FieldError] values.
+func CheckNodeLabels(field string, labels map[string]string) error {
+	var p problems
+	p.nodeLabels(field, labels)
+	return p.join()
+}
+
+// CheckCACertificate reports a text that is not the PEM certificate of an
+// authority, or that holds a private key.
+func CheckCACertificate(field, certificate string) error {
+	var p problems
+	p.caCertificate(field, certificate)
+	return p.join()
+}
+
+// ParseTaint reads key[=value]:Effect.
+func ParseTaint(text string) (corev1.Taint, error) { return parseTaint(text) }

@@ -31,7 +31,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages lint clean $(TOOLS) kube-bench
+.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) kube-bench
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -44,7 +44,7 @@ up: packages tools ## make or repair the environment, and show where it is
 verify: kube-bench $(BIN)/rehearse ## attack the running environment, row by row
 	@cd test && go test -count=1 -timeout 30m -v -run '^TestVerify$$' ./local -env $(ENV)
 
-test: packages tools-all ## prove everything: format, vet, unit tests, real clusters (up to an hour cold)
+test: packages-test tools-all ## prove everything: format, vet, unit tests, real clusters (up to an hour cold)
 	@test/tools/suite
 
 down: $(BIN)/rehearse pulumi ## remove the environment with all its data
@@ -91,6 +91,9 @@ clean: ## remove what was built
 
 packages:
 	@test/tools/packages
+
+packages-test:
+	@test/tools/packages test
 
 $(TOOLS) kube-bench:
 	@test/tools/build $@

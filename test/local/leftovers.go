@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ func hostTraces(ctx context.Context, root, environment string) (traces, error) {
 		func() error { return found.files("/sys/fs/cgroup", "cgroup", environment, 5) },
 		func() error { return found.lines(ctx, "nftables on the host", "nft", "list", "tables") },
 		func() error { return found.interfaces(ctx, environment) },
-		found.kernelSettings,
+		func() error { return found.kernelSettings(environment) },
 		func() error { return found.state(root, environment) },
 		func() error { return found.outside(state, environment) },
 	} {
@@ -47,16 +48,28 @@ func hostTraces(ctx context.Context, root, environment string) (traces, error) {
 
 func (f traces) add(kind, what string) { f[kind+": "+what] = true }
 
+const (
+	// kernelSetting is the kind of trace that environments share.
+	kernelSetting = "kernel setting"
+	// alone marks a moment at which no other environment was up.
+	alone = "alone"
+)
+
 // since are the traces that were not there before, and those that have gone.
+// Kernel settings are compared only when no other environment, which needs the
+// same ones, can have come or gone meanwhile.
 func (f traces) since(before traces) []string {
+	comparable := func(trace string) bool {
+		return trace != alone && (f[alone] && before[alone] || !strings.HasPrefix(trace, kernelSetting))
+	}
 	var changes []string
 	for trace := range f {
-		if !before[trace] {
+		if !before[trace] && comparable(trace) {
 			changes = append(changes, "left behind: "+trace)
 		}
 	}
 	for trace := range before {
-		if !f[trace] {
+		if !f[trace] && comparable(trace) {
 			changes = append(changes, "taken away: "+trace)
 		}
 	}
@@ -142,7 +155,14 @@ func (f traces) interfaces(ctx context.Context, environment string) error {
 	return nil
 }
 
-func (f traces) kernelSettings() error {
+func (f traces) kernelSettings(environment string) error {
+	namespaces, err := filepath.Glob("/run/netns/rd-*")
+	if err != nil {
+		return err
+	}
+	f[alone] = !slices.ContainsFunc(namespaces, func(path string) bool {
+		return !strings.HasPrefix(filepath.Base(path), "rd-"+environment+"-")
+	})
 	settings := map[string]bool{"net.ipv4.ip_forward": true}
 	for name := range hostconfig.KubeletSysctls() {
 		settings[name] = true
@@ -155,7 +175,7 @@ func (f traces) kernelSettings() error {
 		if err != nil {
 			return err
 		}
-		f.add("kernel setting", name+" = "+strings.TrimSpace(string(data)))
+		f.add(kernelSetting, name+" = "+strings.TrimSpace(string(data)))
 	}
 	return nil
 }

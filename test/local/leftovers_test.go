@@ -48,3 +48,11 @@ func TestTracesAreFound(t *testing.T) {
 	}
 	require.Contains(t, strings.Join(changes, "\n"), "left behind: interface: ")
 }
+
+func TestTracesShareKernelSettings(t *testing.T) {
+	claimed, released := kernelSetting+": kernel.panic = 10", kernelSetting+": kernel.panic = 0"
+	crowded := traces{claimed: true, alone: false}
+	require.Empty(t, traces{released: true, alone: true}.since(crowded), "another environment released it")
+	quiet := traces{released: true, alone: true}
+	require.Len(t, traces{claimed: true, alone: true}.since(quiet), 2, "nobody else can have changed it")
+}

@@ -102,7 +102,9 @@ func assertQuota(t *testing.T, err error, name corev1.ResourceName) {
 
 func quotaOfPodsBites(t *testing.T, c *Cluster) {
 	limit, name := hard(t, c, corev1.ResourcePods, "count/pods")
-	made, err := fill(t, c, int(limit.Value())+1, func(s *corev1.PodSpec) {
+	// A few more than the limit: while the controller counts anew after its own
+	// start, it can forget one that admission has just counted.
+	made, err := fill(t, c, int(limit.Value())+10, func(s *corev1.PodSpec) {
 		s.Containers[0].Resources = corev1.ResourceRequirements{Requests: resources("1m", "1Mi"), Limits: resources("1m", "1Mi")}
 	})
 	assertQuota(t, err, name)

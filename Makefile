@@ -41,7 +41,7 @@ help: ## list the targets
 up: packages tools ## make or repair the environment, and show where it is
 	@$(call DRIVE,up)
 
-verify: kube-bench $(BIN)/rehearse ## attack the running environment, row by row
+verify: packages-test kube-bench $(BIN)/rehearse ## attack the running environment, row by row
 	@cd test && go test -count=1 -timeout 30m -v -run '^TestVerify$$' ./local -env $(ENV)
 
 test: packages-test tools-all ## prove everything: format, vet, unit tests, real clusters (up to an hour cold)

@@ -174,13 +174,15 @@ func (p plan) controlPlaneServices(spec hostconfig.ControlPlane) pulumi.Array {
 		p.service(service{
 			name: "kube-controller-manager", program: p.program("kube-controller-manager"), args: spec.ControllerManagerArgs(),
 			after: []string{"kube-apiserver"},
-			reads: []string{paths.Kubeconfig("controller-manager"), path.Join(paths.PKI(), "ca.key")},
+			// With the API server: after some restarts of it, its clients wait longer
+			// and longer before they try again.
+			reads: []string{paths.Kubeconfig("controller-manager"), path.Join(paths.PKI(), "ca.key"), paths.Encryption()},
 			ready: https(p.ports.ControllerManager, "/healthz"),
 		}),
 		p.service(service{
 			name: "kube-scheduler", program: p.program("kube-scheduler"), args: spec.SchedulerArgs(),
 			after: []string{"kube-apiserver"},
-			reads: []string{paths.Kubeconfig("scheduler")},
+			reads: []string{paths.Kubeconfig("scheduler"), paths.Encryption()},
 			ready: https(p.ports.Scheduler, "/healthz"),
 		}),
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 var components = []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler}
@@ -13,7 +15,7 @@ var components = []string{ComponentEtcd, ComponentAPIServer, ComponentController
 func TestArgumentsGolden(t *testing.T) {
 	for name, c := range map[string]ControlPlane{"isolated": isolated(), "plain": plain(), "several": several()} {
 		for _, component := range components {
-			golden(t, "controlplane/"+name+"/"+component+".args", strings.Join(c.arguments(component), "\n")+"\n")
+			golden.Compare(t, "controlplane/"+name+"/"+component+".args", strings.Join(c.arguments(component), "\n")+"\n")
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func TestAnonymousReadsHealthOnly(t *testing.T) {
@@ -38,7 +40,7 @@ func TestIssuers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "controlplane/issuers/authentication.yaml", file.Contents)
+	golden.Compare(t, "controlplane/issuers/authentication.yaml", file.Contents)
 	var configuration apiserverv1.AuthenticationConfiguration
 	decode(t, file.Contents, &configuration)
 	for _, issuer := range configuration.JWT {

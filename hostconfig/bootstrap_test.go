@@ -8,6 +8,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func TestBootstrapGolden(t *testing.T) {
@@ -29,7 +31,7 @@ func TestBootstrapGolden(t *testing.T) {
 		}
 		documents = append(documents, document)
 	}
-	golden(t, "bootstrap.yaml", strings.Join(documents, "---\n"))
+	golden.Compare(t, "bootstrap.yaml", strings.Join(documents, "---\n"))
 }
 
 func objectsOf[T runtime.Object](t *testing.T) map[string]T {

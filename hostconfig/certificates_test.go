@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func leaves(t *testing.T, c ControlPlane) map[string]LeafCertificate {
@@ -28,7 +30,7 @@ func TestLeafCertificatesGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "controlplane/"+name+"/certificates.json", string(rendered)+"\n")
+		golden.Compare(t, "controlplane/"+name+"/certificates.json", string(rendered)+"\n")
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func TestControlPlaneValid(t *testing.T) {
@@ -95,7 +97,7 @@ func TestControlPlaneFiles(t *testing.T) {
 			if strings.Contains(file.Contents, "PRIVATE KEY") || strings.Contains(file.Contents, "-data:") {
 				t.Errorf("%s embeds credentials", file.Path)
 			}
-			golden(t, "controlplane/"+name+"/"+path.Base(file.Path), file.Contents)
+			golden.Compare(t, "controlplane/"+name+"/"+path.Base(file.Path), file.Contents)
 		}
 		if len(files) != 7 {
 			t.Errorf("%d files", len(files))

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 // key gives a key whose secret is no secret.
@@ -34,7 +36,7 @@ func TestEncryption(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "encryption/"+name+".yaml", document)
+			golden.Compare(t, "encryption/"+name+".yaml", document)
 			var configuration apiserverv1.EncryptionConfiguration
 			decode(t, document, &configuration)
 			providers := configuration.Resources[0].Providers

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func TestPortTableGolden(t *testing.T) {
@@ -11,7 +13,7 @@ func TestPortTableGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "flows.json", string(rendered)+"\n")
+	golden.Compare(t, "flows.json", string(rendered)+"\n")
 }
 
 func TestPortTable(t *testing.T) {

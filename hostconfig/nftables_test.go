@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func firewalls() map[string]Firewall {
@@ -35,7 +37,7 @@ func TestNftablesGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "nftables/"+name+".nft", ruleset)
+		golden.Compare(t, "nftables/"+name+".nft", ruleset)
 	}
 }
 

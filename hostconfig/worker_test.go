@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func TestWorkerValid(t *testing.T) {
@@ -87,10 +89,10 @@ func TestWorkerGolden(t *testing.T) {
 				t.Errorf("%s has mode %o", file.Path, file.Mode)
 			}
 			if path.Ext(file.Path) != ".crt" {
-				golden(t, "worker/"+name+"/"+path.Base(file.Path), file.Contents)
+				golden.Compare(t, "worker/"+name+"/"+path.Base(file.Path), file.Contents)
 			}
 		}
-		golden(t, "worker/"+name+"/kubelet.args", strings.Join(w.KubeletArgs(), "\n")+"\n")
+		golden.Compare(t, "worker/"+name+"/kubelet.args", strings.Join(w.KubeletArgs(), "\n")+"\n")
 	}
 }
 

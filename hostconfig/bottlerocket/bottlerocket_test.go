@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -17,9 +16,8 @@ import (
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files; the run then fails")
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
@@ -81,23 +79,8 @@ func TestGoldens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join("testdata", "worker", name, minor+".toml")
-			if *update {
-				_ = os.MkdirAll(filepath.Dir(file), 0o755)
-				if err := os.WriteFile(file, data.TOML, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				t.Errorf("%s was rewritten: review it and run again without -update", file)
-				continue
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(want, data.TOML) {
-				t.Errorf("%s differs:\n%s", file, data.TOML)
-			}
-			roundTrip(t, want)
+			golden.Compare(t, filepath.Join("worker", name, minor+".toml"), string(data.TOML))
+			roundTrip(t, data.TOML)
 		}
 	}
 }

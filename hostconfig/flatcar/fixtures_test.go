@@ -3,14 +3,12 @@ package flatcar
 import (
 	"crypto/sha512"
 	"encoding/hex"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
 )
 
@@ -105,36 +103,11 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
-var update = flag.Bool("update", false, "rewrite the golden files; the run then fails, so that an update is never mistaken for a pass")
-
-// golden compares with a file under testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("%s was rewritten: review it and run again without -update", file)
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v: run with -update to write it", err)
-	}
-	if string(want) != got {
-		t.Errorf("%s differs; got:\n%s", file, got)
-	}
-}
-
 func TestGolden(t *testing.T) {
 	for name, s := range specs() {
-		golden(t, name+".yaml", string(must[[]byte](t)(s.Butane(now))))
-		golden(t, name+".ign", string(must[[]byte](t)(s.Ignition(now))))
+		golden.Compare(t, name+".yaml", string(must[[]byte](t)(s.Butane(now))))
+		golden.Compare(t, name+".ign", string(must[[]byte](t)(s.Ignition(now))))
 	}
 	s := spec(hostconfig.RoleWorker, PlatformAWS)
-	golden(t, "pointer.ign", string(must[UserData](t)(s.UserData(now, "s3://redoubt-prod/ignition/worker.ign")).Contents))
+	golden.Compare(t, "pointer.ign", string(must[UserData](t)(s.UserData(now, "s3://redoubt-prod/ignition/worker.ign")).Contents))
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 // calicoWorld is what Felix would hold after the documents were applied.
@@ -115,12 +116,12 @@ func TestCalicoGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, fmt.Sprintf("calico-%s.yaml", role), stream)
+		golden.Compare(t, fmt.Sprintf("calico-%s.yaml", role), stream)
 	}
 	audit := cluster()
 	audit.Stage = Audit
 	stream, _ := audit.Calico(hostconfig.RoleWorker)
-	golden(t, "calico-worker-audit.yaml", stream)
+	golden.Compare(t, "calico-worker-audit.yaml", stream)
 }
 
 func TestCalicoIsThePortTable(t *testing.T) {

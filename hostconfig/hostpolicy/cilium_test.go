@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 // ciliumWorld is what the agents would hold after the documents were applied.
@@ -142,7 +143,7 @@ func TestCiliumGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, fmt.Sprintf("cilium-%s.yaml", role), stream)
+		golden.Compare(t, fmt.Sprintf("cilium-%s.yaml", role), stream)
 	}
 }
 

@@ -1,11 +1,8 @@
 package hostpolicy
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,30 +11,6 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files; the run then fails, so that an update is never mistaken for a pass")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("%s was rewritten: review it and run again without -update", file)
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v: run with -update to write it", err)
-	}
-	if string(want) != got {
-		t.Errorf("%s differs; got:\n%s", file, got)
-	}
-}
 
 var roles = []hostconfig.Role{hostconfig.RoleControlPlane, hostconfig.RoleWorker}
 

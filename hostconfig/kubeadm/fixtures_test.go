@@ -2,9 +2,6 @@ package kubeadm
 
 import (
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,32 +9,8 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files; the run then fails, so that an update is never mistaken for a pass")
-
 // now is the time of every test that is not about time.
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("%s was rewritten: review it and run again without -update", file)
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v: run with -update to write it", err)
-	}
-	if string(want) != got {
-		t.Errorf("%s differs; got:\n%s", file, got)
-	}
-}
 
 // controlPlane is a single control plane whose network plugin is not kube-proxy's.
 func controlPlane() Spec {

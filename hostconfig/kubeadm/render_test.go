@@ -13,11 +13,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 func TestGolden(t *testing.T) {
 	for name, each := range cases() {
-		golden(t, name+".yaml", render(t, each.spec, each.action))
+		golden.Compare(t, name+".yaml", render(t, each.spec, each.action))
 	}
 }
 

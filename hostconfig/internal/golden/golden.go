@@ -1,4 +1,5 @@
-package hostconfig
+// Package golden compares renderings with files, for tests.
+package golden
 
 import (
 	"flag"
@@ -9,8 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files; the run then fails, so that an update is never mistaken for a pass")
 
-// golden compares with a file under testdata.
-func golden(t *testing.T, name, got string) {
+// Compare compares with a file under the testdata of the package under test.
+func Compare(t testing.TB, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {

@@ -23,10 +23,11 @@ func newNetwork(ctx *pulumi.Context, name string, p plan, opts ...pulumi.Resourc
 	}
 	res := &network{}
 	return res, ctx.RegisterResource(networkToken, name, pulumi.Map{
-		"environment":    pulumi.String(p.args.Environment),
-		"stateDirectory": pulumi.String(p.args.StateDirectory),
-		"nodeCIDR":       pulumi.String(p.args.Network.NodeCIDR),
-		"operatorCIDR":   pulumi.String(p.args.Network.OperatorCIDR),
-		"members":        members,
+		"environment":       pulumi.String(p.args.Environment),
+		"stateDirectory":    pulumi.String(p.args.StateDirectory),
+		"programsDirectory": pulumi.String(p.args.ProgramsDirectory),
+		"nodeCIDR":          pulumi.String(p.args.Network.NodeCIDR),
+		"operatorCIDR":      pulumi.String(p.args.Network.OperatorCIDR),
+		"members":           members,
 	}, res, opts...)
 }

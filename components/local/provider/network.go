@@ -2,9 +2,11 @@ package provider
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pulumi/pulumi-go-provider/infer"
 
+	"github.com/redoubt-dev/redoubt/components/local/machine"
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 )
 
@@ -25,10 +27,12 @@ type NetworkMember struct {
 type NetworkInputs struct {
 	Environment string `pulumi:"environment"`
 	// StateDirectory owns the network: see netns.Topology.Owner.
-	StateDirectory string          `pulumi:"stateDirectory,optional"`
-	NodeCIDR       string          `pulumi:"nodeCIDR"`
-	OperatorCIDR   string          `pulumi:"operatorCIDR"`
-	Members        []NetworkMember `pulumi:"members"`
+	StateDirectory string `pulumi:"stateDirectory,optional"`
+	// ProgramsDirectory is what the machines will run from.
+	ProgramsDirectory string          `pulumi:"programsDirectory,optional"`
+	NodeCIDR          string          `pulumi:"nodeCIDR"`
+	OperatorCIDR      string          `pulumi:"operatorCIDR"`
+	Members           []NetworkMember `pulumi:"members"`
 }
 
 // NetworkState is the recorded state of a Network.
@@ -57,7 +61,22 @@ func (*Network) Create(ctx context.Context, req infer.CreateRequest[NetworkInput
 	if req.DryRun {
 		return out, nil
 	}
+	if err := req.Inputs.preflight(); err != nil {
+		return out, err
+	}
 	return out, netns.Ensure(ctx, req.Inputs.topology())
+}
+
+// preflight says what the host lacks for the machines of this network, before
+// anything of it exists.
+func (n NetworkInputs) preflight() error {
+	if len(n.Members) == 0 {
+		return errors.New("members: a network needs at least one machine")
+	}
+	return machine.Preflight(machine.Spec{
+		Environment: n.Environment, Name: n.Members[0].Machine, Isolated: true, Dir: n.StateDirectory,
+		Binds: []machine.Bind{{Source: n.ProgramsDirectory, Target: "/opt", ReadOnly: true}},
+	})
 }
 
 // Diff compares the declaration with the record and with the host.

@@ -86,6 +86,7 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 		"machine":                  m,
 		"encryption":               encryption,
 		"certificateAuthorityPath": pulumi.String(pki("ca.crt")),
+		"etcdEndpoint":             pulumi.String(fmt.Sprintf("127.0.0.1:%d", p.ports.EtcdClient)),
 		"kubeconfig": pulumi.Map{
 			"path":     pulumi.String(p.kubeconfig()),
 			"contents": k.cluster.CertificatePem.ApplyT(p.adminKubeconfig).(pulumi.StringOutput),

@@ -5,7 +5,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -91,7 +90,7 @@ func (p plan) machineInput(name string) pulumi.Map {
 		"isolated":     pulumi.Bool(p.args.Isolated),
 	}
 	if p.args.Isolated {
-		m["networkNamespace"] = pulumi.String(netns.Namespace(p.args.Environment, name))
+		m["networkNamespace"] = pulumi.String(p.namespace(name))
 		m["cgroupRoot"] = pulumi.String(p.cgroupRoot(name))
 		m["hosts"] = pulumi.ToStringMap(p.hosts())
 	}

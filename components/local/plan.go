@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -155,7 +156,7 @@ func (p plan) namespace(machine string) string {
 	if !p.args.Isolated {
 		return ""
 	}
-	return "rd-" + p.args.Environment + "-" + machine
+	return netns.Namespace(p.args.Environment, machine)
 }
 
 func (p plan) machineDir(machine string) string {

@@ -27,6 +27,8 @@ type ControlPlaneInputs struct {
 	// CertificateAuthorityPath is the file of the machine that holds the
 	// cluster authority's certificate: it tells one cluster's data from another's.
 	CertificateAuthorityPath string `pulumi:"certificateAuthorityPath"`
+	// EtcdEndpoint is the host:port of etcd in the machine's network.
+	EtcdEndpoint string `pulumi:"etcdEndpoint,optional"`
 }
 
 // HostFile is a file on the host, outside the machine, mode 0600.
@@ -88,12 +90,11 @@ func (*ControlPlane) Read(_ context.Context, req infer.ReadRequest[ControlPlaneI
 // Delete stops the control plane and deletes its data.
 func (*ControlPlane) Delete(ctx context.Context, req infer.DeleteRequest[ControlPlaneState]) (infer.DeleteResponse, error) {
 	m := req.State.Machine
-	// The administrator's certificate is on the host, outside the machine.
-	admin := m.hostPath(hostconfig.Paths{}.Admin())
+	outside := req.State.outside()
 	if err := m.remove(ctx); err != nil {
 		return infer.DeleteResponse{}, err
 	}
-	for _, path := range []string{req.State.Kubeconfig.Path, admin} {
+	for _, path := range outside {
 		if err := os.RemoveAll(path); err != nil {
 			return infer.DeleteResponse{}, err
 		}
@@ -101,6 +102,17 @@ func (*ControlPlane) Delete(ctx context.Context, req infer.DeleteRequest[Control
 	// The state directory itself, when nothing else is in it.
 	_ = os.Remove(filepath.Dir(req.State.Kubeconfig.Path))
 	return infer.DeleteResponse{}, nil
+}
+
+// outside is what of the control plane lies on the host outside its directory.
+func (in ControlPlaneInputs) outside() []string {
+	paths := []string{in.Kubeconfig.Path}
+	if in.Machine.Isolated {
+		// The administrator's certificate. A plain machine has it below its own
+		// directory, and this path would be the host's own.
+		paths = append(paths, in.Machine.hostPath(hostconfig.Paths{}.Admin()))
+	}
+	return paths
 }
 
 // converge brings the control plane to its declaration. It can be repeated

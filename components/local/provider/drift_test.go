@@ -103,3 +103,16 @@ func TestFileDriftKeepsSecrets(t *testing.T) {
 		t.Errorf("a file that the settings dropped is still there: %q", drift)
 	}
 }
+
+// Deleting a plain machine must never reach for the host's own /etc.
+func TestOutsideNeverNamesTheHostsOwnFiles(t *testing.T) {
+	in := ControlPlaneInputs{Kubeconfig: HostFile{Path: "/s/kubeconfig"}, Machine: Machine{Directory: "/s/machines/m"}}
+	if got := in.outside(); len(got) != 1 || got[0] != "/s/kubeconfig" {
+		t.Errorf("a plain machine would delete %q", got)
+	}
+	in.Machine.Isolated = true
+	in.Machine.Binds = []Bind{{Source: "/s/admin", Target: "/etc/kubernetes/admin"}}
+	if got := in.outside(); len(got) != 2 || got[1] != "/s/admin" {
+		t.Errorf("an isolated machine would delete %q", got)
+	}
+}

@@ -22,7 +22,7 @@ import (
 // proveStored reads the stored bytes of a resource from etcd and fails when an
 // object is not encrypted with the key that writes.
 func (in ControlPlaneInputs) proveStored(ctx context.Context, resource string) error {
-	client, err := in.Machine.etcdClient()
+	client, err := in.Machine.etcdClient(in.EtcdEndpoint)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (in ControlPlaneInputs) proveStored(ctx context.Context, resource string) e
 }
 
 // etcdClient connects as the API server does, from inside the machine's network.
-func (m Machine) etcdClient() (*clientv3.Client, error) {
+func (m Machine) etcdClient(endpoint string) (*clientv3.Client, error) {
 	paths := hostconfig.Paths{}
 	if !m.Isolated {
 		paths.Root = m.Directory
@@ -67,7 +67,6 @@ func (m Machine) etcdClient() (*clientv3.Client, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority)
-	endpoint := fmt.Sprintf("127.0.0.1:%d", hostconfig.DefaultPorts().EtcdClient)
 	return clientv3.New(clientv3.Config{
 		Endpoints:   []string{"https://" + endpoint},
 		DialTimeout: 10 * time.Second,

@@ -8,22 +8,13 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/fault"
 )
 
-// FieldError is one thing that is wrong with a specification.
-type FieldError struct {
-	// Field is the path of the field, for example "serviceCIDR".
-	Field string
-	// Problem says what is wrong with the value.
-	Problem string
-	// Remedy says what to write instead.
-	Remedy string
-}
-
-// Error gives "field: problem; remedy".
-func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s: %s; %s", e.Field, e.Problem, e.Remedy)
-}
+// FieldError is one thing that is wrong with a specification: the path of the
+// field, the problem, and what to write instead.
+type FieldError = fault.Error
 
 func fieldError(field, problem, remedy string) error {
 	return &FieldError{Field: field, Problem: problem, Remedy: remedy}

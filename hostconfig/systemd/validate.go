@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/fault"
 )
 
 var (
@@ -35,11 +35,11 @@ var (
 // ValidUnitName tells whether systemd takes the name for a unit.
 func ValidUnitName(name string) bool { return len(name) < 256 && unitPattern.MatchString(name) }
 
-// Validate reports everything that is wrong, as joined [hostconfig.FieldError] values.
+// Validate reports everything that is wrong, as joined FieldError values of package hostconfig.
 func (s Service) Validate() error {
 	var found []error
 	add := func(field, problem, remedy string) {
-		found = append(found, &hostconfig.FieldError{Field: field, Problem: problem, Remedy: remedy})
+		found = append(found, &fault.Error{Field: field, Problem: problem, Remedy: remedy})
 	}
 	if !ValidUnitName(s.Name) || !strings.HasSuffix(s.Name, ".service") {
 		add("name", fmt.Sprintf("%q is not the name of a service", s.Name), "write a name such as kubelet.service")

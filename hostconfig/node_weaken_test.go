@@ -72,6 +72,7 @@ func attempts() map[string]attempt {
 		}, "kubelet.maxPods"),
 		`kubelet.evictionHard["memory.available"]`:     local(func(n *Node) { n.Kubelet.EvictionHard = map[string]string{"memory.available": "0%"} }, "share"),
 		`kubelet.kubeReserved["gpu"]`:                  local(func(n *Node) { n.Kubelet.KubeReserved = map[string]string{"gpu": "1"} }, "reserved"),
+		`kubelet.systemReserved["cpu"]`:                local(func(n *Node) { n.Kubelet.SystemReserved = map[string]string{"cpu": "1e-999999999"} }, "quantity"),
 		"controlPlane.podSecurity.enforce":             control(func(c *ControlPlaneSettings) { c.PodSecurity.Enforce = "privileged" }, "M22", "M22"),
 		"controlPlane.podSecurity.exemptNamespaces[0]": control(func(c *ControlPlaneSettings) { c.PodSecurity.ExemptNamespaces = []string{"default"} }, "M22", "M22"),
 		"controlPlane.audit.maxAgeDays":                control(func(c *ControlPlaneSettings) { c.Audit.MaxAgeDays = 1 }, "", ""),

@@ -14,7 +14,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -64,8 +63,12 @@ func (p *problems) nodeKubelet(k Kubelet) {
 	}
 }
 
+// quantityPattern has no exponents: the parser of Kubernetes takes minutes for
+// 1e-999999999, and so would the kubelet.
+var quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$`)
+
 func (p *problems) quantity(field, value string) {
-	if quantity, err := resource.ParseQuantity(value); err != nil || quantity.Sign() < 0 {
+	if !quantityPattern.MatchString(value) {
 		p.add(field, quote(value)+" is not a quantity", "write a number such as 100m, 128Mi or 1000")
 	}
 }

@@ -72,6 +72,7 @@ func attempts() map[string]attempt {
 		}, "kubelet.maxPods"),
 		`kubelet.evictionHard["memory.available"]`:     local(func(n *Node) { n.Kubelet.EvictionHard = map[string]string{"memory.available": "0%"} }, "share"),
 		`kubelet.kubeReserved["gpu"]`:                  local(func(n *Node) { n.Kubelet.KubeReserved = map[string]string{"gpu": "1"} }, "reserved"),
+		`kubelet.systemReserved["cpu"]`:                local(func(n *Node) { n.Kubelet.SystemReserved = map[string]string{"cpu": "1e-999999999"} }, "quantity"),
 		"controlPlane.podSecurity.enforce":             control(func(c *ControlPlaneSettings) { c.PodSecurity.Enforce = "privileged" }, "M22", "M22"),
 		"controlPlane.podSecurity.exemptNamespaces[0]": control(func(c *ControlPlaneSettings) { c.PodSecurity.ExemptNamespaces = []string{"default"} }, "M22", "M22"),
 		"controlPlane.audit.maxAgeDays":                control(func(c *ControlPlaneSettings) { c.Audit.MaxAgeDays = 1 }, "", ""),
@@ -154,5 +155,16 @@ func TestNodeReportsEverythingAtOnce(t *testing.T) {
 	}
 	if again := n.Validate(now); again.Error() != err.Error() {
 		t.Errorf("two runs differ:\n%v\n%v", err, again)
+	}
+}
+
+// What no derived specification judges for Bottlerocket, the node judges itself.
+func TestNodeJudgesWhatNothingIsDerivedFrom(t *testing.T) {
+	n := nodeOf(t, OSBottlerocket, RoleWorker)
+	n.KubernetesVersion, n.Taints, n.Labels = "v1.20.0", []string{"a"}, map[string]string{"a b": ""}
+	n.Exceptions = []Exception{{Control: "M22", Reason: "accepted by the owner", Expires: "2020-01-01"}}
+	err := n.Validate(now)
+	for _, field := range []string{"kubernetesVersion", "taints[0]", `labels["a b"]`, "exceptions[0].expires"} {
+		refused(t, err, field, "")
 	}
 }

@@ -32,7 +32,7 @@ func authority(t testing.TB) string {
 
 func selfManaged(t testing.TB) Spec {
 	return Spec{
-		Platform: SelfManaged, OSVersion: "1.54.0", ClusterName: "production",
+		Platform: SelfManaged, OSVersion: "1.66.0", ClusterName: "production",
 		APIServer: "https://0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com", CACertificate: authority(t), ClusterDNS: []string{"172.20.0.10"},
 		Labels: map[string]string{"example.org/pool": "general"}, Taints: []string{"example.org/dedicated=tenant:NoSchedule"},
 		RegistryMirrors: []RegistryMirror{{Registry: "docker.io", Endpoint: []string{"https://mirror.example.org"}}},
@@ -106,11 +106,19 @@ func TestEveryLeafHasARule(t *testing.T) {
 	}
 	for _, table := range []any{rules, formats, newer} {
 		for _, name := range reflect.ValueOf(table).MapKeys() {
-			if !slices.ContainsFunc(all, func(p string) bool { return strings.HasPrefix(p, name.String()) }) {
+			if path := patternOf(name.String()); !slices.ContainsFunc(all, func(p string) bool { return strings.HasPrefix(p+".", path) }) {
 				t.Errorf("the model has no %s", name)
 			}
 		}
 	}
+}
+
+// patternOf turns a path of a container that has a rule by name into a pattern.
+func patternOf(path string) string {
+	for _, name := range []string{"admin", "control"} {
+		path = strings.Replace(path, "host-containers."+name+".", "host-containers.*.", 1)
+	}
+	return path
 }
 
 func TestKeysAreSorted(t *testing.T) {
@@ -132,6 +140,64 @@ func TestKeysAreSorted(t *testing.T) {
 		}
 	}
 	visit(reflect.TypeFor[Settings]())
+}
+
+// The items are those of the operating system's own checks, no fewer.
+func TestCISItemsAreComplete(t *testing.T) {
+	levels := map[int]string{
+		1: "1.2.1 1.3.1 1.4.1 1.4.2 1.4.3 1.5.1 1.6 2.1.1.1 3.2.5 3.2.6 3.2.7 3.4.1.3 3.4.2.3 4.1.1.1 4.1.2" +
+			" k4.1.1 k4.1.2 k4.1.3 k4.1.4 k4.1.5 k4.1.6 k4.1.7 k4.1.8 k4.1.9 k4.1.10" +
+			" k4.2.1 k4.2.2 k4.2.3 k4.2.4 k4.2.5 k4.2.6 k4.2.7 k4.2.9 k4.2.10 k4.2.11 k4.2.12 k4.2.13 k4.2.14 k4.3.1",
+		2: "1.1.1.1 1.4.4 1.5.2 3.1.1 3.2.1 3.2.2 3.2.3 3.2.4 3.3.1 3.4.1.1 3.4.1.2 3.4.2.1 3.4.2.2 k4.2.8 k4.2.15",
+	}
+	got := map[int][]string{}
+	for _, item := range CIS() {
+		got[item.Level] = append(got[item.Level], item.ID)
+		if item.Title == "" {
+			t.Errorf("%s has no title", item.ID)
+		}
+	}
+	for level, want := range levels {
+		if !slices.Equal(got[level], strings.Fields(want)) {
+			t.Errorf("level %d: %v", level, got[level])
+		}
+	}
+	if len(got) != len(levels) {
+		t.Errorf("levels: %v", got)
+	}
+}
+
+// One exception opens one thing: a control that several tables uphold is divided.
+func TestExceptionsOpenOneThing(t *testing.T) {
+	tables := map[string]string{}
+	for _, rule := range slices.Concat(Rules(), SysctlRules(), ModuleRules()) {
+		if !strings.HasPrefix(rule.Control, "M") {
+			continue
+		}
+		if !strings.Contains(rule.Control, "/") {
+			t.Errorf("%s is upheld by %s, which has no part", rule.Path, rule.Control)
+		}
+		table, _, _ := strings.Cut(rule.Path, ".")
+		if known, found := tables[rule.Control]; found && known != table {
+			t.Errorf("an exception for %s opens %s and %s", rule.Control, known, table)
+		}
+		tables[rule.Control] = table
+		if err := hostconfig.CheckExceptions("exceptions", []hostconfig.Exception{accept(rule.Control)}, now); err != nil {
+			t.Error(err)
+		}
+	}
+	// What one part opens, another does not.
+	on := pointer(true)
+	spec := Spec{Platform: ManagedGroup, AdminContainer: true,
+		HostContainers: map[string]HostContainer{"debug": {Enabled: on}},
+		Settings:       Settings{Boot: &Boot{KernelParameters: map[string][]string{"mitigations": {"off"}}}},
+		Exceptions:     []hostconfig.Exception{accept("M03"), accept("M03/admin-container")}}
+	err := spec.Validate(now)
+	refused(t, err, "hostContainers.debug.enabled", "M03/host-containers")
+	refused(t, err, "settings.boot.kernel-parameters.mitigations", "M03/kernel-arguments")
+	if strings.Contains(err.Error(), "adminContainer") {
+		t.Errorf("the exception for the admin container does not hold: %v", err)
+	}
 }
 
 func TestCISItemsAreMetAndFailWithoutTheirSetting(t *testing.T) {
@@ -175,17 +241,29 @@ func TestWeakeningIsRefused(t *testing.T) {
 		{Settings{Kubernetes: &Kubernetes{ServerTLSBootstrap: off}}, "settings.kubernetes.server-tls-bootstrap", "CIS-4.2.9"},
 		{Settings{Kubernetes: &Kubernetes{PodPidsLimit: pointer(int64(99999999))}}, "settings.kubernetes.pod-pids-limit", "CIS-4.2.13"},
 		{Settings{Kubernetes: &Kubernetes{BootstrapToken: text("abcdef.0123456789abcdef")}}, "settings.kubernetes.bootstrap-token", ""},
-		{Settings{Kubernetes: &Kubernetes{AllowedUnsafeSysctls: []string{"net.*"}}}, "settings.kubernetes.allowed-unsafe-sysctls", "M16"},
+		{Settings{Kubernetes: &Kubernetes{AllowedUnsafeSysctls: []string{"net.*"}}}, "settings.kubernetes.allowed-unsafe-sysctls", "M16/unsafe-sysctls"},
 		{Settings{Kernel: &Kernel{Lockdown: text("none")}}, "settings.kernel.lockdown", "CIS-BR-1.5.2"},
 		{Settings{Kernel: &Kernel{Modules: map[string]Module{"udf": {Allowed: on}}}}, "settings.kernel.modules.udf.allowed", "CIS-BR-1.1.1.1"},
 		{sysctl("net.ipv4.conf.all.send_redirects", "1"), `settings.kernel.sysctl."net.ipv4.conf.all.send_redirects"`, "CIS-BR-3.1.1"},
 		{sysctl("net.ipv4.conf.eth0.send_redirects", "1"), `settings.kernel.sysctl."net.ipv4.conf.eth0.send_redirects"`, "CIS-BR-3.1.1"},
 		{sysctl("net/ipv4/conf/eth0.1/send_redirects", "1"), `settings.kernel.sysctl."net/ipv4/conf/eth0.1/send_redirects"`, "CIS-BR-3.1.1"},
 		{sysctl("vm.overcommit_memory", "2"), `settings.kernel.sysctl."vm.overcommit_memory"`, ""},
-		{Settings{Metrics: &Metrics{SendMetrics: on}}, "settings.metrics.send-metrics", "M03"},
-		{Settings{HostContainers: map[string]HostContainer{"admin": {Enabled: on}}}, "settings.host-containers.admin.enabled", "M03"},
-		{Settings{BootstrapCommands: map[string]BootstrapCommand{"x": {Mode: text("once")}}}, "settings.bootstrap-commands.x.mode", "M03"},
-		{Settings{OCIDefaults: &OCIDefaults{Capabilities: &Capabilities{SysAdmin: on}}}, "settings.oci-defaults.capabilities.sys-admin", "M01"},
+		{Settings{Metrics: &Metrics{SendMetrics: on}}, "settings.metrics.send-metrics", "M03/metrics"},
+		{Settings{HostContainers: map[string]HostContainer{"admin": {Enabled: on}}}, "settings.host-containers.admin.enabled", ""},
+		{Settings{HostContainers: map[string]HostContainer{"admin": {Superpowered: off}}}, "settings.host-containers.admin.superpowered", "M03/admin-container"},
+		{Settings{HostContainers: map[string]HostContainer{"control": {Source: text("example.org/agent")}}}, "settings.host-containers.control.source", "M03/control-container"},
+		{Settings{HostContainers: map[string]HostContainer{"debug": {Enabled: on}}}, "settings.host-containers.debug.enabled", "M03/host-containers"},
+		{Settings{BootstrapContainers: map[string]BootstrapContainer{"x": {Mode: text("once")}}}, "settings.bootstrap-containers.x.mode", "M03/bootstrap-containers"},
+		{Settings{Boot: &Boot{KernelParameters: map[string][]string{"mitigations": {"off"}}}}, "settings.boot.kernel-parameters.mitigations", "M03/kernel-arguments"},
+		{Settings{Boot: &Boot{InitParameters: map[string][]string{"systemd.unit": {"rescue"}}}}, `settings.boot.init-parameters."systemd.unit"`, "M03/init-arguments"},
+		{Settings{Kubernetes: &Kubernetes{StaticPodsEnabled: on}}, "settings.kubernetes.static-pods-enabled", "M16/static-pods"},
+		{Settings{Kubernetes: &Kubernetes{NodeIP: text("10.0.0.1")}}, "settings.kubernetes.node-ip", "M16/node-identity"},
+		{Settings{Kubernetes: &Kubernetes{PodInfraContainerImage: text("example.org/pause")}}, "settings.kubernetes.pod-infra-container-image", "M26/pause-image"},
+		{Settings{Kubernetes: &Kubernetes{ContainerRuntimeEndpoint: text("/run/other.sock")}}, "settings.kubernetes.container-runtime-endpoint", ""},
+		{Settings{OCIHooks: &OCIHooks{Log4jHotpatchEnabled: off}}, "settings.oci-hooks.log4j-hotpatch-enabled", ""},
+		{sysctl("kernel.kptr_restrict", "0"), `settings.kernel.sysctl."kernel.kptr_restrict"`, "M01/kptr-restrict"},
+		{Settings{BootstrapCommands: map[string]BootstrapCommand{"x": {Mode: text("once")}}}, "settings.bootstrap-commands.x.mode", "M03/bootstrap-commands"},
+		{Settings{OCIDefaults: &OCIDefaults{Capabilities: &Capabilities{SysAdmin: on}}}, "settings.oci-defaults.capabilities.sys-admin", "M01/sys-admin"},
 	} {
 		spec := Spec{Platform: ManagedGroup, Settings: c.settings}
 		refused(t, spec.Validate(now), c.field, "")
@@ -195,7 +273,7 @@ func TestWeakeningIsRefused(t *testing.T) {
 		}
 		spec.Exceptions = []hostconfig.Exception{accept(c.control)}
 		if c.control == "" {
-			spec.Exceptions = []hostconfig.Exception{accept("M16"), accept("M34"), accept("CIS-4.2.1")}
+			spec.Exceptions = []hostconfig.Exception{accept("M03"), accept("M16"), accept("M34"), accept("CIS-4.2.1")}
 		}
 		if err := spec.Validate(now); (err == nil) != (c.control != "") {
 			t.Errorf("%s with an exception: %v", c.field, err)
@@ -219,6 +297,7 @@ func TestFieldsAreJudged(t *testing.T) {
 		"updates.version":   func(s *Spec) { s.Updates.Strategy = UpdatesLocked },
 		"timeServers":       func(s *Spec) { s.TimeServers = []string{"a b"} },
 		"osVersion":         func(s *Spec) { s.OSVersion = ""; s.ImageVerification = &ImageVerification{NotationTrustPolicy: "{}"} },
+		"variant":           func(s *Spec) { s.Variant = "arm" },
 	} {
 		spec := selfManaged(t)
 		change(&spec)

@@ -29,7 +29,7 @@ func encode(text string) string { return base64.StdEncoding.EncodeToString([]byt
 // hardened gives the settings before the user's changes. It needs the defaults
 // filled in. What needs an exception and has none is left out.
 func (s Spec) hardened() Settings {
-	admin := s.AdminContainer && hostconfig.Excepted(s.Exceptions, controlHost)
+	admin := s.AdminContainer && hostconfig.Excepted(s.Exceptions, adminContainer)
 	settings := Settings{
 		HostContainers: map[string]HostContainer{
 			"admin":   {Enabled: &admin},
@@ -69,7 +69,7 @@ func (s Spec) hardened() Settings {
 		settings.Kernel.Sysctl[name] = locked.value
 	}
 	settings.Kernel.Sysctl["user.max_user_namespaces"] = "0"
-	if s.MaxUserNamespaces > 0 && hostconfig.Excepted(s.Exceptions, "CIS-BR-1.4.4") {
+	if s.MaxUserNamespaces > 0 && hostconfig.Excepted(s.Exceptions, userNamespaces) {
 		settings.Kernel.Sysctl["user.max_user_namespaces"] = decimal(s.MaxUserNamespaces)
 	}
 	if s.MaxPods != 0 {
@@ -122,6 +122,15 @@ func (s Spec) trust(settings *Settings) {
 			}
 		}
 		settings.ImageVerifierPlugins = plugins
+	}
+	if len(s.ImageVerifiers) > 0 {
+		if settings.ImageVerifierPlugins == nil {
+			settings.ImageVerifierPlugins = &ImageVerifierPlugins{Enabled: pointer(true)}
+		}
+		settings.ImageVerifierPlugins.Custom = map[string]TrustPolicy{}
+		for name, policy := range s.ImageVerifiers {
+			settings.ImageVerifierPlugins.Custom[name] = TrustPolicy{pointer(encode(policy))}
+		}
 	}
 	for name, certificate := range s.TrustedCertificates {
 		if settings.PKI == nil {

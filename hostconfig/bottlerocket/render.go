@@ -5,12 +5,9 @@ import (
 	"cmp"
 	"compress/gzip"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -96,19 +93,4 @@ func largest(settings Settings) []string {
 		names = append(names, fmt.Sprintf("%s (%d bytes)", l.name(), len(l.text())))
 	}
 	return names
-}
-
-// Encode gives the document, sorted by key.
-func Encode(settings Settings) ([]byte, error) { return toml.Marshal(Document{settings}) }
-
-// Decode reads a document strictly: an unknown key, a wrong type or bad TOML is
-// an error, as it is on the node. It does not judge values.
-func Decode(document []byte) (Settings, error) {
-	var decoded Document
-	err := toml.NewDecoder(bytes.NewReader(document)).DisallowUnknownFields().Decode(&decoded)
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		return Settings{}, fmt.Errorf("settings that Bottlerocket does not know:\n%s", unknown.String())
-	}
-	return decoded.Settings, err
 }

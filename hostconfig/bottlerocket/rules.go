@@ -12,6 +12,7 @@ import (
 // Rule is the merge rule of one setting.
 type Rule struct {
 	// Path is the setting below "settings", with "*" for keys that a user chooses.
+	// A rule for a key by name goes before it.
 	Path  string           `json:"path"`
 	Merge hostconfig.Merge `json:"merge"`
 	// Control is what a locked value, or the bound of another, upholds.
@@ -99,6 +100,9 @@ func ruleFor(l leaf) (Rule, bool) {
 		if rule, found := moduleRule(l.path[2], l.path[3]); found {
 			return rule, true
 		}
+	}
+	if rule, found := rules[strings.Join(l.path, ".")]; found {
+		return rule, true
 	}
 	rule, found := rules[pattern]
 	return rule, found

@@ -25,9 +25,6 @@ const (
 	DefaultTimeServer = "169.254.169.123"
 )
 
-// KubernetesVersions gives the minors whose variants the model describes.
-func KubernetesVersions() []string { return []string{"1.33", "1.34", "1.35"} }
-
 // Strategy says how the operating system is updated.
 type Strategy string
 
@@ -53,11 +50,11 @@ type Updates struct {
 }
 
 // ImageVerification refuses images on the node, before they are pulled. One of
-// the two is enough.
+// the two is enough. Needs OS 1.63.
 type ImageVerification struct {
-	// NotationTrustPolicy is a trust policy of the Notary Project in JSON. Needs OS 1.51.
+	// NotationTrustPolicy is a trust policy of the Notary Project in JSON.
 	NotationTrustPolicy string `json:"notationTrustPolicy,omitempty"`
-	// TrustedDigests are the only images that may be pulled, as sha256:<hex>. Needs OS 1.63.
+	// TrustedDigests are the only images that may be pulled, as sha256:<hex>.
 	TrustedDigests []string `json:"trustedDigests,omitempty"`
 }
 
@@ -68,8 +65,10 @@ type Spec struct {
 	Platform Platform `json:"platform"`
 	// KubernetesVersion is the minor of the variant, DefaultKubernetesVersion by default.
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
-	// OSVersion is the image's version, for example "1.54.0". Settings that old
-	// images refuse need it.
+	// Variant is VariantPlain by default.
+	Variant Variant `json:"variant,omitempty"`
+	// OSVersion is the image's version, for example "1.66.0". Settings need it
+	// that the first images of the minor refuse.
 	OSVersion string `json:"osVersion,omitempty"`
 
 	// ClusterName, APIServer (an https URL), CACertificate (PEM) and ClusterDNS
@@ -115,6 +114,10 @@ type Spec struct {
 	// CredentialProviders give short-lived registry credentials.
 	CredentialProviders map[string]CredentialProvider `json:"credentialProviders,omitempty"`
 	ImageVerification   *ImageVerification            `json:"imageVerification,omitempty"`
+	// ImageVerifiers are the policies in JSON of verifiers of your own, by name.
+	// The image has no such program, so an essential bootstrap container must
+	// install it into /opt/civ/bin: where it is missing, containerd asks nobody.
+	ImageVerifiers map[string]string `json:"imageVerifiers,omitempty"`
 	// TrustedCertificates are further authorities that the host trusts, PEM by name.
 	TrustedCertificates map[string]string `json:"trustedCertificates,omitempty"`
 

@@ -31,8 +31,8 @@ var lockedSysctls = map[string]lockedSysctl{
 	"net.ipv4.icmp_echo_ignore_broadcasts":       {"CIS-BR-3.2.5", "1"},
 	"net.ipv4.icmp_ignore_bogus_error_responses": {"CIS-BR-3.2.6", "1"},
 	"net.ipv4.tcp_syncookies":                    {"CIS-BR-3.2.7", "1"},
-	"kernel.dmesg_restrict":                      {"M01", "1"},
-	"kernel.kptr_restrict":                       {"M01", "1"},
+	"kernel.dmesg_restrict":                      {"M01/dmesg-restrict", "1"},
+	"kernel.kptr_restrict":                       {"M01/kptr-restrict", "1"},
 }
 
 // lockedModules may not be loaded.

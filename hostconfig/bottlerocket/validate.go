@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -33,12 +32,7 @@ func (p *problems) join(err error) {
 func (s Spec) Validate(now time.Time) error {
 	s = s.WithDefaults()
 	var p problems
-	if !slices.Contains(KubernetesVersions(), s.KubernetesVersion) {
-		p.add("kubernetesVersion", strconv.Quote(s.KubernetesVersion)+" is not a supported minor", "write one of "+strings.Join(KubernetesVersions(), ", "))
-	}
-	if s.OSVersion != "" && !osVersion.MatchString(s.OSVersion) {
-		p.add("osVersion", strconv.Quote(s.OSVersion)+" is not a version", "write a version such as 1.54.0")
-	}
+	p.variant(s)
 	p.platform(s)
 	for i, text := range s.Taints {
 		if _, err := hostconfig.ParseTaint(text); err != nil {
@@ -46,14 +40,14 @@ func (s Spec) Validate(now time.Time) error {
 		}
 	}
 	p.join(hostconfig.CheckNodeLabels("labels", s.Labels))
-	if s.AdminContainer && !hostconfig.Excepted(s.Exceptions, controlHost) {
-		p.add("adminContainer", "the SSH server is locked off by control "+controlHost, hostconfig.AcceptRisk(controlHost))
+	if s.AdminContainer && !hostconfig.Excepted(s.Exceptions, adminContainer) {
+		p.add("adminContainer", "the SSH server is locked off by control "+adminContainer, hostconfig.AcceptRisk(adminContainer))
 	}
 	switch {
 	case s.MaxUserNamespaces < 0 || s.MaxUserNamespaces > maxInt32:
 		p.add("maxUserNamespaces", decimal(s.MaxUserNamespaces)+" is out of range", "write 0, or a number up to 2147483647")
-	case s.MaxUserNamespaces > 0 && !hostconfig.Excepted(s.Exceptions, "CIS-BR-1.4.4"):
-		p.add("maxUserNamespaces", "is locked to 0 by control CIS-BR-1.4.4", hostconfig.AcceptRisk("CIS-BR-1.4.4"))
+	case s.MaxUserNamespaces > 0 && !hostconfig.Excepted(s.Exceptions, userNamespaces):
+		p.add("maxUserNamespaces", "is locked to 0 by control "+userNamespaces, hostconfig.AcceptRisk(userNamespaces))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.TrustedCertificates)) {
 		p.join(hostconfig.CheckCACertificate(fmt.Sprintf("trustedCertificates[%q]", name), s.TrustedCertificates[name]))
@@ -63,18 +57,22 @@ func (s Spec) Validate(now time.Time) error {
 	}
 	p.updates(s.Updates)
 	p.verification(s.ImageVerification)
+	if len(s.ImageVerifiers) > 0 && !s.installsVerifiers() {
+		p.add("imageVerifiers", "need a program that the image does not have, and without it containerd pulls every image",
+			"add an essential container with mode once or always to bootstrapContainers, which installs it into /opt/civ/bin")
+	}
 	p.join(hostconfig.CheckExceptions("exceptions", s.Exceptions, now))
 	settings, refused := s.effective()
 	p = append(p, refused...)
-	p.features(s, settings)
+	p.image(s, settings)
+	p.consistent(settings)
+	p.mergeable(s, settings)
 	if len(p) == 0 {
 		_, err := s.Render()
 		p.join(err)
 	}
 	return errors.Join(p...)
 }
-
-var osVersion = regexp.MustCompile(`^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$`)
 
 // platform wants what the node needs to reach the cluster, or its absence.
 func (p *problems) platform(s Spec) {
@@ -124,6 +122,17 @@ func (p *problems) updates(u Updates) {
 	}
 }
 
+// installsVerifiers tells whether a bootstrap container can, without which the
+// node does not boot.
+func (s Spec) installsVerifiers() bool {
+	for _, container := range s.BootstrapContainers {
+		if container.Essential != nil && *container.Essential && (is(container.Mode, "once") || is(container.Mode, "always")) {
+			return true
+		}
+	}
+	return false
+}
+
 var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func (p *problems) verification(v *ImageVerification) {
@@ -138,46 +147,4 @@ func (p *problems) verification(v *ImageVerification) {
 			p.add(fmt.Sprintf("imageVerification.trustedDigests[%d]", i), strconv.Quote(text)+" is not a digest", "write sha256: and 64 hexadecimal digits")
 		}
 	}
-}
-
-// newer are settings that images before a version refuse, by path prefix.
-var newer = map[string]string{
-	"container-runtime.snapshotter":              "1.44.0",
-	"container-runtime-plugins.":                 "1.53.0",
-	"image-verifier-plugins.":                    "1.51.0",
-	"image-verifier-plugins.digestion.":          "1.63.0",
-	"kubernetes.topology-manager-policy-options": "1.60.0",
-}
-
-// features wants an image that knows every setting.
-func (p *problems) features(s Spec, settings Settings) {
-	for _, prefix := range slices.Sorted(maps.Keys(newer)) {
-		index := slices.IndexFunc(leaves(settings), func(l leaf) bool { return strings.HasPrefix(strings.Join(l.path, "."), prefix) })
-		if index >= 0 && olderThan(s.OSVersion, newer[prefix]) {
-			p.add("osVersion", fmt.Sprintf("images before %s refuse settings.%s", newer[prefix], strings.TrimSuffix(prefix, ".")),
-				"write the image's version, "+newer[prefix]+" or later, or leave the setting out")
-		}
-	}
-	if _, found := lookup(settings, []string{"kubernetes", "topology-manager-policy-options", "max-allowable-numa-nodes"}); found && s.KubernetesVersion != "1.35" {
-		p.add("kubernetesVersion", "max-allowable-numa-nodes needs 1.35", "leave it out")
-	}
-	if k := settings.Kubernetes; k.ImageGCHighThresholdPercent != nil && k.ImageGCLowThresholdPercent != nil &&
-		*k.ImageGCHighThresholdPercent <= *k.ImageGCLowThresholdPercent {
-		p.add("settings.kubernetes.image-gc-high-threshold-percent", "is not above the low threshold", "write a larger number: the kubelet does not start")
-	}
-}
-
-func olderThan(version, wanted string) bool {
-	a, b := strings.Split(version, "."), strings.Split(wanted, ".")
-	for i := range b {
-		if i >= len(a) {
-			return true
-		}
-		x, _ := strconv.Atoi(a[i])
-		y, _ := strconv.Atoi(b[i])
-		if x != y {
-			return x < y
-		}
-	}
-	return false
 }

@@ -38,10 +38,10 @@ func (i Item) Settable() bool { return len(i.Requirements) > 0 }
 
 // Unmet gives what the settings lack for the item, as readable lines. An item
 // that is not settable never lacks anything: read its Reason.
-func (i Item) Unmet(platform Platform, settings Settings) []string {
+func (i Item) Unmet(group Group, settings Settings) []string {
 	var unmet []string
 	for _, r := range i.Requirements {
-		if r.Injected && platform == ManagedGroup {
+		if r.Injected && group == ManagedGroup {
 			continue
 		}
 		l, found := lookup(settings, r.Path)

@@ -42,16 +42,16 @@ func TestCISItemsAreMetAndFailWithoutTheirSetting(t *testing.T) {
 			if item.Settable() == (item.Reason != "") {
 				t.Errorf("%s: either a setting or a reason", item.ID)
 			}
-			if unmet := item.Unmet(spec.Platform, settings); len(unmet) > 0 {
+			if unmet := item.Unmet(spec.Group, settings); len(unmet) > 0 {
 				t.Errorf("%s, %s: %v", name, item.ID, unmet)
 			}
 			for _, r := range item.Requirements {
-				if r.Injected && spec.Platform == ManagedGroup {
+				if r.Injected && spec.Group == ManagedGroup {
 					continue
 				}
 				without, _ := spec.Effective()
 				put(reflect.ValueOf(&without).Elem(), r.Path, reflect.Value{})
-				if len(item.Unmet(spec.Platform, without)) == 0 {
+				if len(item.Unmet(spec.Group, without)) == 0 {
 					t.Errorf("%s: nobody notices that %s is gone", item.ID, r.Setting())
 				}
 			}

@@ -44,7 +44,24 @@ func TestSize(t *testing.T) {
 	spec.Settings.Motd = pointer(noise.String())
 	_, err = spec.Render()
 	refused(t, err, "userData", "settings.motd")
-	spec = Spec{Platform: ManagedGroup, Settings: Settings{Motd: pointer(strings.Repeat("x", MaximumUserData-ManagedGroupReserve))}}
+	// A managed group leaves room for what EKS merges in: its labels are counted.
+	spec = managed(t)
+	plain, err := spec.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := MaximumUserData - ManagedGroupReserve - len(plain.TOML)
+	spec.Settings.Motd = pointer(strings.Repeat("x", room-1000))
+	if data, err = spec.Render(); err != nil || data.Compressed {
+		t.Fatalf("compressed %v: %v", data.Compressed, err)
+	}
+	for i := range 20 {
+		spec.Node.Labels[fmt.Sprintf("example.org/label-%d", i)] = strings.Repeat("x", 60)
+	}
+	_, err = spec.Render()
+	refused(t, err, "userData", "settings.motd")
+	spec = managed(t)
+	spec.Settings.Motd = pointer(strings.Repeat("x", room))
 	_, err = spec.Render()
 	refused(t, err, "userData", "settings.motd")
 }

@@ -1,6 +1,7 @@
 package bottlerocket
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"strings"
 
@@ -21,7 +22,11 @@ var (
 	gpuModel   = pattern("a GPU and its memory such as a100.40gb", `^[a-z][0-9]+\.[0-9]+gb$`)
 	partition  = pattern("a partition such as 2g.10gb, or the number 1, 2, 3, 4 or 7 of them", `^([0-9]g\.[0-9]+gb|[12347])$`)
 	hostPort   = format{"an IP address and port such as 127.0.0.1:9177", func(v string) bool { _, err := netip.ParseAddrPort(v); return err == nil }}
-	verifier   = format{"letters, digits and dashes, at most 76, and not enabled, notation or digestion", func(v string) bool {
+	awsConfig  = format{"base64 of a configuration without keys, which would be long-lived secrets", func(v string) bool {
+		text, err := base64.StdEncoding.DecodeString(v)
+		return err == nil && encoded.accepts(v) && !strings.Contains(strings.ToLower(string(text)), "aws_secret_access_key")
+	}}
+	verifier = format{"letters, digits and dashes, at most 76, and not enabled, notation or digestion", func(v string) bool {
 		return identifier.accepts(v) && v != "enabled" && v != "notation" && v != "digestion"
 	}}
 	region = pattern("a region such as eu-west-1", `^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
@@ -68,7 +73,7 @@ func formatOf(name string) format {
 }
 
 var formats = map[string]format{
-	"aws.config":                                           encoded,
+	"aws.config":                                           awsConfig,
 	"aws.profile":                                          noSpace,
 	"aws.region":                                           region,
 	"bootstrap-commands.*.mode":                            bootMode,

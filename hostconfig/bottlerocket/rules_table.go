@@ -33,15 +33,15 @@ var rules = ruleSet{}.
 	free("cloudformation.", "logical-resource-id", "should-signal", "stack-name").
 
 	// What runs beside Kubernetes sees everything and is judged by nobody.
-	locked(bootstrapCommands, "bootstrap-commands.*.", "commands", "essential", "mode").
-	locked(bootstrapContainers, "bootstrap-containers.*.", "command", "essential", "mode", "source", "user-data").
-	locked(hostContainers, "host-containers.*.", "command", "enabled", "source", "superpowered", "user-data").
+	lockedIn("bootstrapCommands", bootstrapCommands, "bootstrap-commands.*.", "commands", "essential", "mode").
+	lockedIn("bootstrapContainers", bootstrapContainers, "bootstrap-containers.*.", "command", "essential", "mode", "source", "user-data").
+	lockedIn("hostContainers", hostContainers, "host-containers.*.", "command", "enabled", "source", "superpowered", "user-data").
 	decidedBy("adminContainer", "host-containers.admin.", "enabled").
-	locked(adminContainer, "host-containers.admin.", "command", "source", "superpowered", "user-data").
+	lockedIn("hostContainers", adminContainer, "host-containers.admin.", "command", "source", "superpowered", "user-data").
 	decidedBy("controlContainer", "host-containers.control.", "enabled").
-	locked(controlContainer, "host-containers.control.", "command", "source", "superpowered", "user-data").
+	lockedIn("hostContainers", controlContainer, "host-containers.control.", "command", "source", "superpowered", "user-data").
 	locked(registryCredentials, "container-registry.", "credentials").
-	decidedBy("registryMirrors", "container-registry.", "mirrors").
+	decidedBy("node.registries.allowed", "container-registry.", "mirrors").
 	free("container-runtime.", "concurrent-download-chunk-size", "max-concurrent-downloads", "max-concurrent-unpacks", "snapshotter",
 		"enable-unprivileged-icmp", "enable-unprivileged-ports").
 	bounded("M17/log-line-size", "container-runtime.max-container-log-line-size", "4096 to 1048576 bytes", integerBetween(4096, 1<<20)).
@@ -49,14 +49,15 @@ var rules = ruleSet{}.
 	free("container-runtime-plugins.soci-snapshotter.parallel-pull-unpack.", "concurrent-download-chunk-size",
 		"discard-unpacked-layers", "max-concurrent-downloads", "max-concurrent-downloads-per-image",
 		"max-concurrent-unpacks", "max-concurrent-unpacks-per-image").
-	decidedBy("imageVerification", "image-verifier-plugins.", "digestion.trustpolicy", "enabled", "notation.trustpolicy").
+	decidedBy("node.imageVerification", "image-verifier-plugins.", "digestion.trustpolicy", "enabled", "notation.trustpolicy").
 	decidedBy("imageVerifiers", "image-verifier-plugins.", "custom.*.trustpolicy").
 	free("dns.", "name-servers", "search-list").
 	bounded(lockdown, "kernel.lockdown", "integrity or confidentiality", oneOf("integrity", "confidentiality")).
 	free("kernel.", "drivers.nvidia.branch", "hugepages.static.1Gi.count", "hugepages.static.2Mi.count",
 		"hugepages.static.32Mi.count", "hugepages.static.64Ki.count", "hugepages.static.essential",
 		"hugepages.transparent.defrag", "hugepages.transparent.enabled").
-	free("kernel.", "modules.*.allowed", "modules.*.autoload", "sysctl.*").
+	free("kernel.", "modules.*.allowed", "modules.*.autoload").
+	additiveIn(sysctlField, "kernel.", "sysctl.*").
 	free("kubelet-device-plugins.nvidia.", "device-id-strategy", "device-list-strategy", "device-partitioning-strategy",
 		"device-sharing-strategy", "enabled", "mig.profile.*", "mps.rename-by-default", "mps.replicas", "pass-device-specs",
 		"time-slicing.fail-requests-greater-than-one", "time-slicing.rename-by-default", "time-slicing.replicas").
@@ -67,12 +68,12 @@ var rules = ruleSet{}.
 	never(hotpatch, "oci-hooks.", "log4j-hotpatch-enabled").
 	locked(metrics, "metrics.", "metrics-url", "send-metrics", "service-checks").
 	free("network.", "hostname", "hosts").
-	decidedBy("httpsProxy", "network.", "https-proxy").
-	additive("network.", "no-proxy").
-	decidedBy("timeServers", "ntp.", "time-servers").
+	decidedBy("node.proxy.https", "network.", "https-proxy").
+	additiveIn("node.proxy.noProxy", "network.", "no-proxy").
+	decidedBy("node.timeServers", "ntp.", "time-servers").
 	free("ntp.", "options").
-	decidedBy("trustedCertificates", "pki.*.", "data", "trusted").
-	decidedBy("updates", "updates.", "ignore-waves", "seed", "version-lock").
+	decidedBy("node.registries.trustedCertificates", "pki.*.", "data", "trusted").
+	decidedBy("node.updates", "updates.", "ignore-waves", "seed", "version-lock").
 	locked("CIS-BR-1.2.1", "updates.", "metadata-base-url", "targets-base-url").
 
 	// What a container may do that asks for nothing: less is free, more is not.
@@ -105,20 +106,21 @@ var rules = ruleSet{}.
 	bounded("M18/swap", "kubernetes.memory-swap-behavior", "NoSwap", oneOf("NoSwap")).
 	// Bodies of requests reach the log from level 8.
 	bounded("M17/log-level", "kubernetes.log-level", "0 to 7", integerBetween(0, 7)).
-	decidedBy("apiServer", "kubernetes.", "api-server").
-	decidedBy("caCertificate", "kubernetes.", "cluster-certificate").
-	decidedBy("clusterDNS", "kubernetes.", "cluster-dns-ip").
-	decidedBy("clusterDomain", "kubernetes.", "cluster-domain").
-	decidedBy("clusterName", "kubernetes.", "cluster-name").
-	decidedBy("labels", "kubernetes.", "node-labels.*").
-	decidedBy("taints", "kubernetes.", "node-taints.*").
-	decidedBy("kubeReserved", "kubernetes.", "kube-reserved.*").
-	decidedBy("systemReserved", "kubernetes.", "system-reserved.*").
-	decidedBy("maxPods", "kubernetes.", "max-pods").
-	decidedBy("credentialProviders", "kubernetes.credential-providers.*.", "cache-duration", "enabled", "environment.*", "image-patterns").
+	decidedBy("node.cluster.endpoint", "kubernetes.", "api-server").
+	decidedBy("node.cluster.caCertificate", "kubernetes.", "cluster-certificate").
+	decidedBy("node.cluster.dns", "kubernetes.", "cluster-dns-ip").
+	decidedBy("node.cluster.domain", "kubernetes.", "cluster-domain").
+	decidedBy("node.cluster.name", "kubernetes.", "cluster-name").
+	decidedBy("node.labels", "kubernetes.", "node-labels.*").
+	decidedBy("node.taints", "kubernetes.", "node-taints.*").
+	decidedBy("node.kubelet.evictionHard", "kubernetes.", "eviction-hard.*").
+	decidedBy("node.kubelet.kubeReserved", "kubernetes.", "kube-reserved.*").
+	decidedBy("node.kubelet.systemReserved", "kubernetes.", "system-reserved.*").
+	decidedBy("node.kubelet.maxPods", "kubernetes.", "max-pods").
+	decidedBy("node.registries.credentialProviders", "kubernetes.credential-providers.*.", "cache-duration", "enabled", "environment.*", "image-patterns").
 	free("kubernetes.", "container-log-max-files", "container-log-max-size", "container-log-max-workers",
 		"container-log-monitor-interval", "cpu-cfs-quota-enforced", "cpu-manager-policy", "cpu-manager-policy-options",
-		"cpu-manager-reconcile-period", "device-ownership-from-security-context", "event-burst", "eviction-hard.*", "ids-per-pod",
+		"cpu-manager-reconcile-period", "device-ownership-from-security-context", "event-burst", "ids-per-pod",
 		"eviction-max-pod-grace-period", "eviction-soft.*", "eviction-soft-grace-period.*", "image-gc-high-threshold-percent",
 		"image-gc-low-threshold-percent", "image-maximum-gc-age", "image-minimum-gc-age", "kube-api-burst", "kube-api-qps",
 		"max-parallel-image-pulls", "memory-manager-policy", "memory-manager-reserved-memory.*.enabled",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ func KubernetesVersions() []string { return slices.Sorted(maps.Keys(firstImages)
 
 // VariantName gives the name of the image, for example aws-k8s-1.37-nvidia-fips.
 func (s Spec) VariantName() string {
-	name := "aws-k8s-" + s.WithDefaults().KubernetesVersion
+	name := "aws-k8s-" + s.WithDefaults().minor()
 	if s.Variant != VariantPlain {
 		name += "-" + string(s.Variant)
 	}
@@ -63,14 +64,14 @@ var osVersion = regexp.MustCompile(`^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$`)
 
 // variant wants an image that exists.
 func (p *problems) variant(s Spec) {
-	first, supported := firstImages[s.KubernetesVersion]
+	first, supported := firstImages[s.minor()]
 	switch {
 	case !supported:
-		p.add("kubernetesVersion", strconv.Quote(s.KubernetesVersion)+" is not a supported minor", "write one of "+strings.Join(KubernetesVersions(), ", "))
+		p.add("node.kubernetesVersion", "no image has Kubernetes "+strconv.Quote(s.minor()), "write a version of "+strings.Join(KubernetesVersions(), ", "))
 	case s.OSVersion != "" && !osVersion.MatchString(s.OSVersion):
 		p.add("osVersion", strconv.Quote(s.OSVersion)+" is not a version", "write a version such as 1.66.0")
 	case s.OSVersion != "" && olderThan(s.OSVersion, first):
-		p.add("osVersion", fmt.Sprintf("no image of %s has Kubernetes %s", s.OSVersion, s.KubernetesVersion), "write "+first+" or later")
+		p.add("osVersion", fmt.Sprintf("no image of %s has Kubernetes %s", s.OSVersion, s.minor()), "write "+first+" or later")
 	}
 	switch s.Variant {
 	case VariantPlain, VariantFIPS, VariantNvidia, VariantNvidiaFIPS:
@@ -81,7 +82,7 @@ func (p *problems) variant(s Spec) {
 
 // image wants one that knows every setting, and settings that it can run with.
 func (p *problems) image(s Spec, settings Settings) {
-	image := cmp.Or(s.OSVersion, firstImages[s.KubernetesVersion])
+	image := cmp.Or(s.OSVersion, firstImages[s.minor()])
 	paths := map[string]bool{}
 	for _, l := range leaves(settings) {
 		paths[strings.Join(l.path, ".")+"."] = true
@@ -140,7 +141,7 @@ func is(value *string, want string) bool { return value != nil && *value == want
 // document of a managed group; it knows less than all of TOML.
 // https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html#launch-template-user-data
 func (p *problems) mergeable(s Spec, settings Settings) {
-	if s.Platform != ManagedGroup {
+	if s.Group != ManagedGroup {
 		return
 	}
 	for _, l := range leaves(settings) {
@@ -153,17 +154,12 @@ func (p *problems) mergeable(s Spec, settings Settings) {
 	}
 }
 
-// hasQuote looks into texts: elsewhere JSON writes quotation marks of its own.
+// hasQuote looks into lists as well, where JSON escapes quotation marks.
 func hasQuote(l leaf) bool {
-	if texts, ok := l.value.Interface().([]string); ok {
-		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, `"`) })
+	if reflect.Indirect(l.value).Kind() == reflect.String {
+		return strings.Contains(l.text(), `"`)
 	}
-	if commands, ok := l.value.Interface().([][]string); ok {
-		return strings.Contains(strings.Join(slices.Concat(commands...), ""), `"`)
-	}
-	text, _ := l.value.Interface().(*string)
-	plain, _ := l.value.Interface().(string)
-	return text != nil && strings.Contains(*text, `"`) || strings.Contains(plain, `"`)
+	return strings.Contains(l.text(), `\"`)
 }
 
 // olderThan compares versions of three numbers.

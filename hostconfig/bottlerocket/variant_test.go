@@ -29,7 +29,7 @@ func TestImagesKnowTheirSettings(t *testing.T) {
 			t.Fatalf("no first image of %s", prefix)
 		}
 		spec := selfManaged(t)
-		spec.KubernetesVersion, spec.Settings = "1.35", c.settings
+		spec.Settings = c.settings
 		if c.nvidia {
 			spec.OSVersion = "1.69.0"
 			refused(t, spec.Validate(now), "variant", "NVIDIA")
@@ -38,7 +38,7 @@ func TestImagesKnowTheirSettings(t *testing.T) {
 				spec.Settings.Kernel = &Kernel{}
 			}
 			spec.Settings.Kernel.Lockdown = text("none")
-			spec.Exceptions = []hostconfig.Exception{accept(lockdown)}
+			spec = spec.with(lockdown)
 		}
 		spec.OSVersion = first
 		if err := spec.Validate(now); err != nil {
@@ -54,9 +54,9 @@ func TestImagesKnowTheirSettings(t *testing.T) {
 func TestVariants(t *testing.T) {
 	spec := selfManaged(t)
 	for _, minor := range KubernetesVersions() {
-		spec.KubernetesVersion = minor
+		spec.Node.KubernetesVersion = "v" + minor + ".0"
 		spec.OSVersion = firstImages[minor]
-		if err := spec.Validate(now); err != nil {
+		if err := proven(spec.Validate(now)); err != nil {
 			t.Errorf("%s: %v", minor, err)
 		}
 		spec.OSVersion = "1.52.9"
@@ -78,7 +78,7 @@ func TestVariants(t *testing.T) {
 	refused(t, spec.Validate(now), "settings.kernel.lockdown", lockdown)
 	spec.Settings.Kernel = &Kernel{Lockdown: pointer("none")}
 	refused(t, spec.Validate(now), "settings.kernel.lockdown", lockdown)
-	spec.Exceptions = []hostconfig.Exception{accept(lockdown)}
+	spec = spec.with(lockdown)
 	if err := spec.Validate(now); err != nil {
 		t.Error(err)
 	}
@@ -107,7 +107,7 @@ func TestManagedGroupsAvoidWhatEKSCannotRead(t *testing.T) {
 		"settings.motd":          {Motd: pointer(`it says "no"`)},
 		"settings.network.hosts": {Network: &Network{Hosts: [][]any{{"10.0.0.1", []any{"registry.internal"}}}}},
 	} {
-		spec := managed()
+		spec := managed(t)
 		spec.Settings = settings
 		refused(t, spec.Validate(now), field, "EKS cannot read")
 		spec = selfManaged(t)
@@ -124,7 +124,7 @@ func TestCustomVerifiers(t *testing.T) {
 	refused(t, spec.Validate(now), "imageVerifiers", "a program")
 	container := BootstrapContainer{Source: pointer("example.org/inspector:1.0"), Mode: pointer("always"), Essential: pointer(false)}
 	spec.BootstrapContainers = map[string]BootstrapContainer{"install": container}
-	spec.Exceptions = []hostconfig.Exception{accept(bootstrapContainers)}
+	spec = spec.with(bootstrapContainers)
 	refused(t, spec.Validate(now), "imageVerifiers", "a program")
 	container.Essential = pointer(true)
 	spec.BootstrapContainers["install"] = container
@@ -141,7 +141,7 @@ func TestCustomVerifiers(t *testing.T) {
 		t.Errorf("%+v: %v", settings.ImageVerifierPlugins, err)
 	}
 	// Verifiers stand among the built-in ones.
-	spec.ImageVerification = &ImageVerification{NotationTrustPolicy: "{}"}
+	spec.Node.ImageVerification = &hostconfig.ImageVerification{NotationTrustPolicy: "{}"}
 	data, err = spec.Render()
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
-	"github.com/redoubt-dev/redoubt/hostconfig/bottlerocket"
 )
 
 // kubelet shows the KubeletConfiguration. A field that holds a structure has
@@ -65,9 +64,4 @@ func (p *page) audit() {
 		}
 	}
 	p.table([]string{"verb", "resource", "at least", "at most", "reason"}, rows)
-}
-
-// bottlerocketRule gives a row of Bottlerocket's tables.
-func bottlerocketRule(rule bottlerocket.Rule) hostconfig.Rule {
-	return hostconfig.Rule{Name: rule.Path, Merge: rule.Merge, Control: rule.Control, Field: rule.Field, Bound: rule.Bound}
 }

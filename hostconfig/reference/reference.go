@@ -14,15 +14,13 @@ func Markdown() (string, error) {
 	p.WriteString("# What hostconfig sets\n\nGenerated from the tables in `hostconfig` by `go test ./hostconfig/reference -update`; do not edit.\n")
 	p.section(2, "How to read", strings.TrimSpace(howToRead))
 	p.node()
-	for _, section := range []func() error{p.components, p.kubelet} {
+	for _, section := range []func() error{p.components, p.kubelet, p.bottlerocket} {
 		if err := section(); err != nil {
 			return "", err
 		}
 	}
 	p.ports()
 	p.audit()
-	p.bottlerocket()
-	p.flatcar()
 	return strings.TrimRight(p.String(), "\n") + "\n", nil
 }
 
@@ -66,10 +64,7 @@ func where(field hostconfig.NodeField) string {
 // components shows the flags of etcd and the control plane.
 func (p *page) components() error {
 	example := Example(hostconfig.RoleControlPlane)
-	plane, err := example.ControlPlaneSpec()
-	if err != nil {
-		return err
-	}
+	plane := example.ControlPlaneSpec()
 	p.section(2, "Flags of the control plane", "The defaults are those of a control plane named `control-plane-1`. "+
 		"A flag that is in no table is refused: nobody judged what it weakens.")
 	for _, component := range []struct {

@@ -13,7 +13,12 @@ var update = flag.Bool("update", false, "rewrite the golden files; the run then 
 // Compare compares with a file under the testdata of the package under test.
 func Compare(t testing.TB, name, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", name)
+	CompareFile(t, filepath.Join("testdata", name), got)
+}
+
+// CompareFile compares with any file, by its path from the package under test.
+func CompareFile(t testing.TB, file, got string) {
+	t.Helper()
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)

@@ -138,7 +138,7 @@ func TestCalicoIsThePortTable(t *testing.T) {
 
 func TestCalicoNeedsEveryFlow(t *testing.T) {
 	c := cluster()
-	for _, flow := range hostconfig.PortTable(c.Ports) {
+	for _, flow := range hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}) {
 		w := calico(t, c)
 		w.failSafe = false
 		removed := w.without(flow.Name)
@@ -156,7 +156,7 @@ func TestCalicoNeedsEveryFlow(t *testing.T) {
 func TestCalicoFailSafe(t *testing.T) {
 	c := cluster()
 	w := calico(t, c)
-	for _, flow := range hostconfig.PortTable(c.Ports) {
+	for _, flow := range hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}) {
 		w.without(flow.Name)
 	}
 	for _, difference := range differences(c, w.allows, func(p packet) bool { return repairs(c, p) }) {

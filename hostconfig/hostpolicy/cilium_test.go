@@ -159,7 +159,7 @@ func TestCiliumIsThePortTable(t *testing.T) {
 
 func TestCiliumNeedsEveryFlow(t *testing.T) {
 	c := cluster()
-	for _, flow := range hostconfig.PortTable(c.Ports) {
+	for _, flow := range hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}) {
 		w := cilium(t, c).only(false)
 		if removed := w.without(flow.Name); ofHosts(flow) != (removed > 0) {
 			t.Errorf("%s: %d rules", flow.Name, removed)

@@ -93,6 +93,9 @@ func (c Cluster) Validate() error {
 			if len(validation.IsDNS1123Label(machine.Name)) > 0 {
 				p.add(at+".name", fmt.Sprintf("%q is not a DNS label", machine.Name), "write the node's name")
 			}
+			if address, err := netip.ParseAddr(machine.Address); err != nil || !address.Is4() {
+				p.add(at+".address", fmt.Sprintf("%q is not an IPv4 address", machine.Address), "write the machine's address")
+			}
 			if names[machine.Name] || addresses[machine.Address] {
 				p.add(at, "its name or address is that of another machine", "list each machine once")
 			}

@@ -28,11 +28,11 @@ func here(role hostconfig.Role) hostconfig.Endpoint {
 // inbound gives the flows that end in machines of the role, outbound those that
 // begin there. Loopback is left to the kernel: both plugins leave it alone.
 func (c Cluster) inbound(role hostconfig.Role) []hostconfig.Flow {
-	return slices.DeleteFunc(hostconfig.PortTable(c.Ports), func(f hostconfig.Flow) bool { return f.To != here(role) })
+	return slices.DeleteFunc(hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}), func(f hostconfig.Flow) bool { return f.To != here(role) })
 }
 
 func (c Cluster) outbound(role hostconfig.Role) []hostconfig.Flow {
-	return slices.DeleteFunc(hostconfig.PortTable(c.Ports), func(f hostconfig.Flow) bool { return f.From != here(role) })
+	return slices.DeleteFunc(hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}), func(f hostconfig.Flow) bool { return f.From != here(role) })
 }
 
 // safe keeps the flows of the fail-safe.

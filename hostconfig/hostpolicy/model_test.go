@@ -80,7 +80,7 @@ func (p packet) String() string {
 // and on some that are in no flow.
 func packets(c Cluster) []packet {
 	ports := []int{22, 53, 80, 4240, 8443, 10255, 10256, 30000}
-	for _, flow := range hostconfig.PortTable(c.Ports) {
+	for _, flow := range hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}) {
 		if flow.Port != 0 && !slices.Contains(ports, flow.Port) {
 			ports = append(ports, flow.Port)
 		}
@@ -108,7 +108,7 @@ func meant(c Cluster, p packet) bool {
 		}
 		return s.kind == e
 	}
-	return slices.ContainsFunc(hostconfig.PortTable(c.Ports), func(f hostconfig.Flow) bool {
+	return slices.ContainsFunc(hostconfig.PortTable(hostconfig.Topology{Ports: c.Ports}), func(f hostconfig.Flow) bool {
 		if !is(f.From, p.from, p.to) || !is(f.To, p.to, p.from) {
 			return false
 		}

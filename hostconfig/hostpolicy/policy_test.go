@@ -44,7 +44,7 @@ func repairs(c Cluster, p packet) bool {
 // TestFailSafeNamesFlows: a name that is no longer in the table keeps nothing open.
 func TestFailSafeNamesFlows(t *testing.T) {
 	for _, name := range FailSafe() {
-		if !slices.ContainsFunc(hostconfig.PortTable(hostconfig.Ports{}), func(f hostconfig.Flow) bool {
+		if !slices.ContainsFunc(hostconfig.PortTable(hostconfig.Topology{}), func(f hostconfig.Flow) bool {
 			return f.Name == name && f.Protocol == hostconfig.ProtocolTCP && f.Port != 0
 		}) {
 			t.Errorf("%s is no TCP flow with a port", name)

@@ -12,7 +12,9 @@ import (
 // report.
 type Exception struct {
 	// Control is the id of the control, as the refusal names it, for example
-	// "CIS-1.2.15" or "M14".
+	// "CIS-1.2.15", "M14" or "M03/admin-container". It allows what has exactly this
+	// id: a control that several unrelated settings uphold is divided into parts,
+	// each excepted by itself, and "M03" allows none of them.
 	Control string `json:"control"`
 	// Reason says why the risk is accepted, in a sentence.
 	Reason string `json:"reason"`
@@ -27,8 +29,10 @@ const minimumReason = 10
 
 // controlPattern is the form of a control id: a recommendation of CIS
 // Kubernetes, one of CIS Bottlerocket (its numbers overlap, so it is marked BR),
-// or a row of the project's own list.
-var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2})$`)
+// or a row of the project's own list. A row may be followed by the part of it
+// that a setting upholds, in lower-case words: M03/admin-container. The
+// recommendations of CIS are narrow already and have no parts.
+var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2}(/[a-z0-9]+(-[a-z0-9]+)*)?)$`)
 
 // expiry gives the first instant at which the exception no longer holds.
 func (e Exception) expiry() (time.Time, error) {
@@ -52,7 +56,7 @@ func (p *problems) exceptions(field string, exceptions []Exception, now time.Tim
 		at := fmt.Sprintf("%s[%d]", field, i)
 		if !controlPattern.MatchString(e.Control) {
 			p.add(at+".control", fmt.Sprintf("%q is not a control id", e.Control),
-				"write the id that the refusal named, for example CIS-1.2.15 or M14")
+				"write the id that the refusal named, for example CIS-1.2.15, M14 or M03/admin-container")
 		}
 		if seen[e.Control] {
 			p.add(at+".control", fmt.Sprintf("%q is excepted twice", e.Control),
@@ -75,7 +79,8 @@ func (p *problems) exceptions(field string, exceptions []Exception, now time.Tim
 	}
 }
 
-// excepted tells whether a complete exception names the control.
+// excepted tells whether a complete exception names the control: the same id,
+// neither the control of a part nor a part of the control.
 func excepted(exceptions []Exception, control string) bool {
 	for _, e := range exceptions {
 		if control != "" && e.Control == control && e.complete() {

@@ -38,3 +38,33 @@ func TestExceptions(t *testing.T) {
 		t.Error("an exception holds for nothing")
 	}
 }
+
+// An exception for one part of a control opens nothing else of it.
+func TestExceptionsForParts(t *testing.T) {
+	for id, valid := range map[string]bool{
+		"CIS-1.2.15": true, "CIS-4.1": true, "CIS-BR-1.4.4": true, "CIS-BR-1.1.1.1": true, "M03": true,
+		"M03/ssh": true, "M03/admin-container": true, "M26/v2": true,
+		"M03/": false, "M03/SSH": false, "M03/a_b": false, "M03/-a": false, "M03/a--b": false, "M03/a/b": false,
+		"M03/*": false, "M3/ssh": false, "/ssh": false, "M03 /ssh": false, "CIS-1.2.15/profiling": false, "": false,
+	} {
+		var p problems
+		p.exceptions("exceptions", []Exception{accept(id)}, now)
+		if err := p.join(); valid != (err == nil) {
+			t.Errorf("%q: %v", id, err)
+		}
+		if valid != accept(id).complete() {
+			t.Errorf("%q: Render and Validate judge it differently", id)
+		}
+	}
+	parts := []string{"M03", "M03/ssh", "M03/ssh-keys", "M03/kernel-arguments"}
+	for _, given := range parts {
+		for _, asked := range parts {
+			if excepted([]Exception{accept(given)}, asked) != (given == asked) {
+				t.Errorf("an exception for %s decides on %s", given, asked)
+			}
+		}
+	}
+	var p problems
+	p.exceptions("exceptions", []Exception{accept("M03/ssh"), accept("M03/kernel-arguments")}, now)
+	accepted(t, p.join())
+}

@@ -19,17 +19,15 @@ const (
 type Firewall struct {
 	// Role is required.
 	Role Role `json:"role"`
-	// Platform is PlatformLocal by default; see [Topology] for this and the four
-	// fields that follow.
-	Platform Platform         `json:"platform,omitempty"`
-	Managed  bool             `json:"managed,omitempty"`
-	Ports    Ports            `json:"ports"`
-	Network  []NetworkTraffic `json:"network,omitempty"`
-	Services []Service        `json:"services,omitempty"`
+	// Managed says that the control plane is the cloud's, see [Topology].
+	Managed bool  `json:"managed,omitempty"`
+	Ports   Ports `json:"ports"`
+	Surroundings
 	// ControlPlane and Workers are the machines on the node network, this one
 	// included: their addresses, or the ranges from which a group that scales by
 	// itself takes them. A range of control planes must not overlap the workers';
-	// the single address of one may lie in their range.
+	// the single address of one may lie in their range, and a managed control plane,
+	// of which no flow is about etcd, may share it.
 	ControlPlane []string `json:"controlPlane"`
 	Workers      []string `json:"workers,omitempty"`
 	// Operators are the ranges from which people reach the API server.
@@ -38,16 +36,6 @@ type Firewall struct {
 	// required. Which of them a single machine's pods have need not be known.
 	PodCIDR  string   `json:"podCIDR,omitempty"`
 	PodCIDRs []string `json:"podCIDRs,omitempty"`
-	// Resolvers and TimeServers are those of the platform by default. A time
-	// server that is known by name only is not reached.
-	Resolvers   []string `json:"resolvers,omitempty"`
-	TimeServers []string `json:"timeServers,omitempty"`
-	// DHCPServers are those of the platform by default, or whoever is in the
-	// ranges of the machines.
-	DHCPServers []string `json:"dhcpServers,omitempty"`
-	// LoadBalancers are where health checks of API servers come from; those of
-	// the platform by default.
-	LoadBalancers []string `json:"loadBalancers,omitempty"`
 	// NodeInterface faces the node network; "eth0" by default. Here and in
 	// PodInterfaces, an asterisk at the end stands for any further characters.
 	NodeInterface string `json:"nodeInterface,omitempty"`
@@ -101,9 +89,19 @@ func (f Firewall) has(of family) bool {
 	return len(ofFamily(slices.Concat(f.ControlPlane, f.Workers, f.podRanges()), of)) > 0
 }
 
-// Ranges gives where an endpoint is, as addresses and ranges of both families.
-// Loopback has none.
+// Ranges gives where an endpoint is: sorted addresses and ranges that do not
+// overlap, IPv4 before IPv6, and of IPv6 none where the cluster has none.
+// Loopback has no range.
 func (f Firewall) Ranges(e Endpoint) []string {
+	ranges := ofFamily(f.named(e), familyIPv4)
+	if f.has(familyIPv6) {
+		ranges = append(ranges, ofFamily(f.named(e), familyIPv6)...)
+	}
+	return ranges
+}
+
+// named gives the ranges of an endpoint as they were written.
+func (f Firewall) named(e Endpoint) []string {
 	platform := func(own []string) []string {
 		if len(own) > 0 {
 			return own

@@ -61,13 +61,8 @@ type named struct {
 func (p *problems) podNetworks(f Firewall) []named {
 	var pods []named
 	one := func(field, value string) {
-		prefix, err := netip.ParsePrefix(value)
-		switch {
-		case err != nil || prefix.Addr().Is4In6():
-			p.add(field, quote(value)+" is neither an IPv4 range nor an IPv6 one", "write a range such as 10.81.0.0/16 or fd81::/56")
-			return
-		case prefix != prefix.Masked():
-			p.add(field, quote(value)+" has host bits set", "write "+prefix.Masked().String())
+		prefix, ok := p.clusterRange(field, value)
+		if !ok {
 			return
 		}
 		p.narrow(field, prefix)
@@ -115,7 +110,7 @@ func (p *problems) machines(f Firewall, pods []named) {
 				switch {
 				case each.prefix == prefix && prefix.IsSingleIP():
 					p.add(at, value+" is both a control plane and a worker", "list a machine under its one role")
-				case each.prefix.Overlaps(prefix) && !each.prefix.IsSingleIP():
+				case each.prefix.Overlaps(prefix) && !each.prefix.IsSingleIP() && !f.Managed:
 					p.add(at, fmt.Sprintf("%s overlaps %s of %s: a worker could pass for a control plane and reach etcd (M13)", value, each.prefix, each.field),
 						"give control planes a range of their own, or write their single addresses")
 				}

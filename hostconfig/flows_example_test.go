@@ -22,15 +22,15 @@ func ExamplePortTable() {
 
 // Where the flows of a group of machines end.
 func ExampleFirewall_Ranges() {
-	group := hostconfig.Firewall{Role: hostconfig.RoleWorker, Platform: hostconfig.PlatformGCP,
+	group := hostconfig.Firewall{Role: hostconfig.RoleWorker,
 		ControlPlane: []string{"10.80.0.10"}, Workers: []string{"10.80.16.0/20"}, PodCIDR: "10.96.0.0/14",
-		Services: []hostconfig.Service{hostconfig.RestrictedGoogleAPIs()}}
+		Surroundings: hostconfig.Surroundings{Platform: hostconfig.PlatformGCP, Services: []hostconfig.Service{hostconfig.RestrictedGoogleAPIs()}}}
 	for _, endpoint := range []hostconfig.Endpoint{hostconfig.Workers, hostconfig.Metadata, hostconfig.LoadBalancers, hostconfig.ServiceEndpoint("googleapis")} {
 		fmt.Println(endpoint, group.Ranges(endpoint))
 	}
 	// Output:
 	// workers [10.80.16.0/20]
-	// metadata [169.254.169.254 fd20:ce::254]
+	// metadata [169.254.169.254]
 	// load-balancers [35.191.0.0/16 130.211.0.0/22]
 	// service-googleapis [199.36.153.4/30]
 }
@@ -38,13 +38,12 @@ func ExampleFirewall_Ranges() {
 // A worker of a group that scales by itself, with Calico.
 func ExampleNftables() {
 	ruleset, err := hostconfig.Nftables(hostconfig.Firewall{
-		Role: hostconfig.RoleWorker, Platform: hostconfig.PlatformAWS,
-		ControlPlane: []string{"10.80.0.10"}, Workers: []string{"10.80.16.0/20"}, PodCIDR: "10.81.0.0/16",
-		Network: []hostconfig.NetworkTraffic{hostconfig.CalicoVXLAN},
+		Role: hostconfig.RoleWorker, ControlPlane: []string{"10.80.0.10"}, Workers: []string{"10.80.16.0/20"}, PodCIDR: "10.81.0.0/16",
+		Surroundings: hostconfig.Surroundings{Platform: hostconfig.PlatformAWS, Network: []hostconfig.NetworkTraffic{hostconfig.CalicoVXLAN}},
 	})
 	fmt.Println(len(ruleset) > 0, err)
 	_, err = hostconfig.Nftables(hostconfig.Firewall{
-		Role: hostconfig.RoleWorker, Platform: hostconfig.PlatformAWS, PodCIDR: "10.81.0.0/16",
+		Role: hostconfig.RoleWorker, PodCIDR: "10.81.0.0/16",
 		ControlPlane: []string{"10.80.16.0/28"}, Workers: []string{"10.80.16.0/20"},
 	})
 	fmt.Println(err)

@@ -15,10 +15,10 @@ func FuzzPortTable(f *testing.F) {
 	f.Add("", 65536, -1, 1, "", "x", "service-\"", "169.254.169.254", "any", 70000, true, true)
 	f.Add("metal", 1, 10250, 10257, "calico-wireguard", "calico-bgp", "ipv6", "fd00::/32", "", 53, false, true)
 	f.Fuzz(func(t *testing.T, platform string, api, webhook, second int, one, other, service, cidr, protocol string, port int, managed, ipv6 bool) {
-		firewall := Firewall{Role: RoleWorker, Platform: Platform(platform), Managed: managed, ControlPlane: []string{"10.80.0.10"},
+		firewall := Firewall{Role: RoleWorker, Managed: managed, ControlPlane: []string{"10.80.0.10"},
 			Workers: []string{"10.80.0.0/24"}, PodCIDR: "10.81.0.0/16", Ports: Ports{APIServer: api, Webhooks: []int{webhook, second}},
-			Network: []NetworkTraffic{NetworkTraffic(one), NetworkTraffic(other)}, PodInterface: "pods0",
-			Services: []Service{{Name: service, CIDRs: []string{cidr}, Protocol: protocol, Port: port, Pods: true, Reason: "a reason"}}}
+			PodInterface: "pods0", Surroundings: Surroundings{Platform: Platform(platform), Network: []NetworkTraffic{NetworkTraffic(one), NetworkTraffic(other)},
+				Services: []Service{{Name: service, CIDRs: []string{cidr}, Protocol: protocol, Port: port, Pods: true, Reason: "a reason"}}}}
 		if ipv6 {
 			firewall.Workers = append(firewall.Workers, "fd80::/64")
 		}
@@ -54,9 +54,9 @@ func FuzzFirewall(f *testing.F) {
 	f.Add("10.80.0.0/28", "10.80.1.0/24", "fd83::/64", "fd81::/56", "eth0", "e*", "gcp", 0, false)
 	f.Add("::1", "x\" accept", "0.0.0.0/0", "", "eth0\"", "*", "moon", 0, true)
 	f.Fuzz(func(t *testing.T, controlPlane, worker, operators, pods, link, podLink, platform string, port int, isWorker bool) {
-		firewall := Firewall{Role: RoleControlPlane, Platform: Platform(platform), ControlPlane: []string{controlPlane}, Workers: []string{worker},
+		firewall := Firewall{Role: RoleControlPlane, ControlPlane: []string{controlPlane}, Workers: []string{worker},
 			Operators: []string{operators, "10.83.0.0/29"}, PodCIDR: pods, NodeInterface: link, PodInterfaces: []string{podLink},
-			Ports: Ports{APIServer: port}, Network: []NetworkTraffic{CalicoVXLAN, CalicoWireGuard}}
+			Ports: Ports{APIServer: port}, Surroundings: Surroundings{Platform: Platform(platform), Network: []NetworkTraffic{CalicoVXLAN, CalicoWireGuard}}}
 		if isWorker {
 			firewall.Role = RoleWorker
 		}

@@ -2,7 +2,6 @@ package hostconfig
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -27,15 +26,15 @@ func Nftables(f Firewall) (string, error) {
 	if err := f.Validate(); err != nil {
 		return "", err
 	}
-	flows := PortTable(f.Topology())
+	r := newRuleset(f)
 	chains := []struct {
 		hook  string
 		first []string
 		rules []string
 	}{
-		{"input", []string{`iifname "lo" accept`}, f.rules(flows, inbound)},
-		{"forward", nil, f.rules(flows, forwarded)},
-		{"output", []string{`oifname "lo" accept`}, f.rules(flows, outbound)},
+		{"input", []string{`iifname "lo" accept`}, r.rules(inbound)},
+		{"forward", nil, r.rules(forwarded)},
+		{"output", []string{`oifname "lo" accept`}, r.rules(outbound)},
 	}
 	var b strings.Builder
 	// Declaring the table first makes the deletion succeed the first time too.
@@ -44,10 +43,10 @@ func Nftables(f Firewall) (string, error) {
 	for _, chain := range chains {
 		used = append(used, chain.rules...)
 	}
-	f.writeSets(&b, flows, strings.Join(used, "\n")+"\n")
+	r.writeSets(&b, strings.Join(used, "\n")+"\n")
 	for _, chain := range chains {
 		fmt.Fprintf(&b, "\n\tchain %[1]s {\n\t\ttype filter hook %[1]s priority filter; policy drop;\n", chain.hook)
-		for _, rules := range [][]string{chain.first, f.commonRules(chain.hook), chain.rules} {
+		for _, rules := range [][]string{chain.first, r.commonRules(chain.hook), chain.rules} {
 			for _, rule := range rules {
 				b.WriteString("\t\t" + rule + "\n")
 			}
@@ -71,9 +70,9 @@ var neighbourRules = map[string][]string{
 }
 
 // commonRules stand in a chain before the flows.
-func (f Firewall) commonRules(hook string) []string {
+func (r ruleset) commonRules(hook string) []string {
 	var rules []string
-	if f.has(familyIPv6) {
+	if r.has[familyIPv6] {
 		rules = append(rules, neighbourRules[hook]...)
 	} else {
 		rules = append(rules, "meta nfproto ipv6 drop")
@@ -85,7 +84,7 @@ func (f Firewall) commonRules(hook string) []string {
 		// hosts. No other kind of related traffic exists without helpers.
 		"ct state related icmp type { destination-unreachable, time-exceeded } accept",
 	)
-	if f.has(familyIPv6) {
+	if r.has[familyIPv6] {
 		rules = append(rules, "ct state related icmpv6 type { destination-unreachable, packet-too-big, time-exceeded } accept")
 	}
 	return rules
@@ -93,19 +92,11 @@ func (f Firewall) commonRules(hook string) []string {
 
 // writeSets declares the sets that the rules name, in the order of the endpoints
 // in the table, and those of machines, operators and pods always.
-func (f Firewall) writeSets(b *strings.Builder, flows []Flow, rules string) {
-	endpoints := []Endpoint{ControlPlanes, Workers, Operators, Pods}
-	for _, flow := range flows {
-		for _, e := range []Endpoint{flow.From, flow.To} {
-			if e != OwnPods && e != Loopback && !slices.Contains(endpoints, e) {
-				endpoints = append(endpoints, e)
-			}
-		}
-	}
-	for i, e := range endpoints {
+func (r ruleset) writeSets(b *strings.Builder, rules string) {
+	for i, e := range r.endpoints {
 		for _, of := range families {
-			name, elements := setName(e, of), ofFamily(f.Ranges(e), of)
-			always := i < 4 && of == familyIPv4 && f.has(familyIPv4)
+			name, elements := setName(e, of), r.ranges[e][of]
+			always := i < len(classic) && of == familyIPv4 && r.has[familyIPv4]
 			if !always && !strings.Contains(rules, "@"+name+" ") {
 				continue
 			}
@@ -145,11 +136,11 @@ const (
 )
 
 // rules gives the rules of the flows that concern this machine in a direction.
-func (f Firewall) rules(flows []Flow, d direction) []string {
+func (r ruleset) rules(d direction) []string {
 	var rules []string
-	for _, flow := range flows {
+	for _, flow := range r.flows {
 		for _, of := range families {
-			for _, match := range f.matches(flow, d, of) {
+			for _, match := range r.matches(flow, d, of) {
 				if protocol := flow.expression(of); protocol != "" {
 					match += " " + protocol
 				}

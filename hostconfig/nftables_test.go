@@ -26,11 +26,11 @@ func firewalls() map[string]Firewall {
 	wideWorker := wide
 	wideWorker.Role = RoleWorker
 	cloud, cloudWorker := cloudFirewall(RoleControlPlane), cloudFirewall(RoleWorker)
-	gcp := Firewall{Role: RoleControlPlane, Platform: PlatformGCP, ControlPlane: []string{"10.80.0.10"}, Workers: []string{"10.80.0.0/20"},
-		PodCIDR: "10.96.0.0/14", Network: []NetworkTraffic{CiliumVXLAN, CiliumHealth}, Services: []Service{RestrictedGoogleAPIs()}, NodeInterface: "ens4"}
-	only6 := Firewall{Role: RoleWorker, Platform: PlatformMetal, ControlPlane: []string{"fd80:1::/64"}, Workers: []string{"fd80:2::/64"},
-		PodCIDRs: []string{"fd81::/56"}, Resolvers: []string{"fd80::53"}, Network: []NetworkTraffic{CalicoWireGuard}}
-	managed := Firewall{Role: RoleWorker, Platform: PlatformAWS, Managed: true, ControlPlane: []string{"10.80.0.0/26"},
+	gcp := Firewall{Role: RoleControlPlane, ControlPlane: []string{"10.80.0.10"}, Workers: []string{"10.80.0.0/20"}, PodCIDR: "10.96.0.0/14", NodeInterface: "ens4",
+		Surroundings: Surroundings{Platform: PlatformGCP, Network: []NetworkTraffic{CiliumVXLAN, CiliumHealth}, Services: []Service{RestrictedGoogleAPIs()}}}
+	only6 := Firewall{Role: RoleWorker, ControlPlane: []string{"fd80:1::/64"}, Workers: []string{"fd80:2::/64"},
+		PodCIDRs: []string{"fd81::/56"}, Surroundings: Surroundings{Platform: PlatformMetal, Resolvers: []string{"fd80::53"}, Network: []NetworkTraffic{CalicoWireGuard}}}
+	managed := Firewall{Role: RoleWorker, Surroundings: Surroundings{Platform: PlatformAWS}, Managed: true, ControlPlane: []string{"10.80.16.0/20"},
 		Workers: []string{"10.80.16.0/20"}, PodCIDRs: []string{"100.64.0.0/16"}, PodInterfaces: []string{"eni*"}, NodeInterface: "ens5"}
 	return map[string]Firewall{
 		"control-plane-cloud": cloud, "worker-cloud": cloudWorker, "control-plane-gcp": gcp, "worker-ipv6": only6, "worker-managed": managed,
@@ -42,15 +42,17 @@ func firewalls() map[string]Firewall {
 // cloudFirewall is a dual-stack cluster on AWS whose workers scale by themselves.
 func cloudFirewall(role Role) Firewall {
 	return Firewall{
-		Role: role, Platform: PlatformAWS,
+		Role:         role,
 		ControlPlane: []string{"10.80.0.10", "10.80.0.20", "fd80::10", "fd80::20"}, Workers: []string{"10.80.1.0/24", "fd80::1:0/112"},
 		Operators: []string{"10.83.0.0/29", "fd83::/64"}, PodCIDR: "10.81.0.0/16", PodCIDRs: []string{"fd81::/56"},
-		Ports: Ports{Webhooks: []int{9443}}, Network: []NetworkTraffic{CalicoVXLAN, CalicoTypha, CalicoBGP, CiliumHealth},
-		PodInterfaces: []string{"cali*"}, LoadBalancers: []string{"10.80.3.0/28"},
-		Services: []Service{
-			{Name: "registry", CIDRs: []string{"10.90.0.10", "fd90::10"}, Reason: "images"},
-			{Name: "objects", CIDRs: []string{"10.91.0.0/24", "fd91::/64"}, Port: 8443, Pods: true, Reason: "objects of workloads"},
-			{Name: "logs", CIDRs: []string{"10.90.0.11"}, Protocol: ProtocolUDP, Port: 514, Reason: "audit records leave the machine"},
+		Ports: Ports{Webhooks: []int{9443}}, PodInterfaces: []string{"cali*"},
+		Surroundings: Surroundings{
+			Platform: PlatformAWS, Network: []NetworkTraffic{CalicoVXLAN, CalicoTypha, CalicoBGP, CiliumHealth}, LoadBalancers: []string{"10.80.3.0/28"},
+			Services: []Service{
+				{Name: "registry", CIDRs: []string{"10.90.0.10", "fd90::10"}, Reason: "images"},
+				{Name: "objects", CIDRs: []string{"10.91.0.0/24", "fd91::/64"}, Port: 8443, Pods: true, Reason: "objects of workloads"},
+				{Name: "logs", CIDRs: []string{"10.90.0.11"}, Protocol: ProtocolUDP, Port: 514, Reason: "audit records leave the machine"},
+			},
 		},
 	}
 }
@@ -140,9 +142,9 @@ func TestFirewallRefusals(t *testing.T) {
 		"host bits of range":  {func(f *Firewall) { f.Workers = []string{"10.80.0.11/24"} }, "workers[0]", "host bits"},
 		"etcd for workers":    {func(f *Firewall) { f.ControlPlane, f.Workers = []string{"10.80.0.0/28"}, []string{"10.80.0.0/24"} }, "workers[0]", "M13"},
 		"IPv6 for nobody":     {func(f *Firewall) { f.Operators = []string{"fd83::/64"} }, "operators[0]", "no machine or pod has IPv6"},
-		"no pods at all":      {func(f *Firewall) { f.PodCIDR = "" }, "podCIDR", "neither"},
-		"pod address":         {func(f *Firewall) { f.PodCIDRs = []string{"fd81::1"} }, "podCIDRs[0]", "neither"},
-		"mapped pods":         {func(f *Firewall) { f.PodCIDRs = []string{"::ffff:10.81.0.0/112"} }, "podCIDRs[0]", "neither"},
+		"no pods at all":      {func(f *Firewall) { f.PodCIDR = "" }, "podCIDR", "not a range"},
+		"pod address":         {func(f *Firewall) { f.PodCIDRs = []string{"fd81::1"} }, "podCIDRs[0]", "not a range"},
+		"mapped pods":         {func(f *Firewall) { f.PodCIDRs = []string{"::ffff:10.81.0.0/112"} }, "podCIDRs[0]", "not a range"},
 		"platform":            {func(f *Firewall) { f.Platform = "moon" }, "platform", "not a platform"},
 		"managed metal":       {func(f *Firewall) { f.Platform, f.Managed = PlatformMetal, true }, "managed", "no managed"},
 		"managed role":        {func(f *Firewall) { f.Platform, f.Managed = PlatformAWS, true }, "role", "cloud's"},

@@ -7,19 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Platform is where a machine runs.
-type Platform string
-
-// Platforms.
-const (
-	PlatformAWS   Platform = "aws"
-	PlatformGCP   Platform = "gcp"
-	PlatformMetal Platform = "metal"
-	// PlatformLocal is a machine in network namespaces of one host. It uses
-	// nothing outside its cluster.
-	PlatformLocal Platform = "local"
-)
-
 // Topology decides which flows a cluster has, see [PortTable]. The zero value is
 // a local cluster with the default ports.
 type Topology struct {

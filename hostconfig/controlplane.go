@@ -115,7 +115,7 @@ func (c ControlPlane) Validate(now time.Time) error {
 	p.domain("clusterDomain", c.ClusterDomain)
 	p.userName("etcdUser", c.EtcdUser)
 	p.etcdMembers(c)
-	p.oidc("oidc", c.OIDC)
+	p.oidc("oidc", c)
 	p.audit("audit", c.Audit)
 	p.encryption("encryption", c.Encryption, false)
 	p.lifetimes("certificates", c.Certificates)

@@ -173,19 +173,22 @@ func TestRotationRefusals(t *testing.T) {
 		change      func(*EncryptionRotation)
 		field, text string
 	}{
-		"nothing changes":  {func(r *EncryptionRotation) { r.To = r.From }, "rotation.to", "what was before"},
-		"name reused":      {func(r *EncryptionRotation) { r.To.Keys = []EncryptionKey{key("old", 'c', "")} }, "rotation.to.keys[0].name", "another key"},
-		"secret reused":    {func(r *EncryptionRotation) { r.To.Keys = []EncryptionKey{key("new", 'a', "")} }, "rotation.to.keys[0].secret", "earlier"},
-		"provider only":    {func(r *EncryptionRotation) { r.To = r.From; r.To.Provider = EncryptionAESCBC }, "rotation.to.keys[0].secret", "earlier"},
-		"to nothing":       {func(r *EncryptionRotation) { r.To = Encryption{} }, "rotation.to.keys", "no key"},
-		"to identity":      {func(r *EncryptionRotation) { r.To.Provider = "identity" }, "rotation.to.provider", "does not encrypt"},
-		"fewer resources":  {func(r *EncryptionRotation) { r.From.Resources = []string{"secrets", "configmaps"} }, "rotation.to.resources", "configmaps"},
-		"no server":        {func(r *EncryptionRotation) { r.Servers = nil }, "rotation.servers", "empty"},
-		"server twice":     {func(r *EncryptionRotation) { r.Servers = []string{"a", "a"} }, "rotation.servers[1]", "repeated"},
-		"unknown state":    {func(r *EncryptionRotation) { r.State = "done" }, "rotation.state", "not a state"},
-		"forged rewrite":   {func(r *EncryptionRotation) { r.State = EncryptionRewrite }, "rotation.applied", "lacks a, b"},
-		"forged end":       {func(r *EncryptionRotation) { r.State = EncryptionRetire }, "rotation.rewritten", "lacks secrets"},
-		"plugin to plugin": {func(r *EncryptionRotation) { r.From.KMS = &KMS{Name: "x", Endpoint: "unix:///x"}; r.To.KMS = &KMS{Name: "y", Endpoint: "unix:///y"} }, "rotation.to.kms.name", "replaces"},
+		"nothing changes": {func(r *EncryptionRotation) { r.To = r.From }, "rotation.to", "what was before"},
+		"name reused":     {func(r *EncryptionRotation) { r.To.Keys = []EncryptionKey{key("old", 'c', "")} }, "rotation.to.keys[0].name", "another key"},
+		"secret reused":   {func(r *EncryptionRotation) { r.To.Keys = []EncryptionKey{key("new", 'a', "")} }, "rotation.to.keys[0].secret", "earlier"},
+		"provider only":   {func(r *EncryptionRotation) { r.To = r.From; r.To.Provider = EncryptionAESCBC }, "rotation.to.keys[0].secret", "earlier"},
+		"to nothing":      {func(r *EncryptionRotation) { r.To = Encryption{} }, "rotation.to.keys", "no key"},
+		"to identity":     {func(r *EncryptionRotation) { r.To.Provider = "identity" }, "rotation.to.provider", "does not encrypt"},
+		"fewer resources": {func(r *EncryptionRotation) { r.From.Resources = []string{"secrets", "configmaps"} }, "rotation.to.resources", "configmaps"},
+		"no server":       {func(r *EncryptionRotation) { r.Servers = nil }, "rotation.servers", "empty"},
+		"server twice":    {func(r *EncryptionRotation) { r.Servers = []string{"a", "a"} }, "rotation.servers[1]", "repeated"},
+		"unknown state":   {func(r *EncryptionRotation) { r.State = "done" }, "rotation.state", "not a state"},
+		"forged rewrite":  {func(r *EncryptionRotation) { r.State = EncryptionRewrite }, "rotation.applied", "lacks a, b"},
+		"forged end":      {func(r *EncryptionRotation) { r.State = EncryptionRetire }, "rotation.rewritten", "lacks secrets"},
+		"plugin to plugin": {func(r *EncryptionRotation) {
+			r.From.KMS = &KMS{Name: "x", Endpoint: "unix:///x"}
+			r.To.KMS = &KMS{Name: "y", Endpoint: "unix:///y"}
+		}, "rotation.to.kms.name", "replaces"},
 		"plugin and resources": {func(r *EncryptionRotation) {
 			r.To.KMS = &KMS{Name: "y", Endpoint: "unix:///y"}
 			r.To.Resources = []string{"*.*"}

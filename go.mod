@@ -23,6 +23,7 @@ require (
 	k8s.io/client-go v0.35.4
 	k8s.io/cluster-bootstrap v0.35.4
 	k8s.io/klog/v2 v2.130.1
+	k8s.io/kms v0.35.4
 	k8s.io/kubelet v0.35.4
 	k8s.io/pod-security-admission v0.35.4
 	sigs.k8s.io/yaml v1.6.0

@@ -1,6 +1,7 @@
 package hostconfig
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ const (
 	patient = 1600 * time.Millisecond
 	brief   = 500 * time.Millisecond
 )
+
+var mutations = flag.Bool("mutations", false, "take every rule of a cloud machine's firewall away as well, one at a time")
 
 // kinds are those of every flow of a table, and some that are in no flow.
 func kinds(flows []Flow) []kind {
@@ -141,6 +144,9 @@ func TestPortTableBetweenNamespaces(t *testing.T) {
 			t.Logf("%d probes, %d of them allowed", len(probes), len(slices.DeleteFunc(slices.Clone(probes), func(p probe) bool { return !p.want })))
 			if t.Failed() {
 				return
+			}
+			if cloud && !*mutations {
+				return // four minutes, most of them waiting for what is dropped
 			}
 			for _, machine := range []string{"cp", "w1"} {
 				s.mutate(machine, rulesets[machine], flows, probes)

@@ -113,6 +113,10 @@ func registryFields(t *nodeTable) {
 	})
 	t.only("", withFiles, func() {
 		t.bounded("registries.allowUnlisted", "false", "true with an exception", controlRegistries)
+	})
+	// What of these Bottlerocket cannot do is refused by nodeRegistries: a part of a
+	// list has no narrower place than the list.
+	t.only("", withKernel, func() {
 		t.free("false", "registries.allowed[].mirrorsOnly", "registries.allowed[].mirrors[].overridePath")
 		t.bounded("registries.allowed[].certificateAuthority", "", "certificates of authorities, without keys", "M26")
 		t.bounded("registries.allowed[].mirrors[].certificateAuthority", "", "certificates of authorities, without keys", "M26")
@@ -123,8 +127,6 @@ func registryFields(t *nodeTable) {
 			"registries.credentialProviders[].serviceAccountToken.optional",
 			"registries.credentialProviders[].serviceAccountToken.requiredAnnotations",
 			"registries.credentialProviders[].serviceAccountToken.optionalAnnotations")
-	})
-	t.only("", withKernel, func() {
 		t.additive("registries.trustedCertificates", "certificates of authorities, without keys", "", "M26")
 		t.bounded("registries.credentialProviders[].name", Required, "a program of the image, once", "M34")
 		t.bounded("registries.credentialProviders[].matchImages", Required, "at least one pattern", "M26")

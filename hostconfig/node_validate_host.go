@@ -75,8 +75,31 @@ var (
 	digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
+// bottlerocketRegistries refuses what Bottlerocket's settings cannot say: left
+// out, it would seem to hold.
+func (p *problems) bottlerocketRegistries(r Registries) {
+	const remedy = "leave it out, or write it for flatcar"
+	for i, registry := range r.Allowed {
+		own := registry.MirrorsOnly || registry.RegistryTrust != (RegistryTrust{})
+		for _, mirror := range registry.Mirrors {
+			own = own || mirror.OverridePath || mirror.RegistryTrust != (RegistryTrust{})
+		}
+		if own {
+			p.add(fmt.Sprintf("registries.allowed[%d]", i), "has more than names and URLs, which has no effect on bottlerocket", remedy)
+		}
+	}
+	for i, provider := range r.CredentialProviders {
+		if len(provider.Arguments) > 0 || provider.ServiceAccountToken != nil {
+			p.add(fmt.Sprintf("registries.credentialProviders[%d]", i), "has arguments or a token, which have no effect on bottlerocket", remedy)
+		}
+	}
+}
+
 func (p *problems) nodeRegistries(n Node) {
 	p.checkRegistries("registries", Worker{Registries: n.Registries, Exceptions: n.Exceptions})
+	if n.OS == OSBottlerocket {
+		p.bottlerocketRegistries(n.Registries)
+	}
 	if v := n.ImageVerification; v != nil {
 		if v.NotationTrustPolicy == "" && len(v.TrustedDigests) == 0 {
 			p.add("imageVerification", "has no policy, so no image could be pulled", "write notationTrustPolicy or trustedDigests")

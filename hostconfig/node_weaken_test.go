@@ -92,6 +92,12 @@ func attempts() map[string]attempt {
 		"registries.allowed[0].mirrors[0].url": eks(func(n *Node) {
 			n.Registries.Allowed = []Registry{{Name: "docker.io", Mirrors: []Mirror{{URL: "http://mirror.example.org"}}}}
 		}, "plaintext"),
+		"registries.allowed[0]": eks(func(n *Node) {
+			n.Registries.Allowed = []Registry{{Name: "docker.io", MirrorsOnly: true, Mirrors: []Mirror{{URL: "https://mirror.example.org"}}}}
+		}, "no effect on bottlerocket"),
+		"registries.credentialProviders[0]": eks(func(n *Node) {
+			n.Registries.CredentialProviders = []CredentialProvider{GCRCredentialProvider()}
+		}, "no effect on bottlerocket"),
 		"registries.credentialProviders[0].cacheDuration": eks(func(n *Node) {
 			n.Registries.CredentialProviders = []CredentialProvider{{Name: "p", MatchImages: []string{"a"}, CacheDuration: durationOf(48 * time.Hour)}}
 		}, "M34"),

@@ -69,7 +69,14 @@ func TestWorkerGolden(t *testing.T) {
 	v1.CgroupV1, v1.RestrictOOMScoreAdj, v1.Swap, v1.CgroupRoot = true, true, true, "/redoubt/local/worker-1"
 	systemd := worker(t)
 	systemd.CgroupDriver, systemd.RegistryEndpoint, systemd.SandboxImage, systemd.ResolvConf = "systemd", "", DefaultSandboxImage, "/run/systemd/resolve/resolv.conf"
-	for name, w := range map[string]Worker{"local": worker(t), "restricted-machine": v1, "systemd": systemd} {
+	later := worker(t)
+	later.SandboxImage = ""
+	workers := map[string]Worker{"local": worker(t), "restricted-machine": v1, "systemd": systemd}
+	for _, m := range SupportedMinors() {
+		later.KubernetesVersion = m.Proven
+		workers[m.Name] = later
+	}
+	for name, w := range workers {
 		files, err := w.Files()
 		if err != nil {
 			t.Fatal(err)

@@ -100,7 +100,7 @@ func (w Worker) mergeContainerdKey(hardened map[string]any, name string) (any, *
 	if err != nil {
 		return nil, &FieldError{Problem: err.Error(), Remedy: "report this as a defect"}
 	}
-	if problem := rule.judge(string(document), string(before), isSet, w.Exceptions); problem != nil {
+	if problem := rule.judge(minor(w.KubernetesVersion), string(document), string(before), isSet, w.Exceptions); problem != nil {
 		return nil, problem
 	}
 	if list, isList := value.([]string); isList && rule.Merge == Additive {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// DefaultKubernetesVersion is the version that the settings were proven against.
+// DefaultKubernetesVersion is the version that runs unless another is chosen, see [SupportedMinors].
 const DefaultKubernetesVersion = "v1.35.4"
 
 // DefaultClusterDomain is the conventional domain of services and pods.
@@ -66,6 +66,8 @@ type ControlPlane struct {
 	ExtraArgs      map[string]map[string]string `json:"extraArgs,omitempty"`
 	PodSecurity    PodSecurity                  `json:"podSecurity"`
 	EventRateLimit EventRateLimit               `json:"eventRateLimit"`
+	// AdmissionPlugins configures further admission plugins. None by default.
+	AdmissionPlugins []AdmissionPlugin `json:"admissionPlugins,omitempty"`
 	// Exceptions accept the risk of changing a locked setting.
 	Exceptions []Exception `json:"exceptions,omitempty"`
 }
@@ -108,19 +110,20 @@ func (c ControlPlane) Validate(now time.Time) error {
 	var p problems
 	p.dnsLabel("clusterName", c.ClusterName)
 	p.dnsLabel("name", c.Name)
-	p.version("kubernetesVersion", c.KubernetesVersion)
+	p.version("kubernetesVersion", c.KubernetesVersion, c.Exceptions, now)
 	p.paths("paths", c.Paths)
 	p.ports("ports", c.Ports)
 	p.controlPlaneAddresses(c)
 	p.domain("clusterDomain", c.ClusterDomain)
 	p.userName("etcdUser", c.EtcdUser)
 	p.etcdMembers(c)
-	p.oidc("oidc", c.OIDC)
+	p.oidc("oidc", c)
 	p.audit("audit", c.Audit)
 	p.encryption("encryption", c.Encryption, false)
 	p.lifetimes("certificates", c.Certificates)
 	p.podSecurity("podSecurity", c.PodSecurity, minor(c.KubernetesVersion), c.Exceptions)
 	p.eventRateLimit("eventRateLimit", c.EventRateLimit)
+	p.admissionPlugins("admissionPlugins", c.AdmissionPlugins, c.Exceptions)
 	p.exceptions("exceptions", c.Exceptions, now)
 	for component := range c.ExtraArgs {
 		if argumentRules[component] == nil {
@@ -129,7 +132,7 @@ func (c ControlPlane) Validate(now time.Time) error {
 		}
 	}
 	for _, component := range []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler} {
-		_, refused := mergeArguments(component, c.hardened(component), c.ExtraArgs[component], c.Exceptions)
+		_, refused := mergeArguments(component, minor(c.KubernetesVersion), c.hardened(component), c.ExtraArgs[component], c.Exceptions)
 		p = append(p, refused...)
 	}
 	return p.join()
@@ -190,22 +193,27 @@ func (c ControlPlane) severalMembers() bool { return len(c.EtcdMembers) > 1 }
 
 // hardened gives the component's arguments before the user's.
 func (c ControlPlane) hardened(component string) map[string]string {
+	var arguments map[string]string
 	switch component {
 	case ComponentEtcd:
 		return c.etcd()
 	case ComponentAPIServer:
-		return c.apiServer()
+		arguments = c.apiServer()
 	case ComponentControllerManager:
-		return c.controllerManager()
+		arguments = c.controllerManager()
 	default:
-		return c.scheduler()
+		arguments = c.scheduler()
 	}
+	if gates := renderGates(hardenedGates(component, minor(c.KubernetesVersion))); gates != "" {
+		arguments["feature-gates"] = gates
+	}
+	return arguments
 }
 
 // arguments renders a component's arguments, without those that are refused.
 func (c ControlPlane) arguments(component string) []string {
 	c = c.WithDefaults()
-	merged, _ := mergeArguments(component, c.hardened(component), c.ExtraArgs[component], c.Exceptions)
+	merged, _ := mergeArguments(component, minor(c.KubernetesVersion), c.hardened(component), c.ExtraArgs[component], c.Exceptions)
 	return renderArguments(merged)
 }
 

@@ -48,7 +48,7 @@ type Node struct {
 	// Taints have the form key[=value]:Effect.
 	Taints  []string `json:"taints,omitempty"`
 	Kubelet Kubelet  `json:"kubelet"`
-	// SandboxImage is DefaultSandboxImage by default.
+	// SandboxImage is by default the one of the Kubernetes minor, see [SandboxImage].
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// RuntimeClasses are sandboxed runtimes besides runc: "gvisor" and "kata".
 	RuntimeClasses []string   `json:"runtimeClasses,omitempty"`
@@ -71,8 +71,11 @@ type Node struct {
 	Updates     Updates  `json:"updates"`
 	// DataDisk is an encrypted disk for data. None by default.
 	DataDisk *DataDisk `json:"dataDisk,omitempty"`
-	// Interfaces are those of the host firewall.
-	Interfaces Interfaces `json:"interfaces"`
+	// Interfaces are those of the host firewall, and Surroundings what it lets the
+	// machine reach besides its cluster. The platform in them is the node's own;
+	// time servers that have only a name need their ranges there.
+	Interfaces   Interfaces   `json:"interfaces"`
+	Surroundings Surroundings `json:"surroundings"`
 	// Paths is empty but for a local machine without isolation.
 	Paths Paths `json:"paths"`
 	// ControlPlane is read on control planes; nil means the hardened defaults.
@@ -103,14 +106,14 @@ func (n Node) WithDefaults() Node {
 	n.Cluster = n.Cluster.WithDefaults()
 	n.Kubelet = n.Kubelet.withDefaults(n.OS)
 	if n.OS != OSBottlerocket {
-		setDefault(&n.SandboxImage, DefaultSandboxImage)
+		setDefault(&n.SandboxImage, SandboxImage(n.KubernetesVersion))
 	}
 	if len(n.TimeServers) == 0 {
 		n.TimeServers = PlatformTimeServers(n.Platform)
 	}
 	setDefault(&n.Updates.Strategy, UpdateReplace)
 	if n.OS != OSBottlerocket {
-		n.Interfaces = n.Interfaces.withDefaults()
+		n.Interfaces = n.Interfaces.withDefaults(n.Platform, n.Surroundings.Network)
 	}
 	if n.DataDisk != nil {
 		disk := n.DataDisk.withDefaults(n.Role, n.Paths)

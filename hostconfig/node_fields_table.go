@@ -23,8 +23,9 @@ var nodeFields = func() []NodeField {
 	t.only("", withWorker, func() {
 		t.bounded("sandboxImage", DefaultSandboxImage, "one image with a tag or a digest", "M26")
 		t.free("eth0", "interfaces.node")
-		t.free("op0", "interfaces.operator")
-		t.free(PodBridge, "interfaces.pod")
+		t.free("op0 on host, else interfaces.node", "interfaces.operator")
+		t.free(PodBridge+", or the network plugin's", "interfaces.pod")
+		surroundingFields(&t)
 	})
 	t.only("", withFiles, func() { t.additive("runtimeClasses", "gvisor and kata", "", "M28") })
 	registryFields(&t)
@@ -87,6 +88,22 @@ func clusterFields(t *nodeTable) {
 	t.additive("cluster.ports.webhooks", "ports of pods that serve the API server", "", "M04", "M25")
 }
 
+func surroundingFields(t *nodeTable) {
+	at := func(name string) string { return "surroundings." + name }
+	t.add(NodeField{Path: at("platform"), Merge: Locked, Decided: "platform"})
+	t.additive(at("network"), "kinds of traffic of the network plugin", "", "M04", "M32")
+	t.bounded(at("services[].name"), Required, "a DNS label, once", "M04")
+	t.bounded(at("services[].cidrs"), Required, "ranges narrower than the world, without the metadata service", "M04", "M08")
+	t.bounded(at("services[].protocol"), ProtocolTCP, "tcp or udp", "M04")
+	t.bounded(at("services[].port"), "443", "1 to 65535", "M04")
+	t.bounded(at("services[].pods"), "false", "true where pods use it too", "M21")
+	t.bounded(at("services[].reason"), Required, "a sentence", "M08")
+	for _, name := range []string{"resolvers", "dhcpServers", "loadBalancers"} {
+		t.bounded(at(name), "those of the platform", "addresses or ranges narrower than the world", "M04")
+	}
+	t.bounded(at("timeServers"), "the addresses among timeServers, or those of the platform", "addresses or ranges narrower than the world", "M04")
+}
+
 func kubeletFields(t *nodeTable) {
 	const quantities = "quantities of cpu, memory, ephemeral-storage and pid"
 	t.additive("kubelet.kubeReserved", quantities, "", "M16")
@@ -111,12 +128,29 @@ func registryFields(t *nodeTable) {
 		t.bounded("registries.allowed[].name", Required, "a registry, once", "M26")
 		t.bounded("registries.allowed[].mirrors[].url", Required, "https, or http on loopback", "M26")
 	})
-	t.only("", []OS{OSBottlerocket}, func() {
+	t.only("", withFiles, func() {
+		t.bounded("registries.allowUnlisted", "false", "true with an exception", controlRegistries)
+	})
+	// What of these Bottlerocket cannot do is refused by nodeRegistries: a part of a
+	// list has no narrower place than the list.
+	t.only("", withKernel, func() {
+		t.free("false", "registries.allowed[].mirrorsOnly", "registries.allowed[].mirrors[].overridePath")
+		t.bounded("registries.allowed[].certificateAuthority", "", "certificates of authorities, without keys", "M26")
+		t.bounded("registries.allowed[].mirrors[].certificateAuthority", "", "certificates of authorities, without keys", "M26")
+		t.free("", "registries.allowed[].clientCertificate", "registries.allowed[].clientKey",
+			"registries.allowed[].mirrors[].clientCertificate", "registries.allowed[].mirrors[].clientKey",
+			"registries.credentialProviders[].arguments", "registries.credentialProviders[].serviceAccountToken.audience",
+			"registries.credentialProviders[].serviceAccountToken.cachePerServiceAccount",
+			"registries.credentialProviders[].serviceAccountToken.optional",
+			"registries.credentialProviders[].serviceAccountToken.requiredAnnotations",
+			"registries.credentialProviders[].serviceAccountToken.optionalAnnotations")
 		t.additive("registries.trustedCertificates", "certificates of authorities, without keys", "", "M26")
 		t.bounded("registries.credentialProviders[].name", Required, "a program of the image, once", "M34")
 		t.bounded("registries.credentialProviders[].matchImages", Required, "at least one pattern", "M26")
-		t.bounded("registries.credentialProviders[].cacheDuration", "12h", "1m to 12h", "M34")
+		t.bounded("registries.credentialProviders[].cacheDuration", "1m", "0 to 12h", "M34")
 		t.free("", "registries.credentialProviders[].environment")
+	})
+	t.only("", []OS{OSBottlerocket}, func() {
 		t.bounded("imageVerification.notationTrustPolicy", "", "a trust policy in JSON", "M26")
 		t.bounded("imageVerification.trustedDigests", "", "sha256 digests", "M26")
 	})
@@ -136,6 +170,17 @@ func controlPlaneFields(t *nodeTable) {
 	t.bounded(at("oidc[].groupsClaim"), "groups", "a claim", "M20")
 	t.bounded(at("oidc[].groupsPrefix"), defaultPrefix, "not empty, and none of the cluster's own", "M20")
 	t.additive(at("oidc[].requiredClaims"), "claims and their values", "", "M20")
+	t.bounded(at("oidc[].usernameExpression"), "", "CEL that compiles; what it gives must begin with usernamePrefix", "M20")
+	t.bounded(at("oidc[].groupsExpression"), "", "CEL that compiles; what it gives must begin with groupsPrefix", "M20")
+	t.bounded(at("oidc[].uidClaim"), "", "not beside uidExpression", "M20")
+	t.bounded(at("oidc[].uidExpression"), "", "CEL that compiles", "M20")
+	t.additive(at("oidc[].extra"), "keys of a domain of your own, with CEL that compiles", "", "M20")
+	t.additive(at("oidc[].claimRules[].expression"), "CEL that compiles to a boolean", "", "M20")
+	t.additive(at("oidc[].claimRules[].message"), "any text", "", "M20")
+	t.additive(at("oidc[].userRules[].expression"), "CEL that compiles to a boolean", "", "M20")
+	t.additive(at("oidc[].userRules[].message"), "any text", "", "M20")
+	t.bounded(at("oidc[].egressSelector"), "", "controlplane or cluster, with egress-selector-config-file", "M20")
+	t.bounded(at("audit.profile"), string(AuditStandard), "standard or verbose", "CIS-3.2.1", "M17")
 	t.bounded(at("audit.policy"), "all four levels", "a policy that meets AuditDemands", "CIS-3.2.1", "CIS-3.2.2", "M17")
 	t.bounded(at("audit.maxAgeDays"), itoa(minimumAuditDays), "at least the default", "CIS-1.2.17")
 	t.bounded(at("audit.maxBackups"), itoa(minimumAuditBackups), "at least the default", "CIS-1.2.18")
@@ -170,6 +215,8 @@ func controlPlaneFields(t *nodeTable) {
 		t.bounded(name+".burst", itoa(each.limit.Burst), "at least qps", "CIS-1.2.9")
 		t.free(itoa(each.limit.CacheSize), name+".cacheSize")
 	}
+	t.bounded(at("admissionPlugins[].name"), Required, "a plugin whose configuration is judged, once", "M14", "M26")
+	t.bounded(at("admissionPlugins[].configuration"), Required, "the plugin's own document", "M14", "M26")
 	t.add(NodeField{Path: at("extraArgs"), Merge: Overwritable, Controls: []string{"M13", "M14", "M15"}, Exception: "*",
 		Bound: "each flag by its own rule, see ArgumentRules"})
 }

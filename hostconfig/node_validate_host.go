@@ -2,7 +2,6 @@ package hostconfig
 
 import (
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -74,49 +72,33 @@ func (p *problems) quantity(field, value string) {
 }
 
 var (
-	registryPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
-	digestPattern   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
-func (p *problems) nodeRegistries(n Node) {
-	r, seen := n.Registries, map[string]bool{}
+// bottlerocketRegistries refuses what Bottlerocket's settings cannot say: left
+// out, it would seem to hold.
+func (p *problems) bottlerocketRegistries(r Registries) {
+	const remedy = "leave it out, or write it for flatcar"
 	for i, registry := range r.Allowed {
-		at := fmt.Sprintf("registries.allowed[%d]", i)
-		if !registryPattern.MatchString(registry.Name) || seen[registry.Name] {
-			p.add(at+".name", quote(registry.Name)+" is not a registry, or is listed twice", "write a name such as docker.io, once")
+		own := registry.MirrorsOnly || registry.RegistryTrust != (RegistryTrust{})
+		for _, mirror := range registry.Mirrors {
+			own = own || mirror.OverridePath || mirror.RegistryTrust != (RegistryTrust{})
 		}
-		seen[registry.Name] = true
-		if len(registry.Mirrors) == 0 {
-			p.add(at+".mirrors", "is empty", "write the URL of a mirror")
-		}
-		for j, mirror := range registry.Mirrors {
-			at := fmt.Sprintf("%s.mirrors[%d].url", at, j)
-			if mirror.URL == "" {
-				p.add(at, "is empty", "write the mirror's URL")
-			}
-			p.registryEndpoint(at, mirror.URL)
-		}
-	}
-	if text := strings.TrimSpace(r.TrustedCertificates); text != "" {
-		for rest := []byte(text); len(rest) > 0; {
-			block, after := pem.Decode(rest)
-			if block == nil {
-				p.add("registries.trustedCertificates", "holds something that is no certificate", "write certificates of authorities in PEM")
-				break
-			}
-			p.caCertificate("registries.trustedCertificates", string(pem.EncodeToMemory(block)))
-			rest = after
+		if own {
+			p.add(fmt.Sprintf("registries.allowed[%d]", i), "has more than names and URLs, which has no effect on bottlerocket", remedy)
 		}
 	}
 	for i, provider := range r.CredentialProviders {
-		at := fmt.Sprintf("registries.credentialProviders[%d]", i)
-		p.dnsLabel(at+".name", provider.Name)
-		if len(provider.MatchImages) == 0 {
-			p.add(at+".matchImages", "is empty", "write the registries that it is asked for")
+		if len(provider.Arguments) > 0 || provider.ServiceAccountToken != nil {
+			p.add(fmt.Sprintf("registries.credentialProviders[%d]", i), "has arguments or a token, which have no effect on bottlerocket", remedy)
 		}
-		if d := provider.CacheDuration.Duration; d != 0 && (d < time.Minute || d > 12*time.Hour) {
-			p.add(at+".cacheDuration", d.String()+" is outside 1m to 12h (M34)", "write a duration such as 12h")
-		}
+	}
+}
+
+func (p *problems) nodeRegistries(n Node) {
+	p.checkRegistries("registries", Worker{Registries: n.Registries, Exceptions: n.Exceptions})
+	if n.OS == OSBottlerocket {
+		p.bottlerocketRegistries(n.Registries)
 	}
 	if v := n.ImageVerification; v != nil {
 		if v.NotationTrustPolicy == "" && len(v.TrustedDigests) == 0 {
@@ -139,6 +121,16 @@ func (p *problems) nodeHost(n Node) {
 		if len(validation.IsDNS1123Subdomain(strings.ToLower(name))) > 0 {
 			p.add(fmt.Sprintf("timeServers[%d]", i), quote(name)+" is neither a name nor an IPv4 address", "write a server such as time.example.org")
 		}
+	}
+	// The firewall knows addresses. The platform's own server has a name on GCP
+	// and is among the platform's ranges.
+	if n.OS == OSFlatcar && len(n.Surroundings.TimeServers) == 0 && !slices.Equal(n.TimeServers, PlatformTimeServers(n.Platform)) &&
+		len(addresses(n.TimeServers)) < len(n.TimeServers) {
+		p.add("surroundings.timeServers", "is empty, so the host firewall drops what goes to time servers that have only a name (M04)",
+			"write the ranges in which they are, or addresses in timeServers")
+	}
+	if n.Surroundings.Platform != "" && n.Surroundings.Platform != n.Platform {
+		p.add("surroundings.platform", "is decided by the field platform", "leave it out")
 	}
 	if text := n.Proxy.HTTPS; text != "" {
 		if u, err := url.Parse(text); err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {

@@ -101,7 +101,7 @@ func bottlerocketItems() []Item {
 		item(1, "1.4.1", "Ensure setuid programs do not create core dumps", "", sysctls("CIS-BR-1.4.1")...),
 		item(1, "1.4.2", "Ensure address space layout randomization (ASLR) is enabled", "", sysctls("CIS-BR-1.4.2")...),
 		item(1, "1.4.3", "Ensure unprivileged eBPF is disabled", "", sysctls("CIS-BR-1.4.3")...),
-		item(2, "1.4.4", "Ensure user namespaces are disabled", "", Requirement{Path: []string{"kernel", "sysctl", "user.max_user_namespaces"}, Want: "0"}),
+		item(2, "1.4.4", "Ensure user namespaces are disabled", "", sysctls(userNamespaces)...),
 		item(1, "1.5.1", "Ensure SELinux is configured", "fixed in the image: the policy is always enforced and cannot be changed"),
 		// The report knows integrity only, though confidentiality withholds more.
 		item(2, "1.5.2", "Ensure Lockdown is configured", "", settingWithin("kernel.lockdown", oneOf("integrity", "confidentiality"))),

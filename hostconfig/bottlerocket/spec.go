@@ -26,6 +26,9 @@ type Spec struct {
 	// Node is what nodes of every operating system have. Its os is bottlerocket,
 	// its platform aws, its role worker. What Bottlerocket does not have is refused.
 	//
+	// The registries that it allows are asked through their mirrors, and others
+	// still directly: what may be pulled at all, imageVerification says (M26).
+	//
 	// A managed group's labels and taints are still written here: whoever makes
 	// the group hands them on, and the limit of the document counts them.
 	Node hostconfig.Node `json:"node"`

@@ -74,7 +74,7 @@ func TestEveryLockedSettingIsRefused(t *testing.T) {
 		spec := managed(t)
 		spec.Settings = settings
 		err := spec.Validate(now)
-		refused(t, err, l.name(), "")
+		refused(t, err, l.name(), rule.Never)
 		if kept, _ := spec.Effective(); !reflect.DeepEqual(kept, plain) {
 			t.Errorf("%s: what was refused is rendered", l.name())
 		}

@@ -57,7 +57,6 @@ func (s Spec) files() ([]hostconfig.File, error) {
 	files = append(files, kubeadm, privateFile(nftablesPath, ruleset), s.auditFile(), s.updateFile(), s.sysctlFile())
 	files = append(files, publicFile(timePath, "[Time]\nNTP="+strings.Join(s.TimeServers, " ")+"\nFallbackNTP=\n"))
 	files = append(files, s.moduleFiles()...)
-	files = append(files, s.mirrorFiles()...)
 	files = append(files, s.Kubeadm.Files...)
 	files = append(files, s.Files...)
 	if s.Platform == PlatformMetal {
@@ -110,26 +109,6 @@ func (s Spec) kubeletFile(file hostconfig.File) (hostconfig.File, error) {
 	}
 	file.Contents = string(contents)
 	return file, nil
-}
-
-// mirrorFiles asks hostconfig for the file of each mirror.
-func (s Spec) mirrorFiles() []hostconfig.File {
-	var files []hostconfig.File
-	for _, mirror := range s.Mirrors {
-		node := s.node()
-		node.RegistryEndpoint = mirror.Endpoint
-		rendered, err := node.Files()
-		if err != nil {
-			continue // the same node failed before
-		}
-		for _, file := range rendered {
-			if below(file.Path, path.Join(node.Paths.RegistryHosts(), "_default")) {
-				file.Path = path.Join(node.Paths.RegistryHosts(), mirror.Registry, path.Base(file.Path))
-				files = append(files, file)
-			}
-		}
-	}
-	return files
 }
 
 // updateFile: SERVER=disabled stops update-engine from asking, even if something

@@ -30,14 +30,18 @@ func spec(role hostconfig.Role, platform Platform) Spec {
 		Role: role, Platform: platform,
 		Node: hostconfig.Worker{
 			ClusterName: "prod", Name: "node-1", APIServer: "https://10.80.0.10:6443", ClusterPodCIDR: "10.81.0.0/16",
-			ClusterDNS: []string{"10.82.0.10"}, RegistryEndpoint: "https://registry.example.org",
+			ClusterDNS: []string{"10.82.0.10"},
+			Registries: hostconfig.Registries{
+				Endpoint: "https://registry.example.org",
+				Allowed: []hostconfig.Registry{{Name: "docker.io", MirrorsOnly: true,
+					Mirrors: []hostconfig.Mirror{{URL: "https://docker.example.org"}}}},
+			},
 		},
 		Firewall: hostconfig.Firewall{
 			ControlPlane: []string{"10.80.0.10"}, Workers: []string{"10.80.0.11"}, Operators: []string{"10.83.0.0/29"},
 		},
 		Kubernetes: Image{Source: imageURL, Hash: imageHash()},
 		Kubeadm:    Kubeadm{Configuration: "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n"},
-		Mirrors:    []Mirror{{Registry: "docker.io", Endpoint: "https://docker.example.org"}},
 	}
 	if role == hostconfig.RoleControlPlane {
 		s.Kubeadm = Kubeadm{

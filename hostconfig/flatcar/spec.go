@@ -75,8 +75,6 @@ type Spec struct {
 	// TimeServers are names or addresses; the platform's own by default, and on
 	// metal required.
 	TimeServers []string `json:"timeServers,omitempty"`
-	// Mirrors serve single registries; Node.RegistryEndpoint serves all others.
-	Mirrors []Mirror `json:"mirrors,omitempty"`
 	// DataDisk is an encrypted disk. None by default.
 	DataDisk *DataDisk `json:"dataDisk,omitempty"`
 
@@ -122,14 +120,6 @@ type Kubeadm struct {
 	Files []hostconfig.File `json:"files,omitempty"`
 }
 
-// Mirror serves one registry.
-type Mirror struct {
-	// Registry is the name in images, for example "docker.io".
-	Registry string `json:"registry"`
-	// Endpoint is the mirror's URL; no other is asked.
-	Endpoint string `json:"endpoint"`
-}
-
 // DataDisk is a LUKS volume bound to the machine's TPM (M18). Nothing else opens
 // it: a machine that is replaced takes its data from other members or a backup.
 type DataDisk struct {
@@ -157,6 +147,8 @@ func (s Spec) WithDefaults() Spec {
 	// systemd is PID 1 on Flatcar, and two managers of one cgroup tree collide:
 	// https://kubernetes.io/docs/setup/production-environment/container-runtimes/#systemd-cgroup-driver
 	s.Node.CgroupDriver = "systemd"
+	// Stable ships 2.x since 4230: flatcar/scripts, portage-stable/app-containers/containerd.
+	s.Node.ContainerdVersion = hostconfig.Containerd2
 	// The stub of systemd-resolved would loop when a pod inherits it.
 	set(&s.Node.ResolvConf, "/run/systemd/resolve/resolv.conf")
 	if len(s.Node.Exceptions) == 0 {

@@ -78,7 +78,6 @@ func (s Spec) Validate(now time.Time) error {
 	p.kubernetes(s)
 	p.disk(s)
 	p.timeServers(s)
-	p.mirrors(s)
 	p.files(s)
 	p.services(s)
 	p.kernel(s)
@@ -143,30 +142,6 @@ func (p *problems) timeServers(s Spec) {
 	for i, name := range s.TimeServers {
 		if len(validation.IsDNS1123Subdomain(strings.ToLower(name))) > 0 {
 			p.add(fmt.Sprintf("timeServers[%d]", i), fmt.Sprintf("%q is neither a name nor an IPv4 address", name), "write a server such as time.example.org")
-		}
-	}
-}
-
-var registryPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
-
-func (p *problems) mirrors(s Spec) {
-	seen := map[string]bool{}
-	for i, mirror := range s.Mirrors {
-		at := fmt.Sprintf("mirrors[%d]", i)
-		if !registryPattern.MatchString(mirror.Registry) || seen[mirror.Registry] {
-			p.add(at+".registry", fmt.Sprintf("%q is not a registry, or is listed twice", mirror.Registry), "write a name such as docker.io, once")
-		}
-		seen[mirror.Registry] = true
-		if mirror.Endpoint == "" {
-			p.add(at+".endpoint", "is empty", "write the mirror's URL")
-		}
-		node := s.node()
-		node.RegistryEndpoint = mirror.Endpoint
-		// Only what this endpoint adds is new; the rest is reported with the node.
-		for _, each := range split(node.Validate(time.Time{})) {
-			if each.Field == "registryEndpoint" {
-				p.add(at+".endpoint", each.Problem, each.Remedy)
-			}
 		}
 	}
 }

@@ -47,6 +47,15 @@ func several() Spec {
 	return s
 }
 
+// of gives the specification for another Kubernetes version.
+func (s Spec) of(version string) Spec {
+	s.Node.KubernetesVersion, s.ControlPlane.KubernetesVersion = version, version
+	if !nodeLocalCRISocket.In(minorOf(version)) {
+		s.FeatureGates = nil
+	}
+	return s
+}
+
 // second joins as another control plane.
 func second() Spec {
 	s := several()

@@ -17,8 +17,10 @@ import (
 )
 
 func TestGolden(t *testing.T) {
-	for name, each := range cases() {
-		golden.Compare(t, name+".yaml", render(t, each.spec, each.action))
+	for _, m := range hostconfig.SupportedMinors() {
+		for name, each := range cases() {
+			golden.Compare(t, m.Name+"/"+name+".yaml", render(t, each.spec.of(m.Proven), each.action))
+		}
 	}
 }
 
@@ -39,7 +41,7 @@ func TestDocumentsDecodeStrictly(t *testing.T) {
 		for kind, document := range documents(render(t, each.spec, each.action)) {
 			into := map[string]any{
 				"InitConfiguration": &initConfiguration{}, "ClusterConfiguration": &clusterConfiguration{},
-				"JoinConfiguration": &joinConfiguration{}, "KubeProxyConfiguration": &kubeProxyConfiguration{},
+				"JoinConfiguration": &joinConfiguration{}, "KubeProxyConfiguration": &map[string]any{}, // judged by kube-proxy itself
 				"KubeletConfiguration": &kubeletv1beta1.KubeletConfiguration{},
 			}[kind]
 			if into == nil {
@@ -167,18 +169,26 @@ func TestRefusals(t *testing.T) {
 		action      Action
 		field, text string
 	}{
-		"no action":        {func(s *Spec) {}, "", "action", "not an action"},
-		"root":             {func(s *Spec) { s.ControlPlane.Paths.Root = "/srv" }, Init, "controlPlane.paths.root", "built in"},
-		"node root":        {func(s *Spec) { s.Node.Paths.Root = "/srv" }, JoinWorker, "node.paths.root", "built in"},
-		"etcd port":        {func(s *Spec) { s.ControlPlane.Ports.EtcdClient = 4001 }, Init, "controlPlane.ports.etcdClient", "probes"},
-		"scheduler port":   {func(s *Spec) { s.ControlPlane.Ports.Scheduler = 4001 }, Init, "controlPlane.ports.scheduler", "probes"},
-		"names":            {func(s *Spec) { s.Node.Name = "other" }, Init, "node.name", "differs"},
-		"addresses":        {func(s *Spec) { s.Node.NodeIP = "10.80.0.11" }, Init, "node.nodeIP", "differs"},
-		"pods":             {func(s *Spec) { s.ControlPlane.PodCIDR = "10.90.0.0/16" }, Init, "node.clusterPodCIDR", "differs"},
-		"short key":        {func(s *Spec) { s.EncryptionAlgorithm = "RSA-2048" }, Init, "encryptionAlgorithm", "not offered"},
-		"short authority":  {func(s *Spec) { s.CAValidity.Duration = time.Hour }, Init, "caValidity", "between"},
-		"long authority":   {func(s *Spec) { s.CAValidity = metav1.Duration{Duration: 11 * longestCA / 10} }, Init, "caValidity", "between"},
-		"gate":             {func(s *Spec) { s.FeatureGates = map[string]bool{"RootlessControlPlane": true} }, Init, `featureGates["RootlessControlPlane"]`, "unknown"},
+		"no action":       {func(s *Spec) {}, "", "action", "not an action"},
+		"root":            {func(s *Spec) { s.ControlPlane.Paths.Root = "/srv" }, Init, "controlPlane.paths.root", "built in"},
+		"node root":       {func(s *Spec) { s.Node.Paths.Root = "/srv" }, JoinWorker, "node.paths.root", "built in"},
+		"etcd port":       {func(s *Spec) { s.ControlPlane.Ports.EtcdClient = 4001 }, Init, "controlPlane.ports.etcdClient", "probes"},
+		"scheduler port":  {func(s *Spec) { s.ControlPlane.Ports.Scheduler = 4001 }, Init, "controlPlane.ports.scheduler", "probes"},
+		"names":           {func(s *Spec) { s.Node.Name = "other" }, Init, "node.name", "differs"},
+		"addresses":       {func(s *Spec) { s.Node.NodeIP = "10.80.0.11" }, Init, "node.nodeIP", "differs"},
+		"pods":            {func(s *Spec) { s.ControlPlane.PodCIDR = "10.90.0.0/16" }, Init, "node.clusterPodCIDR", "differs"},
+		"short key":       {func(s *Spec) { s.EncryptionAlgorithm = "RSA-2048" }, Init, "encryptionAlgorithm", "not offered"},
+		"short authority": {func(s *Spec) { s.CAValidity.Duration = time.Hour }, Init, "caValidity", "between"},
+		"long authority":  {func(s *Spec) { s.CAValidity = metav1.Duration{Duration: 11 * longestCA / 10} }, Init, "caValidity", "between"},
+		"gate":            {func(s *Spec) { s.FeatureGates = map[string]bool{"RootlessControlPlane": true} }, Init, `featureGates["RootlessControlPlane"]`, "unknown"},
+		"gate of an older minor": {func(s *Spec) {
+			*s = s.of("v1.37.1")
+			s.FeatureGates = map[string]bool{"NodeLocalCRISocket": true}
+		}, Init, `featureGates["NodeLocalCRISocket"]`, "unknown"},
+		"proxy": {func(s *Spec) {
+			s.SkipKubeProxy, s.ControlPlane.AllowPrivileged = false, true
+			s.ExtraKubeProxy = map[string]any{"metricsBindAddress": "0.0.0.0:10249"}
+		}, Init, `kubeProxy.extra["metricsBindAddress"]`, "CIS-4.3.1"},
 		"privileged proxy": {func(s *Spec) { s.SkipKubeProxy = false }, Init, "skipKubeProxy", "privileged"},
 		"lonely join":      {func(s *Spec) {}, JoinControlPlane, "controlPlane.etcdMembers", "no other"},
 		"discovery":        {func(s *Spec) { s.DiscoveryFile = "discovery.conf" }, JoinWorker, "discoveryFile", "absolute"},

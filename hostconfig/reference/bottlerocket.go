@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,23 +78,5 @@ func flatten(settings bottlerocket.Settings) (map[string]string, error) {
 		return nil, err
 	}
 	values := map[string]string{}
-	var walk func(path string, value any) error
-	walk = func(path string, value any) error {
-		if table, isTable := value.(map[string]any); isTable {
-			for _, key := range sortedKeys(table) {
-				if err := walk(strings.TrimPrefix(path+"."+key, "."), table[key]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		if text, isText := value.(string); isText {
-			values[path] = text
-			return nil
-		}
-		text, err := json.Marshal(value)
-		values[path] = string(text)
-		return err
-	}
-	return values, walk("", tree["settings"])
+	return values, flattenInto(values, "", tree["settings"])
 }

@@ -32,17 +32,48 @@ func (p *page) kubelet() error {
 	return nil
 }
 
+// versions shows the supported minors.
+func (p *page) versions() {
+	p.section(2, "Kubernetes versions", "The settings are proven with these programs. A minor is refused after the end of its support, unless an exception for M35 says until when.")
+	var rows [][]string
+	for _, minor := range hostconfig.SupportedMinors() {
+		rows = append(rows, []string{minor.Name, minor.Proven, minor.EndOfLife, code(minor.SandboxImage)})
+	}
+	p.table([]string{"minor", "proven with", "supported until", "sandbox image"}, rows)
+}
+
+// ports shows the table of a local cluster, and what the clouds add to it.
 func (p *page) ports() {
 	p.section(2, "Who may reach what", "The port table, from which host firewalls, cloud firewalls and host policies of network plugins are made. Everything else is dropped.")
-	var rows [][]string
-	for _, flow := range hostconfig.PortTable(hostconfig.Ports{}) {
-		port := strconv.Itoa(flow.Port)
-		if flow.Port == 0 {
-			port = "all"
+	shown := map[string]bool{}
+	for _, topology := range []struct {
+		title string
+		hostconfig.Topology
+	}{
+		{"A local cluster", hostconfig.Topology{}},
+		{"Further, for machines of our own on AWS", hostconfig.Topology{Platform: hostconfig.PlatformAWS, IPv6: true}},
+		{"Further, for machines of our own on GCP", hostconfig.Topology{Platform: hostconfig.PlatformGCP}},
+		{"Further, for nodes of EKS", hostconfig.Topology{Platform: hostconfig.PlatformAWS, Managed: true}},
+		{"Further, for nodes of GKE", hostconfig.Topology{Platform: hostconfig.PlatformGCP, Managed: true}},
+		{"Further, by the network plugin", hostconfig.Topology{Platform: hostconfig.PlatformMetal, Network: hostconfig.NetworkTraffics()}},
+	} {
+		var rows [][]string
+		for _, flow := range hostconfig.PortTable(topology.Topology) {
+			port := strconv.Itoa(flow.Port)
+			if flow.Port == 0 {
+				port = "all"
+			}
+			row := []string{code(flow.Name), string(flow.From), string(flow.To), flow.Protocol, port, strings.Join(flow.Controls, ", "), flow.Reason}
+			if key := strings.Join(row, "\x00"); !shown[key] {
+				shown[key] = true
+				rows = append(rows, row)
+			}
 		}
-		rows = append(rows, []string{code(flow.Name), string(flow.From), string(flow.To), flow.Protocol, port, strings.Join(flow.Controls, ", "), flow.Reason})
+		if len(rows) > 0 {
+			p.section(3, topology.title, "")
+			p.table([]string{"flow", "from", "to", "protocol", "port", "controls", "reason"}, rows)
+		}
 	}
-	p.table([]string{"flow", "from", "to", "protocol", "port", "controls", "reason"}, rows)
 }
 
 func (p *page) audit() {

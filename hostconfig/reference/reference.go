@@ -13,8 +13,9 @@ func Markdown() (string, error) {
 	var p page
 	p.WriteString("# What hostconfig sets\n\nGenerated from the tables in `hostconfig` by `go test ./hostconfig/reference -update`; do not edit.\n")
 	p.section(2, "How to read", strings.TrimSpace(howToRead))
+	p.versions()
 	p.node()
-	for _, section := range []func() error{p.components, p.kubelet, p.bottlerocket} {
+	for _, section := range []func() error{p.components, p.kubelet, p.kubeProxy, p.containerd, p.bottlerocket} {
 		if err := section(); err != nil {
 			return "", err
 		}

@@ -7,8 +7,20 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// change says in words whether a setting can be changed, and how.
+// change says in words whether a setting can be changed, and how, and which
+// minors have it where not all do.
 func change(rule hostconfig.Rule) string {
+	text := mergeText(rule)
+	if rule.Since != "" {
+		text += "; since " + rule.Since
+	}
+	if rule.Gone != "" {
+		text += "; gone in " + rule.Gone
+	}
+	return text
+}
+
+func mergeText(rule hostconfig.Rule) string {
 	switch {
 	case rule.Field != "":
 		return "by the field " + code(rule.Field)
@@ -25,8 +37,8 @@ func change(rule hostconfig.Rule) string {
 	}
 }
 
-// merged is a row of a table of rules; rules of the same kind that have no
-// default stand in one row, or the tables would be mostly empty cells.
+// ruleRows gives the rows of a table of rules; rules of the same kind that have
+// no default stand in one row, or the tables would be mostly empty cells.
 func ruleRows(rules []hostconfig.Rule, defaults map[string]string) [][]string {
 	var rows [][]string
 	type kind struct{ control, change string }

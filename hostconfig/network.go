@@ -63,7 +63,7 @@ var networkTable = map[NetworkTraffic]networkKind{
 
 func networkNames() string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(networkTable)) {
+	for _, name := range NetworkTraffics() {
 		names = append(names, string(name))
 	}
 	return strings.Join(names, ", ")
@@ -122,3 +122,6 @@ func tunnels(network []NetworkTraffic, f family) []string {
 	}
 	return interfaces
 }
+
+// NetworkTraffics gives every kind of traffic, sorted.
+func NetworkTraffics() []NetworkTraffic { return slices.Sorted(maps.Keys(networkTable)) }

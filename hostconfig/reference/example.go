@@ -7,7 +7,7 @@ import "github.com/redoubt-dev/redoubt/hostconfig"
 func Example(role hostconfig.Role) hostconfig.Node {
 	node := hostconfig.Node{
 		Role: role, OS: hostconfig.OSFlatcar, Platform: hostconfig.PlatformMetal,
-		Name: "worker-1", Address: "10.80.0.11", PodCIDR: "10.81.1.0/24", TimeServers: []string{"time.example.org"},
+		Name: "worker-1", Address: "10.80.0.11", PodCIDR: "10.81.1.0/24", TimeServers: []string{"10.90.1.1"},
 		Cluster: hostconfig.Cluster{
 			Name: "example", Endpoint: "https://10.80.0.10:6443", DNS: []string{"10.82.0.10"},
 			PodCIDRs: []string{"10.81.0.0/16"}, ServiceCIDRs: []string{"10.82.0.0/16"}, NodeCIDRs: []string{"10.80.0.0/24"},

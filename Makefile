@@ -31,7 +31,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) kube-bench
+.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) kube-bench ignition
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -78,7 +78,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) kube-bench $(BIN)/rehearse $(OWN) $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) kube-bench ignition $(BIN)/rehearse $(OWN) $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 
@@ -95,7 +95,7 @@ packages:
 packages-test:
 	@test/tools/packages test
 
-$(TOOLS) kube-bench:
+$(TOOLS) kube-bench ignition:
 	@test/tools/build $@
 
 STATIC := CGO_ENABLED=0 go build -trimpath

@@ -19,30 +19,9 @@ type controlPlane struct {
 	Kubeconfig pulumi.StringMapOutput `pulumi:"kubeconfig"`
 }
 
-// controlPlaneSpec is the control plane in hostconfig's terms.
-func (p plan) controlPlaneSpec() hostconfig.ControlPlane {
-	spec := hostconfig.ControlPlane{
-		ClusterName: p.args.Environment, Name: controlPlaneName, KubernetesVersion: p.args.KubernetesVersion,
-		Paths: p.paths(controlPlaneName), Ports: p.ports,
-		AdvertiseAddress: p.nodeAddress, BindAddress: "127.0.0.1", SANs: []string{"localhost", "127.0.0.1"},
-		ServiceCIDR: p.args.Network.ServiceCIDR, PodCIDR: p.args.Network.PodCIDR, ClusterDomain: clusterDomain,
-		OIDC: p.args.OIDC, Audit: p.args.Audit, Certificates: p.args.Certificates,
-		PodSecurity: p.args.PodSecurity, ExtraArgs: p.args.ExtraArgs, Exceptions: p.args.Exceptions,
-		Encryption: hostconfig.Encryption{Provider: hostconfig.EncryptionProvider(p.args.Encryption.Provider), Resources: p.args.Encryption.Resources},
-	}
-	if p.args.Isolated {
-		spec.BindAddress, spec.EtcdUser = "0.0.0.0", etcdUser
-		spec.SANs = append(spec.SANs, p.operatorAddress)
-	}
-	if spec.Encryption.Provider == hostconfig.EncryptionKMS {
-		spec.Encryption.KMS = &hostconfig.KMS{Name: p.args.Encryption.KMSName, Endpoint: p.kmsEndpoint()}
-	}
-	return spec.WithDefaults()
-}
-
 // newControlPlane registers the control plane.
 func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...pulumi.ResourceOption) (*controlPlane, error) {
-	spec := p.controlPlaneSpec()
+	spec := p.controlPlaneNode().ControlPlaneSpec()
 	rendered, err := spec.Files()
 	if err != nil {
 		return nil, err
@@ -97,13 +76,13 @@ func newControlPlane(ctx *pulumi.Context, name string, p plan, k *keys, opts ...
 // validate checks what every machine would be, all at once. The encryption key
 // is not known before it is made: a stand-in of the right length takes its place.
 func (p plan) validate(now time.Time) error {
-	spec := p.controlPlaneSpec()
-	if spec.Encryption.Provider != hostconfig.EncryptionKMS {
-		spec.Encryption.Keys = []hostconfig.EncryptionKey{{Name: p.args.Encryption.KeyName, Secret: strings.Repeat("A", 43) + "="}}
+	node := p.controlPlaneNode()
+	if node.ControlPlane.Encryption.Provider != hostconfig.EncryptionKMS {
+		node.ControlPlane.Encryption.Keys = []hostconfig.EncryptionKey{{Name: p.args.Encryption.KeyName, Secret: strings.Repeat("A", 43) + "="}}
 	}
-	problems := []error{spec.Validate(now)}
+	problems := []error{node.Validate(now)}
 	for _, w := range p.workers[:min(1, len(p.workers))] { // they differ in name and address only
-		problems = append(problems, p.workerSpec(w).Validate(now))
+		problems = append(problems, p.workerNode(w).Validate(now))
 	}
 	return errors.Join(problems...)
 }

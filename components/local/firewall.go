@@ -12,14 +12,7 @@ type firewall struct{ pulumi.CustomResourceState }
 // newFirewall registers the rules of a machine, from hostconfig's port table.
 // They are in force before the machine starts: the machine depends on them.
 func newFirewall(ctx *pulumi.Context, name string, p plan, role hostconfig.Role, machine string, opts ...pulumi.ResourceOption) (*firewall, error) {
-	spec := hostconfig.Firewall{
-		Role: role, Ports: p.ports, PodCIDR: p.args.Network.PodCIDR,
-		ControlPlane: []string{p.nodeAddress}, Operators: []string{p.args.Network.OperatorCIDR},
-	}
-	for _, w := range p.workers {
-		spec.Workers = append(spec.Workers, w.address)
-	}
-	ruleset, err := hostconfig.Nftables(spec)
+	ruleset, err := hostconfig.Nftables(p.node(role, machine).HostFirewall())
 	if err != nil {
 		return nil, err
 	}

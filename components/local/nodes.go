@@ -20,23 +20,9 @@ const registryEndpoint = "127.0.0.1:5000"
 // sandboxImage holds a pod's namespaces; it is in the programs' images/.
 const sandboxImage = "redoubt.local/pause:3.10"
 
-// workerSpec is a worker in hostconfig's terms. The authority's certificate is
-// not known before it is made: it is written as a file of its own.
-func (p plan) workerSpec(w workerPlan) hostconfig.Worker {
-	return hostconfig.Worker{
-		ClusterName: p.args.Environment, Name: w.name, KubernetesVersion: p.args.KubernetesVersion,
-		NodeIP: w.address, APIServer: p.nodeEndpoint,
-		PodCIDR: w.podCIDR, ClusterPodCIDR: p.args.Network.PodCIDR, ClusterDomain: clusterDomain,
-		Labels: p.args.NodeLabels, Paths: p.paths(w.name), Ports: p.ports,
-		CgroupRoot: p.cgroupRoot(w.name), CgroupV1: p.args.CgroupV1, RestrictOOMScoreAdj: p.args.RestrictOOMScoreAdj,
-		SandboxImage: sandboxImage, RegistryEndpoint: "http://" + registryEndpoint,
-		ExtraKubelet: p.args.ExtraKubelet, Exceptions: p.args.Exceptions,
-	}.WithDefaults()
-}
-
 // newWorker registers a worker that joins when the control plane answers.
 func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, opts ...pulumi.ResourceOption) (*worker, error) {
-	spec, paths := p.workerSpec(w), p.paths(w.name)
+	spec, paths := p.workerNode(w).Worker(), p.paths(w.name)
 	rendered, err := spec.Files()
 	if err != nil {
 		return nil, err

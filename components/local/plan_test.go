@@ -50,7 +50,7 @@ func TestPlainClusterListensOnLoopbackWithItsOffset(t *testing.T) {
 	if p.endpoint != "https://127.0.0.1:7443" {
 		t.Errorf("endpoint = %s", p.endpoint)
 	}
-	if got := p.controlPlaneSpec().BindAddress; got != "127.0.0.1" {
+	if got := p.controlPlaneNode().ControlPlaneSpec().BindAddress; got != "127.0.0.1" {
 		t.Errorf("the API server listens on %s", got)
 	}
 }

@@ -1,0 +1,75 @@
+package hostconfig
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// manyNodes are n workers of one cluster.
+func manyNodes(t testing.TB, n int) []Node {
+	cluster := manyMachines(t, n)
+	var nodes []Node
+	for _, machine := range cluster.Workers {
+		node := nodeOf(t, OSHost, RoleWorker)
+		node.Cluster, node.Name, node.Address, node.PodCIDR = cluster, machine.Name, machine.Address, machine.PodCIDR
+		nodes = append(nodes, node)
+	}
+	return nodes
+}
+
+func TestNodesAreValidatedTogether(t *testing.T) {
+	nodes := manyNodes(t, 40)
+	accepted(t, ValidateNodes(nodes, now))
+	nodes[3].Name, nodes[5].Address, nodes[7].Taints = "worker-1", nodes[2].Address, []string{"a"}
+	err := ValidateNodes(nodes, now)
+	refused(t, err, "nodes[3].name", "nodes[1]")
+	refused(t, err, "nodes[3].address", "cluster.workers")
+	refused(t, err, "nodes[5].address", "nodes[2]")
+	refused(t, err, "nodes[7].taints[0]", "taint")
+
+	// A mistake of the cluster is one mistake, not one of each node.
+	nodes = manyNodes(t, 40)
+	for i := range nodes {
+		nodes[i].Cluster.Operators = []string{"0.0.0.0/0"}
+	}
+	shared := nodes[0].Cluster.Operators
+	for i := range nodes {
+		nodes[i].Cluster.Operators = shared
+	}
+	if count := strings.Count(ValidateNodes(nodes, now).Error(), "open to the world"); count != 1 {
+		t.Errorf("reported %d times", count)
+	}
+	// Another cluster is judged too.
+	nodes[39].Cluster.Name = "B"
+	refused(t, ValidateNodes(nodes, now), "nodes[39].cluster.name", "DNS label")
+}
+
+// renderNode renders every file of a worker.
+func renderNode(b testing.TB, n Node) {
+	w := n.Worker()
+	files, err := w.Files()
+	if err != nil || len(files) == 0 || len(w.KubeletArgs()) == 0 {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkNodes validates and renders clusters: the time of a node must not
+// grow with the number of nodes.
+func BenchmarkNodes(b *testing.B) {
+	for _, count := range []int{10, 1000, 10000} {
+		nodes := manyNodes(b, count)
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := ValidateNodes(nodes, now); err != nil {
+					b.Fatal(err)
+				}
+				for _, n := range nodes {
+					renderNode(b, n)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*count), "ns/node")
+		})
+	}
+}

@@ -1,0 +1,219 @@
+package hostconfig
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// evictionSignals are those of the kubelet's hard thresholds:
+// https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
+var evictionSignals = []string{
+	"memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree",
+	"containerfs.available", "containerfs.inodesFree", "pid.available",
+}
+
+func (p *problems) nodeKubelet(k Kubelet) {
+	for _, list := range []struct {
+		field  string
+		values map[string]string
+	}{{"kubelet.kubeReserved", k.KubeReserved}, {"kubelet.systemReserved", k.SystemReserved}} {
+		for _, name := range slices.Sorted(maps.Keys(list.values)) {
+			at := fmt.Sprintf("%s[%q]", list.field, name)
+			if !slices.Contains([]string{"cpu", "memory", "ephemeral-storage", "pid"}, name) {
+				p.add(at, "is not a resource that can be reserved", "write cpu, memory, ephemeral-storage or pid")
+			}
+			p.quantity(at, list.values[name])
+		}
+	}
+	for _, signal := range slices.Sorted(maps.Keys(k.EvictionHard)) {
+		at, value := fmt.Sprintf("kubelet.evictionHard[%q]", signal), k.EvictionHard[signal]
+		if !slices.Contains(evictionSignals, signal) {
+			p.add(at, "is not a signal of the kubelet", "write one of "+strings.Join(evictionSignals, ", "))
+		}
+		if number, found := strings.CutSuffix(value, "%"); found {
+			// At nothing the kubelet never acts, at everything always.
+			if share, err := strconv.ParseFloat(number, 64); err != nil || !(share > 0 && share < 100) {
+				p.add(at, quote(value)+" is not a share", "write more than 0% and less than 100%")
+			}
+			continue
+		}
+		p.quantity(at, value)
+	}
+	if k.MaxPods < 0 || k.MaxPods > 1000 {
+		p.add("kubelet.maxPods", fmt.Sprintf("%d is out of range", k.MaxPods), "write 1 to 1000, or 0 for the default")
+	}
+	own := k
+	own.Extra = nil
+	for name := range own.fields() {
+		if _, twice := k.Extra[name]; twice {
+			p.add(fmt.Sprintf("kubelet.extra[%q]", name), "is decided by the field kubelet."+name, "set kubelet."+name+" instead")
+		}
+	}
+}
+
+// quantityPattern has no exponents: the parser of Kubernetes takes minutes for
+// 1e-999999999, and so would the kubelet.
+var quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$`)
+
+func (p *problems) quantity(field, value string) {
+	if !quantityPattern.MatchString(value) {
+		p.add(field, quote(value)+" is not a quantity", "write a number such as 100m, 128Mi or 1000")
+	}
+}
+
+var (
+	registryPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	digestPattern   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+)
+
+func (p *problems) nodeRegistries(n Node) {
+	r, seen := n.Registries, map[string]bool{}
+	for i, registry := range r.Allowed {
+		at := fmt.Sprintf("registries.allowed[%d]", i)
+		if !registryPattern.MatchString(registry.Name) || seen[registry.Name] {
+			p.add(at+".name", quote(registry.Name)+" is not a registry, or is listed twice", "write a name such as docker.io, once")
+		}
+		seen[registry.Name] = true
+		if len(registry.Mirrors) == 0 {
+			p.add(at+".mirrors", "is empty", "write the URL of a mirror")
+		}
+		for j, mirror := range registry.Mirrors {
+			at := fmt.Sprintf("%s.mirrors[%d].url", at, j)
+			if mirror.URL == "" {
+				p.add(at, "is empty", "write the mirror's URL")
+			}
+			p.registryEndpoint(at, mirror.URL)
+		}
+	}
+	if text := strings.TrimSpace(r.TrustedCertificates); text != "" {
+		for rest := []byte(text); len(rest) > 0; {
+			block, after := pem.Decode(rest)
+			if block == nil {
+				p.add("registries.trustedCertificates", "holds something that is no certificate", "write certificates of authorities in PEM")
+				break
+			}
+			p.caCertificate("registries.trustedCertificates", string(pem.EncodeToMemory(block)))
+			rest = after
+		}
+	}
+	for i, provider := range r.CredentialProviders {
+		at := fmt.Sprintf("registries.credentialProviders[%d]", i)
+		p.dnsLabel(at+".name", provider.Name)
+		if len(provider.MatchImages) == 0 {
+			p.add(at+".matchImages", "is empty", "write the registries that it is asked for")
+		}
+		if d := provider.CacheDuration.Duration; d != 0 && (d < time.Minute || d > 12*time.Hour) {
+			p.add(at+".cacheDuration", d.String()+" is outside 1m to 12h (M34)", "write a duration such as 12h")
+		}
+	}
+	if v := n.ImageVerification; v != nil {
+		if v.NotationTrustPolicy == "" && len(v.TrustedDigests) == 0 {
+			p.add("imageVerification", "has no policy, so no image could be pulled", "write notationTrustPolicy or trustedDigests")
+		}
+		if v.NotationTrustPolicy != "" && !json.Valid([]byte(v.NotationTrustPolicy)) {
+			p.add("imageVerification.notationTrustPolicy", "is not JSON", "write a trust policy of the Notary Project")
+		}
+		for i, text := range v.TrustedDigests {
+			if !digestPattern.MatchString(text) {
+				p.add(fmt.Sprintf("imageVerification.trustedDigests[%d]", i), quote(text)+" is not a digest", "write sha256: and 64 hexadecimal digits")
+			}
+		}
+	}
+}
+
+// nodeHost judges what the operating system does besides Kubernetes.
+func (p *problems) nodeHost(n Node) {
+	for i, name := range n.TimeServers {
+		if len(validation.IsDNS1123Subdomain(strings.ToLower(name))) > 0 {
+			p.add(fmt.Sprintf("timeServers[%d]", i), quote(name)+" is neither a name nor an IPv4 address", "write a server such as time.example.org")
+		}
+	}
+	if text := n.Proxy.HTTPS; text != "" {
+		if u, err := url.Parse(text); err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+			p.add("proxy.https", "is not the URL of a proxy", "write http://host:port without user and password")
+		}
+	} else if len(n.Proxy.NoProxy) > 0 {
+		p.add("proxy.noProxy", "has no effect without proxy.https", "set proxy.https, or leave it out")
+	}
+	if strategies := Strategies(n.OS); len(strategies) > 0 && !slices.Contains(strategies, n.Updates.Strategy) {
+		p.add("updates.strategy", fmt.Sprintf("%q is no strategy of %s", n.Updates.Strategy, n.OS), fmt.Sprintf("write one of %v", strategies))
+	}
+	if n.Updates.Seed != nil && n.Updates.Strategy != UpdateInPlace {
+		p.add("updates.seed", "has no effect with strategy "+string(n.Updates.Strategy), "write strategy in-place, or leave it out")
+	}
+	if (n.Updates.Version != "") != (n.Updates.Strategy == UpdateLocked) || n.Updates.Version == "latest" {
+		p.add("updates.version", "goes with strategy locked, and names one version", "write strategy locked and a version such as v1.54.0")
+	}
+	if d := n.DataDisk; d != nil {
+		if !strings.HasPrefix(d.Device, "/dev/") || !p.plainPath(d.Device) {
+			p.add("dataDisk.device", quote(d.Device)+" is not a device", "write a path such as /dev/disk/by-id/name")
+		}
+		if !p.plainPath(d.Path) {
+			p.add("dataDisk.path", quote(d.Path)+" is not a clean absolute path", "write a path such as /var/lib/containerd")
+		}
+		for i, register := range d.PCRs {
+			if register < 0 || register > 23 {
+				p.add(fmt.Sprintf("dataDisk.pcrs[%d]", i), "is not a register", "write 0 to 23")
+			}
+		}
+	}
+	if n.OS == OSFlatcar && n.Kubelet.CgroupDriver != "systemd" {
+		p.add("kubelet.cgroupDriver", "is decided by os: systemd is PID 1 on Flatcar", "leave it empty")
+	}
+}
+
+var plainPathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_.:@+-]+)+$`)
+
+func (*problems) plainPath(value string) bool {
+	return plainPathPattern.MatchString(value) && path.Clean(value) == value
+}
+
+var ownerPattern = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+
+// nodeAdditions wants plain files and units with a sandbox. Which paths and names
+// the machine needs for itself the renderer of its operating system knows.
+func (p *problems) nodeAdditions(n Node) {
+	seen := map[string]bool{}
+	for i, file := range n.Files {
+		at := fmt.Sprintf("files[%d]", i)
+		if !p.plainPath(file.Path) {
+			p.add(at+".path", quote(file.Path)+" is not a clean absolute path", "write letters, digits, and one of _.:@+- between slashes")
+		}
+		if seen[file.Path] {
+			p.add(at+".path", file.Path+" is listed twice", "write each file once")
+		}
+		seen[file.Path] = true
+		if file.Mode == 0 || file.Mode > 0o777 || file.Mode&0o002 != 0 {
+			p.add(at+".mode", fmt.Sprintf("%#o is not a mode", file.Mode), "write permission bits, without set-user-id and without write for everybody")
+		}
+		if file.Owner != "" && !ownerPattern.MatchString(file.Owner) {
+			p.add(at+".owner", quote(file.Owner)+" is not a user name", "write a name such as root")
+		}
+		if !utf8.ValidString(file.Contents) || strings.ContainsRune(file.Contents, 0) {
+			p.add(at+".contents", "is not text", "write UTF-8; fetch other files with a unit")
+		}
+	}
+	for i, service := range n.Units {
+		at := fmt.Sprintf("units[%d]", i)
+		p.within(at, service.Validate())
+		if seen[service.Name] {
+			p.add(at+".name", service.Name+" is listed twice", "write each unit once")
+		}
+		seen[service.Name] = true
+		if service.Sandbox.Open && !excepted(n.Exceptions, ControlUnits) {
+			p.add(at+".sandbox.open", "the unit would have no sandbox, against control "+ControlUnits, acceptRisk(ControlUnits))
+		}
+	}
+}

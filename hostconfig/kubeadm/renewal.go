@@ -29,7 +29,7 @@ func (s Spec) Renewal() (hostconfig.File, error) {
 	s = s.WithDefaults()
 	contents, err := yaml.Marshal(renewalConfiguration{
 		typeMeta:          typeMeta{apiVersion, "ClusterConfiguration"},
-		KubernetesVersion: s.ControlPlane.KubernetesVersion, CertificatesDir: s.ControlPlane.Paths.PKI(),
+		KubernetesVersion: s.plane().KubernetesVersion, CertificatesDir: s.plane().Paths.PKI(),
 		CertificateValidityPeriod: metav1.Duration{Duration: s.leafValidity()},
 		EncryptionAlgorithm:       s.EncryptionAlgorithm,
 	})
@@ -37,7 +37,7 @@ func (s Spec) Renewal() (hostconfig.File, error) {
 		return hostconfig.File{}, fmt.Errorf("kubeadm: %w", err)
 	}
 	return hostconfig.File{
-		Path: path.Join(s.Node.Paths.KubernetesDir(), "kubeadm-renewal.yaml"), Mode: 0o600, Owner: "root", Contents: string(contents),
+		Path: path.Join(s.worker().Paths.KubernetesDir(), "kubeadm-renewal.yaml"), Mode: 0o600, Owner: "root", Contents: string(contents),
 	}, nil
 }
 
@@ -45,5 +45,5 @@ func (s Spec) Renewal() (hostconfig.File, error) {
 // asked to, so that half a certificate's life is left for attempts that fail.
 func (s Spec) RenewEvery() time.Duration {
 	s = s.WithDefaults()
-	return min(s.leafValidity()/2, s.leafValidity()-s.ControlPlane.Certificates.RenewBefore.Duration)
+	return min(s.leafValidity()/2, s.leafValidity()-s.plane().Certificates.RenewBefore.Duration)
 }

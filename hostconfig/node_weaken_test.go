@@ -157,3 +157,14 @@ func TestNodeReportsEverythingAtOnce(t *testing.T) {
 		t.Errorf("two runs differ:\n%v\n%v", err, again)
 	}
 }
+
+// What no derived specification judges for Bottlerocket, the node judges itself.
+func TestNodeJudgesWhatNothingIsDerivedFrom(t *testing.T) {
+	n := nodeOf(t, OSBottlerocket, RoleWorker)
+	n.KubernetesVersion, n.Taints, n.Labels = "v1.20.0", []string{"a"}, map[string]string{"a b": ""}
+	n.Exceptions = []Exception{{Control: "M22", Reason: "accepted by the owner", Expires: "2020-01-01"}}
+	err := n.Validate(now)
+	for _, field := range []string{"kubernetesVersion", "taints[0]", `labels["a b"]`, "exceptions[0].expires"} {
+		refused(t, err, field, "")
+	}
+}

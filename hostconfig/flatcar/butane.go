@@ -17,7 +17,7 @@ func (s Spec) Butane(now time.Time) ([]byte, error) {
 	if err := s.Validate(now); err != nil {
 		return nil, err
 	}
-	document, err := s.WithDefaults().document()
+	document, err := s.WithDefaults().document(now)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func pointer[T any](value T) *T { return &value }
 
 // document builds Butane's own types. Those of 1.1.0 hold for 1.0.0 too: no
 // field that only the newer one has is used.
-func (s Spec) document() (base.Config, error) {
+func (s Spec) document(now time.Time) (base.Config, error) {
 	document := base.Config{Variant: "flatcar", Version: string(s.ButaneVersion)}
 	for _, argument := range s.kernelArguments() {
 		document.KernelArguments.ShouldExist = append(document.KernelArguments.ShouldExist, base.KernelArgument(argument))
@@ -38,17 +38,17 @@ func (s Spec) document() (base.Config, error) {
 	}
 	// No key and no shell: there is no login at all.
 	document.Passwd.Users = []base.PasswdUser{{Name: "core", Shell: pointer("/sbin/nologin")}}
-	if err := s.storage(&document.Storage); err != nil {
+	if err := s.storage(&document.Storage, now); err != nil {
 		return document, err
 	}
 	return document, s.units(&document.Systemd)
 }
 
-func (s Spec) storage(storage *base.Storage) error {
+func (s Spec) storage(storage *base.Storage, now time.Time) error {
 	for _, directory := range []string{statePath, manifestsPath, "/var/lib/kubelet/volume-plugins"} {
 		storage.Directories = append(storage.Directories, base.Directory{Path: directory, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
 	}
-	files, err := s.files()
+	files, err := s.files(now)
 	if err != nil {
 		return err
 	}
@@ -69,10 +69,10 @@ func (s Spec) storage(storage *base.Storage) error {
 		{Path: "/etc/extensions/docker-flatcar.raw", Target: pointer("/dev/null"), Hard: pointer(false), Overwrite: pointer(true)},
 		{Path: "/etc/extensions/kubernetes.raw", Target: pointer(image), Hard: pointer(false), Overwrite: pointer(true)},
 	}
-	if s.DataDisk != nil {
-		storage.Luks = []base.Luks{{Name: volumeName, Device: pointer(s.DataDisk.Device), Label: pointer(volumeName), WipeVolume: pointer(true)}}
+	if s.Node.DataDisk != nil {
+		storage.Luks = []base.Luks{{Name: volumeName, Device: pointer(s.Node.DataDisk.Device), Label: pointer(volumeName), WipeVolume: pointer(true)}}
 		storage.Filesystems = []base.Filesystem{{
-			Device: "/dev/mapper/" + volumeName, Path: pointer(s.DataDisk.Path), Format: pointer("ext4"), Label: pointer("REDOUBT"),
+			Device: "/dev/mapper/" + volumeName, Path: pointer(s.Node.DataDisk.Path), Format: pointer("ext4"), Label: pointer("REDOUBT"),
 			WipeFilesystem: pointer(true), WithMountUnit: pointer(true), MountOptions: []string{"nodev", "nosuid"},
 		}}
 	}
@@ -109,7 +109,7 @@ func (s Spec) units(section *base.Systemd) error {
 	}
 	section.Units = append(section.Units, base.Unit{Name: unitContainerd, Enabled: pointer(true),
 		Dropins: []base.Dropin{{Name: "10-redoubt.conf", Contents: pointer(s.containerdDropIn())}}})
-	for _, service := range append(s.Services(), s.Units...) {
+	for _, service := range append(s.Services(), s.Node.Units...) {
 		contents, err := service.Render()
 		if err != nil {
 			return err
@@ -122,6 +122,13 @@ func (s Spec) units(section *base.Systemd) error {
 			unit.Dropins = []base.Dropin{{Name: "10-kubeadm.conf", Contents: pointer(emptyDropIn)}}
 		}
 		section.Units = append(section.Units, unit)
+	}
+	for _, timer := range s.Timers() {
+		contents, err := timer.Render()
+		if err != nil {
+			return err
+		}
+		section.Units = append(section.Units, base.Unit{Name: timer.Name, Contents: pointer(contents), Enabled: pointer(true)})
 	}
 	return nil
 }

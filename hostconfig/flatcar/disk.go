@@ -49,8 +49,8 @@ func (s Spec) enrolUnit() systemd.Service {
 // machine's own disk during the first boot; that disk is encrypted by the
 // platform, or never leaves the machine unwiped.
 func (s Spec) enrolScript() hostconfig.File {
-	registers := make([]string, len(s.DataDisk.PCRs))
-	for i, register := range s.DataDisk.PCRs {
+	registers := make([]string, len(s.Node.DataDisk.PCRs))
+	for i, register := range s.Node.DataDisk.PCRs {
 		registers[i] = fmt.Sprint(register)
 	}
 	contents := fmt.Sprintf(`#!/bin/sh

@@ -94,7 +94,7 @@ func newBench(t *testing.T) (bench, Spec) {
 	for _, each := range [][2]string{{"unshare", "util-linux"}, {"cryptsetup", "cryptsetup-bin"}, {"systemd-cryptenroll", "systemd"}, {"tpm2_pcrextend", "tpm2-tools"}} {
 		tool(t, each[0], each[1])
 	}
-	s := spec(hostconfig.RoleWorker, PlatformMetal)
+	s := spec(hostconfig.RoleWorker, hostconfig.PlatformMetal)
 	by := judges(t)[0]
 	s.ButaneVersion = by.versions[0]
 	b := bench{a: must[applied](t)(apply(t, by, s, image)), line: tpm(t)}

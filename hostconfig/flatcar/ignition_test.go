@@ -95,9 +95,9 @@ func apply(t *testing.T, by judge, s Spec, bytesOfImage string) (applied, error)
 	state := "{}"
 	// The private /run holds the name under which Ignition knows the disk.
 	prepare := "mount -t tmpfs none /run"
-	if s.DataDisk != nil {
+	if s.Node.DataDisk != nil {
 		state = formatted(t, a.work)
-		alias := "/run/ignition/dev_aliases" + s.DataDisk.Device
+		alias := "/run/ignition/dev_aliases" + s.Node.DataDisk.Device
 		prepare += " && mkdir -p " + filepath.Dir(alias) + " && ln -s " + a.work + "/disk " + alias
 	}
 	write(t, a.work+"/state", state, 0o600)
@@ -128,7 +128,7 @@ func TestIgnitionWrites(t *testing.T) {
 		}
 		s = s.WithDefaults()
 		r := a.root
-		for _, file := range must[[]hostconfig.File](t)(s.files()) {
+		for _, file := range must[[]hostconfig.File](t)(s.files(now)) {
 			checkFile(t, r, file)
 		}
 		checkFile(t, r, hostconfig.File{Path: "/opt/extensions/kubernetes/" + s.imageName(), Mode: 0o644, Contents: image})
@@ -162,7 +162,7 @@ func TestIgnitionWrites(t *testing.T) {
 // the first boot does, and asks it what it makes of each unit.
 func checkUnits(t *testing.T, r string, s Spec) {
 	t.Helper()
-	for _, service := range append(s.Services(), s.Units...) {
+	for _, service := range append(s.Services(), s.Node.Units...) {
 		if got, want := read(t, r+"/etc/systemd/system/"+service.Name), must[string](t)(service.Render()); got != want {
 			t.Errorf("%s differs: %s", service.Name, got)
 		}
@@ -185,10 +185,14 @@ func checkUnits(t *testing.T, r string, s Spec) {
 		}
 	}
 	enabled := []string{"auditd.service", unitContainerd}
-	for _, service := range append(s.Services(), s.Units...) {
+	for _, service := range append(s.Services(), s.Node.Units...) {
 		if len(service.WantedBy)+len(service.RequiredBy) > 0 {
 			enabled = append(enabled, service.Name)
 		}
+	}
+	for _, timer := range s.Timers() {
+		enabled = append(enabled, timer.Name)
+		checkFile(t, r, hostconfig.File{Path: "/etc/systemd/system/" + timer.Name, Mode: 0o644, Contents: must[string](t)(timer.Render())})
 	}
 	for _, unit := range enabled {
 		if got := state(unit); got != "enabled" {
@@ -201,7 +205,7 @@ func checkUnits(t *testing.T, r string, s Spec) {
 func TestIgnitionRefusesAnotherImage(t *testing.T) {
 	for _, by := range judges(t) {
 		for _, version := range by.versions {
-			s := spec(hostconfig.RoleWorker, PlatformAWS)
+			s := spec(hostconfig.RoleWorker, hostconfig.PlatformAWS)
 			s.ButaneVersion = version
 			if _, err := apply(t, by, s, "another one"); err == nil || !strings.Contains(err.Error(), "hash verification failed") {
 				t.Errorf("%s: it was taken: %v", by.name, err)
@@ -245,7 +249,7 @@ func checkFile(t *testing.T, r string, want hostconfig.File) {
 // TestVersions: each version of Butane becomes its version of Ignition.
 func TestVersions(t *testing.T) {
 	for version, want := range map[ButaneVersion]string{Butane11: "3.4.0", Butane10: "3.3.0"} {
-		s := spec(hostconfig.RoleWorker, PlatformMetal)
+		s := spec(hostconfig.RoleWorker, hostconfig.PlatformMetal)
 		s.ButaneVersion = version
 		var document struct{ Ignition struct{ Version string } }
 		if err := json.Unmarshal(must[[]byte](t)(s.Ignition(now)), &document); err != nil || document.Ignition.Version != want {

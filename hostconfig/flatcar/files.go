@@ -139,6 +139,9 @@ func (s Spec) kubeadmFiles(now time.Time) ([]hostconfig.File, error) {
 		return nil, err
 	}
 	files := append([]hostconfig.File{document}, s.Kubeadm.Files...)
+	if !s.Kubeadm.Init {
+		files = append(files, s.joinScript())
+	}
 	if !s.controlPlane() {
 		return files, nil
 	}

@@ -59,7 +59,7 @@ func unitRoot(t *testing.T, s Spec) (string, []string) {
 	var names []string
 	write(t, r+"/etc/os-release", "ID=flatcar\n", 0o644)
 	for _, name := range []string{"/usr/bin/kubelet", "/usr/bin/kubeadm", "/usr/bin/containerd", "/usr/bin/touch", "/usr/bin/rm",
-		"/usr/bin/echo", "/usr/sbin/nft", enrolPath, renewPath, "/usr/bin/true"} {
+		"/usr/bin/echo", "/usr/sbin/nft", enrolPath, renewPath, joinPath, "/usr/bin/true"} {
 		write(t, r+name, "#!/bin/sh\n", 0o755)
 	}
 	for _, name := range []string{"sysinit", "basic", "shutdown", "multi-user", "network-online", "network-pre", "local-fs", "time-sync", "timers"} {

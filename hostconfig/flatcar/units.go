@@ -1,7 +1,6 @@
 package flatcar
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -165,65 +164,3 @@ func (s Spec) containerdDropIn() string {
 // emptyDropIn takes the place of the drop-in of the same name in the Kubernetes
 // system extension, which would give the kubelet other arguments.
 const emptyDropIn = "# Takes the place of the file of this name in the system extension.\n[Unit]\n"
-
-// retryable are preflight checks that fail only because an earlier attempt got
-// as far as it did. Everything else still stops kubeadm.
-var retryable = map[bool][]string{
-	true: {
-		"DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd",
-		"FileAvailable--etc-kubernetes-manifests-etcd.yaml",
-		"FileAvailable--etc-kubernetes-manifests-kube-apiserver.yaml",
-		"FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml",
-		"FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
-		"Port-10250", "Port-10257", "Port-10259", "Port-2379", "Port-2380", "Port-6443",
-	},
-	false: {
-		"DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd",
-		"FileAvailable--etc-kubernetes-bootstrap-kubelet.conf", "FileAvailable--etc-kubernetes-kubelet.conf",
-		"FileAvailable--etc-kubernetes-pki-ca.crt", "Port-10250",
-	},
-}
-
-// joinedMark is the file that kubeadm's success leaves.
-func (s Spec) joinedMark() string {
-	if s.Kubeadm.Init {
-		return statePath + "/kubeadm-init.done"
-	}
-	return statePath + "/kubeadm-join.done"
-}
-
-// kubeadmUnit runs kubeadm once in a machine's life. Its phases take over what
-// an earlier attempt left, so it is tried until it succeeds; the mark that it
-// then leaves keeps later boots from running it.
-func (s Spec) kubeadmUnit() systemd.Service {
-	name, verb, does := unitKubeadmJoin, "join", "Join the cluster with kubeadm"
-	if s.Kubeadm.Init {
-		name, verb, does = unitKubeadmInit, "init", "Create the cluster with kubeadm"
-	}
-	mark := s.joinedMark()
-	command := systemd.Command{kubeadmProgram, verb, "--config=" + kubeadmPath,
-		"--ignore-preflight-errors=" + strings.Join(retryable[s.Kubeadm.Init], ",")}
-	return systemd.Service{
-		Name:          name,
-		Description:   does,
-		Documentation: []string{fmt.Sprintf("https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-%s/", verb)},
-		Requires:      []string{unitContainerd, unitFirewall},
-		Wants:         []string{"network-online.target"},
-		After: []string{unitContainerd, unitFirewall, "network-online.target", "systemd-sysext.service",
-			"systemd-sysctl.service", "time-sync.target"},
-		Conditions:      []systemd.Condition{{Kind: "PathExists", Value: "!" + mark}},
-		Type:            systemd.TypeOneshot,
-		RemainAfterExit: true,
-		Start: []systemd.Command{
-			command,
-			{"/usr/bin/touch", mark},
-			// It can hold a token, and nothing reads it again.
-			{"/usr/bin/rm", "--force", kubeadmPath},
-		},
-		Restart:      "on-failure",
-		RestartDelay: 30 * time.Second, // another control plane may still be starting
-		StartTimeout: 15 * time.Minute, // images are pulled in between
-		Sandbox:      systemd.Sandbox{Open: true},
-		WantedBy:     []string{"multi-user.target"},
-	}
-}

@@ -70,6 +70,9 @@ func (p *problems) kubernetes(s Spec) {
 	if s.Kubeadm.Init && !s.controlPlane() {
 		p.add("kubeadm.init", "a worker cannot create a cluster", "leave it off, or write the role control-plane")
 	}
+	if !plainPath.MatchString(s.Kubeadm.DiscoveryFile) {
+		p.add("kubeadm.discoveryFile", fmt.Sprintf("%q needs quoting", s.Kubeadm.DiscoveryFile), "write letters, digits, and one of _.@+- between slashes")
+	}
 	encryption := s.Node.Paths.Encryption()
 	if s.controlPlane() && !slices.ContainsFunc(s.Kubeadm.Files, func(f hostconfig.File) bool { return f.Path == encryption }) {
 		p.add("kubeadm.files", "has no "+encryption+", without which the API server does not start (M18)",

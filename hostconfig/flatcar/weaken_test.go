@@ -144,6 +144,7 @@ func TestRefusals(t *testing.T) {
 		"worker init":         {func(s *Spec) { s.Kubeadm.Init = true }, "kubeadm.init", "worker"},
 		"another system":      {func(s *Spec) { s.Node.OS = hostconfig.OSBottlerocket }, "node.os", "not supported"},
 		"short key":           {func(s *Spec) { s.Node.Role, s.Kubeadm.EncryptionAlgorithm = hostconfig.RoleControlPlane, "RSA-2048" }, "kubeadm.encryptionAlgorithm", "not offered"},
+		"discovery":           {func(s *Spec) { s.Kubeadm.DiscoveryFile = "/etc/kubernetes/x;reboot" }, "kubeadm.discoveryFile", "quoting"},
 		"no encryption":       {func(s *Spec) { s.Node.Role = hostconfig.RoleControlPlane }, "kubeadm.files", "M18"},
 		"file elsewhere":      {func(s *Spec) { s.Kubeadm.Files = []hostconfig.File{file("/etc/passwd")} }, "kubeadm.files[0].path", "outside"},
 		"kubelet file":        {func(s *Spec) { s.Kubeadm.Files = []hostconfig.File{file(kubeletConfigPath)} }, "kubeadm.files[0].path", "is also"},

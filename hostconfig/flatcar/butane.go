@@ -48,6 +48,10 @@ func (s Spec) storage(storage *base.Storage, now time.Time) error {
 	for _, directory := range []string{statePath, manifestsPath, "/var/lib/kubelet/volume-plugins"} {
 		storage.Directories = append(storage.Directories, base.Directory{Path: directory, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
 	}
+	if disk := s.Node.DataDisk; disk != nil && disk.Path == s.Node.Paths.EtcdData() {
+		// The root of a new file system is open to all (CIS 1.1.11).
+		storage.Directories = append(storage.Directories, base.Directory{Path: disk.Path, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
+	}
 	files, err := s.files(now)
 	if err != nil {
 		return err

@@ -233,13 +233,3 @@ func FuzzSpec(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkIgnition(b *testing.B) {
-	s := spec(hostconfig.RoleControlPlane, hostconfig.PlatformAWS)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Ignition(now); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

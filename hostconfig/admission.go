@@ -64,12 +64,16 @@ func (c ControlPlane) admissionFile() (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("pod security configuration: %w", err)
 	}
+	further, err := c.furtherPlugins()
+	if err != nil {
+		return File{}, fmt.Errorf("admission configuration: %w", err)
+	}
 	contents, err := renderYAML(apiserverv1.AdmissionConfiguration{
 		TypeMeta: metav1.TypeMeta{APIVersion: "apiserver.config.k8s.io/v1", Kind: "AdmissionConfiguration"},
-		Plugins: []apiserverv1.AdmissionPluginConfiguration{
+		Plugins: append([]apiserverv1.AdmissionPluginConfiguration{
 			{Name: "EventRateLimit", Path: c.Paths.EventRateLimit()},
 			{Name: "PodSecurity", Configuration: &runtime.Unknown{Raw: podSecurity, ContentType: runtime.ContentTypeJSON}},
-		},
+		}, further...),
 	})
 	if err != nil {
 		return File{}, fmt.Errorf("admission configuration: %w", err)

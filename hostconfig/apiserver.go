@@ -30,8 +30,7 @@ func (c ControlPlane) apiServer() map[string]string {
 		"authorization-mode":          "Node,RBAC",              // 1.2.6 to 1.2.8
 
 		"admission-control-config-file": c.Paths.Admission(),
-		// 1.2.11, 1.2.3, 1.2.9, 1.2.14; what is on by default stays on.
-		"enable-admission-plugins": "AlwaysPullImages,DenyServiceExternalIPs,EventRateLimit,NodeRestriction",
+		"enable-admission-plugins":      c.enabledPlugins(), // 1.2.3, 1.2.9, 1.2.11, 1.2.14
 
 		"audit-policy-file":   c.Paths.AuditPolicy(),                  // 3.2.1
 		"audit-log-path":      c.Paths.AuditLog(),                     // 1.2.16

@@ -3,14 +3,28 @@ package hostconfig
 import (
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"sigs.k8s.io/yaml"
 )
 
+// AuditProfile names a policy of this package.
+type AuditProfile string
+
+const (
+	// AuditStandard records every change with what was asked for, and leaves out
+	// what the system itself reads all the time (CIS Kubernetes 3.2.1, 3.2.2).
+	AuditStandard AuditProfile = "standard"
+	// AuditVerbose leaves out only health checks, and records every change with
+	// what was asked for and what came of it. Expect several times the volume.
+	AuditVerbose AuditProfile = "verbose"
+)
+
 // Audit says what the API server records and how long it keeps the records.
+// Neither profile records the body of a secret, a config map or a token.
 type Audit struct {
-	// Policy is a whole audit policy in YAML that replaces the default. It must
+	// Profile is AuditStandard by default; empty when a Policy is written.
+	Profile AuditProfile `json:"profile,omitempty"`
+	// Policy is a whole audit policy in YAML in place of a profile. It must
 	// still log what compliance needs and must not log secrets; see
 	// [AuditDemands].
 	Policy string `json:"policy,omitempty"`
@@ -29,6 +43,9 @@ const (
 )
 
 func (a Audit) withDefaults() Audit {
+	if a.Policy == "" {
+		setDefault(&a.Profile, AuditStandard)
+	}
 	setDefault(&a.MaxAgeDays, minimumAuditDays)
 	setDefault(&a.MaxBackups, minimumAuditBackups)
 	setDefault(&a.MaxSizeMegabytes, minimumAuditMegabytes)
@@ -37,8 +54,11 @@ func (a Audit) withDefaults() Audit {
 
 // policy gives the policy that is in force.
 func (a Audit) policy() (*auditv1.Policy, error) {
-	if a.Policy == "" {
-		return defaultAuditPolicy(), nil
+	switch {
+	case a.Policy == "" && a.Profile == AuditVerbose:
+		return verboseAuditPolicy(), nil
+	case a.Policy == "":
+		return standardAuditPolicy(), nil
 	}
 	policy := &auditv1.Policy{}
 	if err := yaml.UnmarshalStrict([]byte(a.Policy), policy); err != nil {
@@ -57,60 +77,4 @@ func (c ControlPlane) auditPolicyFile() (File, error) {
 		return File{}, fmt.Errorf("audit policy: %w", err)
 	}
 	return File{Path: c.Paths.AuditPolicy(), Mode: modePrivate, Contents: contents}, nil
-}
-
-// defaultAuditPolicy uses all four levels. The first rule that matches decides,
-// so the order is: what must never be logged in full, what must always be, what
-// is noise, and then the rest. No rule for noise stands before the first two.
-func defaultAuditPolicy() *auditv1.Policy {
-	changes := []string{"create", "update", "patch", "delete", "deletecollection"}
-	in := func(group string, resources ...string) auditv1.GroupResources {
-		return auditv1.GroupResources{Group: group, Resources: resources}
-	}
-	return &auditv1.Policy{
-		TypeMeta:          metav1.TypeMeta{APIVersion: "audit.k8s.io/v1", Kind: "Policy"},
-		OmitStages:        []auditv1.Stage{auditv1.StageRequestReceived},
-		OmitManagedFields: true,
-		Rules: []auditv1.PolicyRule{
-			// Bodies that hold secrets or tokens: who, what and when, never the content.
-			{Level: auditv1.LevelMetadata, Resources: []auditv1.GroupResources{
-				in("", "secrets", "configmaps", "serviceaccounts/token"),
-				in("authentication.k8s.io", "tokenreviews"),
-			}},
-			// Ways into a running container or around the API.
-			{Level: auditv1.LevelRequestResponse, Resources: []auditv1.GroupResources{
-				in("", "pods/exec", "pods/attach", "pods/portforward", "pods/ephemeralcontainers",
-					"pods/proxy", "services/proxy", "nodes/proxy"),
-			}},
-			// Changes of who may do what, and of what the API server enforces.
-			{Level: auditv1.LevelRequestResponse, Verbs: changes, Resources: []auditv1.GroupResources{
-				in("rbac.authorization.k8s.io"),
-				in("admissionregistration.k8s.io"),
-				in("certificates.k8s.io"),
-				in("apiregistration.k8s.io"),
-				in("apiextensions.k8s.io", "customresourcedefinitions"),
-			}},
-			// Noise: what the system itself reads all the time.
-			{Level: auditv1.LevelNone, NonResourceURLs: []string{"/livez*", "/readyz*", "/healthz*"}},
-			{Level: auditv1.LevelNone, UserGroups: []string{"system:nodes"}, Verbs: []string{"get"}, Resources: []auditv1.GroupResources{
-				in("", "nodes"),
-			}},
-			{Level: auditv1.LevelNone, UserGroups: []string{"system:nodes"}, Verbs: []string{"get", "update", "patch"}, Resources: []auditv1.GroupResources{
-				in("coordination.k8s.io", "leases"),
-			}},
-			{Level: auditv1.LevelNone, Users: []string{controllerManagerUser, schedulerUser}, Verbs: []string{"get", "update"}, Resources: []auditv1.GroupResources{
-				in("coordination.k8s.io", "leases"),
-			}},
-			{Level: auditv1.LevelNone, Verbs: []string{"watch"}, Users: []string{controllerManagerUser, schedulerUser, "system:apiserver"}},
-			{Level: auditv1.LevelNone, Verbs: []string{"watch"}, UserGroups: []string{"system:serviceaccounts:kube-system"}},
-			// Events and the reports of nodes say little and are many.
-			{Level: auditv1.LevelMetadata, Resources: []auditv1.GroupResources{in("", "events"), in("events.k8s.io", "events")}},
-			{Level: auditv1.LevelMetadata, UserGroups: []string{"system:nodes"}, Verbs: []string{"update", "patch"}, Resources: []auditv1.GroupResources{
-				in("", "nodes/status", "pods/status"),
-			}},
-			// Every other change, with what was asked for.
-			{Level: auditv1.LevelRequest, Verbs: changes},
-			{Level: auditv1.LevelMetadata},
-		},
-	}
 }

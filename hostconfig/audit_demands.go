@@ -101,6 +101,13 @@ func (p *problems) audit(field string, a Audit) {
 	atLeast("maxAgeDays", a.MaxAgeDays, minimumAuditDays, "CIS-1.2.17")
 	atLeast("maxBackups", a.MaxBackups, minimumAuditBackups, "CIS-1.2.18")
 	atLeast("maxSizeMegabytes", a.MaxSizeMegabytes, minimumAuditMegabytes, "CIS-1.2.19")
+	switch {
+	case a.Policy != "" && a.Profile != "":
+		p.add(field+".profile", "stands beside a policy", "write one of the two")
+	case a.Policy == "" && a.Profile != AuditStandard && a.Profile != AuditVerbose:
+		p.add(field+".profile", quote(string(a.Profile))+" is not a profile", "write standard or verbose, or a whole policy")
+		return
+	}
 	policy, err := a.policy()
 	if err != nil {
 		p.add(field+".policy", "is not an audit policy: "+err.Error(), "write a Policy of audit.k8s.io/v1")

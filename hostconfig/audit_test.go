@@ -12,6 +12,8 @@ import (
 	"k8s.io/apiserver/pkg/audit/policy"
 	authuser "k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/golden"
 )
 
 // upstream loads a policy with the API server's own code, strictly.
@@ -108,15 +110,63 @@ func TestDefaultAuditPolicy(t *testing.T) {
 	}
 }
 
-func TestDefaultPolicyMeetsItsDemands(t *testing.T) {
+func TestProfilesMeetTheDemands(t *testing.T) {
 	if len(AuditDemands()) < 100 {
 		t.Errorf("only %d demands", len(AuditDemands()))
 	}
-	for _, demand := range AuditDemands() {
-		if level, broken := demand.brokenBy(defaultAuditPolicy()); broken {
-			t.Errorf("%s is recorded at %s", demand.Request, level)
+	for name, policy := range map[AuditProfile]*auditv1.Policy{AuditStandard: standardAuditPolicy(), AuditVerbose: verboseAuditPolicy()} {
+		for _, demand := range AuditDemands() {
+			if level, broken := demand.brokenBy(policy); broken {
+				t.Errorf("%s: %s is recorded at %s", name, demand.Request, level)
+			}
 		}
 	}
+}
+
+// TestVerboseProfile: at no request does it record less than the standard one.
+func TestVerboseProfile(t *testing.T) {
+	c := isolated()
+	c.Audit = Audit{Profile: AuditVerbose}
+	accepted(t, c.Validate(now))
+	file, err := c.auditPolicyFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Compare(t, "controlplane/audit-policy-verbose.yaml", file.Contents)
+	verbose := policy.NewPolicyRuleEvaluator(upstream(t, file.Contents))
+	standard := policy.NewPolicyRuleEvaluator(defaultPolicy(t))
+	more := 0
+	for _, user := range []AuditRequest{
+		{User: "alice", Groups: []string{"system:authenticated"}},
+		{User: "system:node:worker-1", Groups: []string{"system:nodes", "system:authenticated"}},
+		{User: controllerManagerUser, Groups: []string{"system:authenticated"}},
+	} {
+		for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"} {
+			for _, resource := range []string{"secrets.", "configmaps.", "pods.", "nodes.", "events.", "leases.coordination.k8s.io", "roles.rbac.authorization.k8s.io", "widgets.example.org"} {
+				user.Verb = verb
+				user.Resource, user.Group, _ = strings.Cut(resource, ".")
+				s := slices.Index(auditLevels, auditv1.Level(standard.EvaluatePolicyRule(user.attributes()).Level))
+				v := slices.Index(auditLevels, auditv1.Level(verbose.EvaluatePolicyRule(user.attributes()).Level))
+				// A person's lease is metadata in verbose: nothing but a heartbeat.
+				if v < s && user.Resource != "leases" {
+					t.Errorf("%s: %s, standard %s", user, auditLevels[v], auditLevels[s])
+				}
+				if v > s {
+					more++
+				}
+				if (user.Resource == "secrets" || user.Resource == "configmaps") && auditLevels[v] != auditv1.LevelMetadata {
+					t.Errorf("%s: %s", user, auditLevels[v])
+				}
+			}
+		}
+	}
+	if more < 30 {
+		t.Errorf("verbose says more in %d cases only", more)
+	}
+	c.Audit = Audit{Profile: "quiet"}
+	refused(t, c.Validate(now), "audit.profile", "not a profile")
+	c.Audit = Audit{Profile: AuditVerbose, Policy: file.Contents}
+	refused(t, c.Validate(now), "audit.profile", "beside a policy")
 }
 
 func TestCustomAuditPolicies(t *testing.T) {
@@ -124,7 +174,7 @@ func TestCustomAuditPolicies(t *testing.T) {
 	secrets := "- level: Metadata\n  resources:\n  - group: ''\n    resources: [secrets, configmaps, serviceaccounts/token]\n  - group: authentication.k8s.io\n"
 	good := head + "rules:\n" + secrets + "- level: Request\n"
 	c := isolated()
-	c.Audit.Policy = good
+	c.Audit = Audit{Policy: good}
 	accepted(t, c.Validate(now))
 	file, err := c.auditPolicyFile()
 	if err != nil {
@@ -152,7 +202,7 @@ func TestCustomAuditPolicies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := isolated()
-			c.Audit.Policy = each.policy
+			c.Audit = Audit{Policy: each.policy}
 			err := c.Validate(now)
 			if err == nil || !strings.Contains(err.Error(), each.text) || !strings.Contains(err.Error(), "audit.policy") {
 				t.Errorf("want a refusal with %q, got: %v", each.text, err)
@@ -212,7 +262,7 @@ func FuzzAuditPolicy(f *testing.F) {
 	f.Add("{}")
 	f.Fuzz(func(t *testing.T, document string) {
 		c := isolated()
-		c.Audit.Policy = document
+		c.Audit = Audit{Policy: document}
 		if err := c.Validate(now); err != nil || document == "" {
 			return
 		}

@@ -13,35 +13,14 @@ import (
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
 )
 
-// OIDCIssuer is an external identity provider that the API server trusts.
-type OIDCIssuer struct {
-	// URL is the issuer, exactly as its tokens say it; https only. Required.
-	URL string `json:"url"`
-	// DiscoveryURL replaces "<URL>/.well-known/openid-configuration".
-	DiscoveryURL string `json:"discoveryURL,omitempty"`
-	// CertificateAuthority is the PEM bundle that verifies the issuer; empty
-	// means the machine's own trust store.
-	CertificateAuthority string `json:"certificateAuthority,omitempty"`
-	// Audiences are the client ids that a token must be for. Required.
-	Audiences []string `json:"audiences"`
-	// UsernameClaim is "sub" by default, the one claim that issuers never reuse.
-	UsernameClaim string `json:"usernameClaim,omitempty"`
-	// UsernamePrefix is "oidc:" by default; never empty, so that a token cannot
-	// name a built-in user.
-	UsernamePrefix string `json:"usernamePrefix,omitempty"`
-	// GroupsClaim is "groups" by default.
-	GroupsClaim string `json:"groupsClaim,omitempty"`
-	// GroupsPrefix is "oidc:" by default; never empty.
-	GroupsPrefix string `json:"groupsPrefix,omitempty"`
-	// RequiredClaims must be in the token with these values.
-	RequiredClaims map[string]string `json:"requiredClaims,omitempty"`
-}
-
 // defaultPrefix separates external users and groups from the cluster's own.
 const defaultPrefix = "oidc:"
 
 // reservedPrefixes belong to Kubernetes and to this project.
 var reservedPrefixes = []string{"system:", "redoubt:"}
+
+// mostIssuers is upstream's limit.
+const mostIssuers = 64
 
 // anonymousPaths are what a request without credentials may read: nothing but
 // health, for load balancers and probes (CIS 1.2.1).
@@ -69,9 +48,13 @@ func (c ControlPlane) authenticationFile() (File, error) {
 }
 
 func (o OIDCIssuer) withDefaults() OIDCIssuer {
-	setDefault(&o.UsernameClaim, "sub")
+	if o.UsernameExpression == "" {
+		setDefault(&o.UsernameClaim, "sub")
+	}
 	setDefault(&o.UsernamePrefix, defaultPrefix)
-	setDefault(&o.GroupsClaim, "groups")
+	if o.GroupsExpression == "" {
+		setDefault(&o.GroupsClaim, "groups")
+	}
 	setDefault(&o.GroupsPrefix, defaultPrefix)
 	return o
 }
@@ -83,12 +66,12 @@ func (o OIDCIssuer) authenticator() apiserverv1.JWTAuthenticator {
 			URL:                  o.URL,
 			CertificateAuthority: o.CertificateAuthority,
 			Audiences:            o.Audiences,
-			AudienceMatchPolicy:  apiserverv1.AudienceMatchPolicyMatchAny,
+			// The only policy that upstream has. A claim rule can ask for more:
+			// sets.equivalent(claims.aud, ["a", "b"]).
+			AudienceMatchPolicy: apiserverv1.AudienceMatchPolicyMatchAny,
+			EgressSelectorType:  apiserverv1.EgressSelectorType(o.EgressSelector),
 		},
-		ClaimMappings: apiserverv1.ClaimMappings{
-			Username: apiserverv1.PrefixedClaimOrExpression{Claim: o.UsernameClaim, Prefix: &o.UsernamePrefix},
-			Groups:   apiserverv1.PrefixedClaimOrExpression{Claim: o.GroupsClaim, Prefix: &o.GroupsPrefix},
-		},
+		ClaimMappings: o.claimMappings(),
 	}
 	if o.DiscoveryURL != "" {
 		authenticator.Issuer.DiscoveryURL = &o.DiscoveryURL
@@ -97,15 +80,44 @@ func (o OIDCIssuer) authenticator() apiserverv1.JWTAuthenticator {
 		authenticator.ClaimValidationRules = append(authenticator.ClaimValidationRules,
 			apiserverv1.ClaimValidationRule{Claim: claim, RequiredValue: o.RequiredClaims[claim]})
 	}
+	for _, rule := range o.ClaimRules {
+		authenticator.ClaimValidationRules = append(authenticator.ClaimValidationRules,
+			apiserverv1.ClaimValidationRule{Expression: rule.Expression, Message: rule.Message})
+	}
+	authenticator.UserValidationRules = o.protections()
+	for _, rule := range o.UserRules {
+		authenticator.UserValidationRules = append(authenticator.UserValidationRules,
+			apiserverv1.UserValidationRule{Expression: rule.Expression, Message: rule.Message})
+	}
+	return authenticator
+}
+
+// protections are the rules that no issuer can be without. The API server
+// applies them to the user that comes out of the claims or expressions.
+func (o OIDCIssuer) protections() []apiserverv1.UserValidationRule {
 	// An empty claim would make everybody who has one the same user.
-	authenticator.UserValidationRules = append(authenticator.UserValidationRules, apiserverv1.UserValidationRule{
+	rules := []apiserverv1.UserValidationRule{{
 		Expression: "user.username != " + strconv.Quote(o.UsernamePrefix),
 		Message:    "the username claim is empty",
-	})
+	}}
+	// Where the API server puts the prefix before a claim, these hold anyway. An
+	// expression says the whole name, so that it has to be held to its prefix.
+	if o.UsernameExpression != "" {
+		rules = append(rules, apiserverv1.UserValidationRule{
+			Expression: "user.username.startsWith(" + strconv.Quote(o.UsernamePrefix) + ")",
+			Message:    "usernames of this issuer begin with " + o.UsernamePrefix,
+		})
+	}
+	if o.GroupsExpression != "" {
+		rules = append(rules, apiserverv1.UserValidationRule{
+			Expression: "user.groups.all(group, group.startsWith(" + strconv.Quote(o.GroupsPrefix) + "))",
+			Message:    "groups of this issuer begin with " + o.GroupsPrefix,
+		})
+	}
 	// The prefixes already keep reserved names out; these rules hold even if a
 	// prefix were chosen badly.
 	for _, reserved := range reservedPrefixes {
-		authenticator.UserValidationRules = append(authenticator.UserValidationRules,
+		rules = append(rules,
 			apiserverv1.UserValidationRule{
 				Expression: fmt.Sprintf("!user.username.startsWith('%s')", reserved),
 				Message:    "usernames that begin with " + reserved + " are reserved",
@@ -115,17 +127,20 @@ func (o OIDCIssuer) authenticator() apiserverv1.JWTAuthenticator {
 				Message:    "groups that begin with " + reserved + " are reserved",
 			})
 	}
-	return authenticator
+	return rules
 }
 
-func (p *problems) oidc(field string, issuers []OIDCIssuer) {
+func (p *problems) oidc(field string, c ControlPlane) {
 	seen := map[string]bool{}
-	for i, issuer := range issuers {
-		at := fmt.Sprintf("%s[%d]", field, i)
+	if len(c.OIDC) > mostIssuers {
+		p.add(field, fmt.Sprintf("%d issuers are more than the API server accepts", len(c.OIDC)), fmt.Sprintf("list at most %d", mostIssuers))
+	}
+	for i, issuer := range c.OIDC {
+		at, before := fmt.Sprintf("%s[%d]", field, i), len(*p)
 		p.httpsURL(at+".url", issuer.URL)
 		if issuer.DiscoveryURL != "" {
 			p.httpsURL(at+".discoveryURL", issuer.DiscoveryURL)
-			if issuer.DiscoveryURL == issuer.URL {
+			if strings.TrimRight(issuer.DiscoveryURL, "/") == strings.TrimRight(issuer.URL, "/") {
 				p.add(at+".discoveryURL", "is the issuer's own url", "leave it empty, or write the full discovery document's url")
 			}
 			if seen[issuer.DiscoveryURL] {
@@ -149,7 +164,27 @@ func (p *problems) oidc(field string, issuers []OIDCIssuer) {
 				p.add(at+".requiredClaims", "a claim has no name", "write the claim's name")
 			}
 		}
+		for j, earlier := range c.OIDC[:i] {
+			p.issuersApart(at, issuer, fmt.Sprintf("%s[%d]", field, j), earlier.withDefaults())
+		}
+		p.expressions(at, issuer, c)
+		// Only what has the right form is worth a compilation.
+		if len(*p) == before {
+			p.compiles(at, issuer, c.issuer())
+		}
 	}
+}
+
+// issuersApart wants issuers that cannot name each other's users and groups.
+func (p *problems) issuersApart(at string, issuer OIDCIssuer, otherField string, other OIDCIssuer) {
+	overlap := func(name, a, b string) {
+		if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
+			p.add(at+"."+name, fmt.Sprintf("%q lets this issuer form the names of %s, which has %q", a, otherField, b),
+				"give each issuer a prefix of its own, such as ci:")
+		}
+	}
+	overlap("usernamePrefix", issuer.UsernamePrefix, other.UsernamePrefix)
+	overlap("groupsPrefix", issuer.GroupsPrefix, other.GroupsPrefix)
 }
 
 func (p *problems) audiences(field string, audiences []string) {

@@ -66,6 +66,8 @@ type ControlPlane struct {
 	ExtraArgs      map[string]map[string]string `json:"extraArgs,omitempty"`
 	PodSecurity    PodSecurity                  `json:"podSecurity"`
 	EventRateLimit EventRateLimit               `json:"eventRateLimit"`
+	// AdmissionPlugins configures further admission plugins. None by default.
+	AdmissionPlugins []AdmissionPlugin `json:"admissionPlugins,omitempty"`
 	// Exceptions accept the risk of changing a locked setting.
 	Exceptions []Exception `json:"exceptions,omitempty"`
 }
@@ -115,12 +117,13 @@ func (c ControlPlane) Validate(now time.Time) error {
 	p.domain("clusterDomain", c.ClusterDomain)
 	p.userName("etcdUser", c.EtcdUser)
 	p.etcdMembers(c)
-	p.oidc("oidc", c.OIDC)
+	p.oidc("oidc", c)
 	p.audit("audit", c.Audit)
 	p.encryption("encryption", c.Encryption, false)
 	p.lifetimes("certificates", c.Certificates)
 	p.podSecurity("podSecurity", c.PodSecurity, minor(c.KubernetesVersion), c.Exceptions)
 	p.eventRateLimit("eventRateLimit", c.EventRateLimit)
+	p.admissionPlugins("admissionPlugins", c.AdmissionPlugins, c.Exceptions)
 	p.exceptions("exceptions", c.Exceptions, now)
 	for component := range c.ExtraArgs {
 		if argumentRules[component] == nil {

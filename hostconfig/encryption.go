@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -26,9 +27,7 @@ const (
 
 // Encryption says which resources the API server encrypts in etcd, and how.
 //
-// A rotation is a sequence of states, each with a restart of the API server:
-// add the new key behind the writer, put it first, rewrite every object, remove
-// the old key. Skipping the first loses objects when several API servers run.
+// A change of key, provider or resources is an [EncryptionRotation].
 type Encryption struct {
 	// Provider encrypts what is written; secretbox by default.
 	Provider EncryptionProvider `json:"provider,omitempty"`
@@ -95,11 +94,18 @@ func (e Encryption) Validate() error {
 // Configuration renders the EncryptionConfiguration. It is a secret. What does
 // not validate is not rendered.
 func (e Encryption) Configuration() (string, error) {
+	return e.render(nil)
+}
+
+// render gives the configuration, and a second list for resources that are
+// still written in plaintext while other API servers may encrypt them already.
+func (e Encryption) render(plaintext []string) (string, error) {
 	e = e.WithDefaults()
 	if err := e.Validate(); err != nil {
 		return "", err
 	}
 	local := e.localProviders()
+	identity := apiserverv1.ProviderConfiguration{Identity: &apiserverv1.IdentityConfiguration{}}
 	var providers []apiserverv1.ProviderConfiguration
 	// The first provider is the one that writes.
 	if e.Provider == EncryptionKMS {
@@ -111,11 +117,17 @@ func (e Encryption) Configuration() (string, error) {
 		}
 	}
 	if e.ReadPlaintext {
-		providers = append(providers, apiserverv1.ProviderConfiguration{Identity: &apiserverv1.IdentityConfiguration{}})
+		providers = append(providers, identity)
+	}
+	resources := []apiserverv1.ResourceConfiguration{{Resources: e.Resources, Providers: providers}}
+	if len(plaintext) > 0 {
+		resources = append(resources, apiserverv1.ResourceConfiguration{
+			Resources: plaintext, Providers: append([]apiserverv1.ProviderConfiguration{identity}, local...),
+		})
 	}
 	rendered, err := renderYAML(apiserverv1.EncryptionConfiguration{
 		TypeMeta:  metav1.TypeMeta{APIVersion: "apiserver.config.k8s.io/v1", Kind: "EncryptionConfiguration"},
-		Resources: []apiserverv1.ResourceConfiguration{{Resources: e.Resources, Providers: providers}},
+		Resources: resources,
 	})
 	if err != nil {
 		// The upstream error may quote what it failed to encode.
@@ -180,32 +192,12 @@ func (p *problems) encryption(field string, e Encryption, withKeys bool) {
 		p.add(field+".provider", fmt.Sprintf("%q does not encrypt (CIS-1.2.28)", e.Provider), "write secretbox, aescbc or kms")
 	}
 	p.encryptionKeys(field+".keys", e)
-	if !coversSecrets(e.Resources) {
+	if !coveredBy("secrets", e.Resources) {
 		p.add(field+".resources", "secrets are not among them (CIS-1.2.27)", "add secrets")
 	}
 	p.encryptionResources(field+".resources", e.Resources)
 	if e.KMS != nil {
 		p.kms(field+".kms", *e.KMS)
-	}
-}
-
-func coversSecrets(resources []string) bool {
-	return slices.ContainsFunc(resources, func(r string) bool { return r == "secrets" || r == "*." || r == "*.*" })
-}
-
-func (p *problems) encryptionResources(field string, resources []string) {
-	seen := map[string]bool{}
-	for i, resource := range resources {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		wildcard := resource == "*.*" || resource == "*."
-		if !wildcard && (resource == "" || resource != strings.ToLower(resource) || strings.ContainsAny(resource, " /\n*")) {
-			p.add(at, quote(resource)+" is not a resource", "write a plural name, with its group after a dot: secrets, widgets.example.org")
-		}
-		// The API server refuses a list in which one entry hides another.
-		if seen[resource] || wildcard && len(resources) > 1 {
-			p.add(at, quote(resource)+" overlaps another entry", "name each resource once, or a wildcard alone")
-		}
-		seen[resource] = true
 	}
 }
 
@@ -243,7 +235,8 @@ func (p *problems) kms(field string, kms KMS) {
 	if kms.Name == "" || strings.ContainsAny(kms.Name, ": \n") {
 		p.add(field+".name", quote(kms.Name)+" is not a plugin name", "write a name without colons or spaces")
 	}
-	if !strings.HasPrefix(kms.Endpoint, "unix:///") || strings.ContainsAny(kms.Endpoint, " \n") {
+	endpoint, err := url.Parse(kms.Endpoint)
+	if err != nil || endpoint.Scheme != "unix" || !strings.HasPrefix(kms.Endpoint, "unix:///") || strings.ContainsAny(kms.Endpoint, " \n") {
 		p.add(field+".endpoint", quote(kms.Endpoint)+" is not a local socket", "write unix:///path/of/the/socket")
 	}
 	if kms.TimeoutSeconds < 1 || kms.TimeoutSeconds > 60 {

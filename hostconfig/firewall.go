@@ -1,13 +1,6 @@
 package hostconfig
 
-import (
-	"cmp"
-	"fmt"
-	"net/netip"
-	"regexp"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Role is what a machine is in its cluster.
 type Role string
@@ -18,135 +11,145 @@ const (
 	RoleWorker       Role = "worker"
 )
 
-// Firewall describes the host firewall of one machine.
+// Firewall describes the host firewall of one machine, or of every machine of a
+// group: nothing in it is a machine's own.
+//
+// Ranges are addresses or CIDRs, IPv4 or IPv6. Where no machine and no pod has
+// an IPv6 range, everything IPv6 is dropped.
 type Firewall struct {
 	// Role is required.
-	Role  Role  `json:"role"`
-	Ports Ports `json:"ports"`
-	// ControlPlane and Workers are the IPv4 addresses of the machines on the
-	// node network, this one included.
+	Role Role `json:"role"`
+	// Managed says that the control plane is the cloud's, see [Topology].
+	Managed bool  `json:"managed,omitempty"`
+	Ports   Ports `json:"ports"`
+	Surroundings
+	// ControlPlane and Workers are the machines on the node network, this one
+	// included: their addresses, or the ranges from which a group that scales by
+	// itself takes them. A range of control planes must not overlap the workers';
+	// the single address of one may lie in their range, and a managed control plane,
+	// of which no flow is about etcd, may share it.
 	ControlPlane []string `json:"controlPlane"`
 	Workers      []string `json:"workers,omitempty"`
 	// Operators are the ranges from which people reach the API server.
 	Operators []string `json:"operators,omitempty"`
-	// PodCIDR is the whole cluster's range of pods. Required.
-	PodCIDR string `json:"podCIDR"`
-	// NodeInterface faces the node network; "eth0" by default.
+	// PodCIDR is the whole cluster's range of pods, PodCIDRs further ones. One is
+	// required. Which of them a single machine's pods have need not be known.
+	PodCIDR  string   `json:"podCIDR,omitempty"`
+	PodCIDRs []string `json:"podCIDRs,omitempty"`
+	// NodeInterface faces the node network; "eth0" by default. Here and in
+	// PodInterfaces, an asterisk at the end stands for any further characters.
 	NodeInterface string `json:"nodeInterface,omitempty"`
-	// OperatorInterface faces the operators on a control plane; "op0" by default.
+	// OperatorInterface faces the operators on a control plane; on the local
+	// platform "op0" by default, elsewhere the NodeInterface.
 	OperatorInterface string `json:"operatorInterface,omitempty"`
-	// PodInterface is a worker's bridge of pods; "cni0" by default.
-	PodInterface string `json:"podInterface,omitempty"`
+	// PodInterface is a worker's bridge of pods; "cni0" by default, unless
+	// PodInterfaces or Network tell others, such as "cali*" and "lxc*".
+	PodInterface  string   `json:"podInterface,omitempty"`
+	PodInterfaces []string `json:"podInterfaces,omitempty"`
 }
 
-// WithDefaults gives a copy with the default ports and interfaces.
+// WithDefaults gives a copy with the default platform, ports and interfaces.
 func (f Firewall) WithDefaults() Firewall {
-	f.Ports = f.Ports.WithDefaults()
+	t := f.Topology()
+	f.Platform, f.Ports, f.Services = t.Platform, t.Ports, t.Services
 	setDefault(&f.NodeInterface, "eth0")
-	setDefault(&f.OperatorInterface, "op0")
-	setDefault(&f.PodInterface, PodBridge)
+	if f.Platform == PlatformLocal {
+		setDefault(&f.OperatorInterface, "op0")
+	} else {
+		setDefault(&f.OperatorInterface, f.NodeInterface)
+	}
+	if f.PodInterface == "" && len(f.PodInterfaces) == 0 {
+		f.PodInterfaces = podInterfaces(f.Network)
+	}
+	if f.PodInterface == "" {
+		f.PodInterface = f.PodInterfaces[0]
+	}
+	if !slices.Contains(f.PodInterfaces, f.PodInterface) {
+		f.PodInterfaces = append([]string{f.PodInterface}, f.PodInterfaces...)
+	}
 	return f
 }
 
-// interfacePattern is what the kernel accepts, at most 15 characters, less what
-// nft would read as a wildcard or a quote.
-var interfacePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
-
-// Validate reports everything that is wrong, as joined [FieldError] values.
-func (f Firewall) Validate() error {
-	f = f.WithDefaults()
-	var p problems
-	if f.Role != RoleControlPlane && f.Role != RoleWorker {
-		p.add("role", quote(string(f.Role))+" is not a role", "write control-plane or worker")
-	}
-	p.ports("ports", f.Ports)
-	if len(f.ControlPlane) == 0 {
-		p.add("controlPlane", "is empty", "write the address of the control plane")
-	}
-	pods, _ := p.cidr("podCIDR", f.PodCIDR)
-	p.narrow("podCIDR", pods)
-	machines := map[string]string{}
-	for field, addresses := range map[string][]string{"controlPlane": f.ControlPlane, "workers": f.Workers} {
-		for i, value := range addresses {
-			at := fmt.Sprintf("%s[%d]", field, i)
-			address, ok := p.ipv4(at, value)
-			switch {
-			case !ok:
-			case address.IsUnspecified() || address.IsMulticast() || address.IsLoopback() || address.IsLinkLocalUnicast():
-				p.add(at, value+" is no machine's address", "write an address of the node network")
-			case pods.IsValid() && pods.Contains(address):
-				p.add(at, value+" lies in podCIDR: every pod could pass for a machine", "choose ranges that are apart")
-			}
-			if machines[value] != "" && machines[value] != field {
-				p.add(at, value+" is both a control plane and a worker", "list a machine under its one role")
-			}
-			machines[value] = field
-		}
-	}
-	for i, value := range f.Operators {
-		at := fmt.Sprintf("operators[%d]", i)
-		operators, _ := p.cidr(at, value)
-		p.narrow(at, operators)
-		p.disjoint(at, operators, "podCIDR", pods)
-	}
-	p.interfaces(f)
-	slices.SortStableFunc(p, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return p.join()
+// Topology gives what decides which flows this firewall allows, with defaults.
+func (f Firewall) Topology() Topology {
+	return Topology{Platform: f.Platform, Managed: f.Managed, Ports: f.Ports, Network: f.Network, Services: f.Services,
+		IPv6: f.has(familyIPv6)}.WithDefaults()
 }
 
-// narrow refuses a range that is so wide that it no longer names anybody.
-func (p *problems) narrow(field string, prefix netip.Prefix) {
-	const widest = 8 // 10.0.0.0/8, the largest private range of RFC 1918
-	if prefix.IsValid() && prefix.Bits() < widest {
-		p.add(field, fmt.Sprintf("%s is open to the world (M04)", prefix), fmt.Sprintf("write ranges of /%d or narrower", widest))
+// podRanges are the ranges of pods under both names.
+func (f Firewall) podRanges() []string {
+	if f.PodCIDR == "" {
+		return f.PodCIDRs
 	}
+	return append([]string{f.PodCIDR}, f.PodCIDRs...)
 }
 
-func (p *problems) interfaces(f Firewall) {
-	seen := map[string]string{}
-	for _, each := range []struct{ field, name string }{
-		{"nodeInterface", f.NodeInterface}, {"operatorInterface", f.OperatorInterface}, {"podInterface", f.PodInterface},
-	} {
-		switch {
-		case !interfacePattern.MatchString(each.name):
-			p.add(each.field, quote(each.name)+" is not an interface name", "write at most 15 letters, digits, dots, dashes")
-		case each.name == "lo":
-			p.add(each.field, "is the loopback interface", "name the interface that faces the network")
-		case seen[each.name] != "":
-			p.add(each.field, fmt.Sprintf("%q is also %s", each.name, seen[each.name]), "give each network its own interface")
-		}
-		seen[each.name] = each.field
-	}
+// has tells whether machines or pods have addresses of a family.
+func (f Firewall) has(of family) bool {
+	return len(ofFamily(slices.Concat(f.ControlPlane, f.Workers, f.podRanges()), of)) > 0
 }
 
-// minimalRanges sorts addresses and ranges and leaves out what another one
-// contains: nft refuses overlapping elements. What is not a range is left out.
-func minimalRanges(values []string) []string {
-	var prefixes []netip.Prefix
-	for _, value := range values {
-		if !strings.Contains(value, "/") {
-			value += "/32"
+// Ranges gives where an endpoint is: sorted addresses and ranges that do not
+// overlap, IPv4 before IPv6, and of IPv6 none where the cluster has none.
+// Loopback has no range.
+func (f Firewall) Ranges(e Endpoint) []string {
+	ranges := ofFamily(f.named(e), familyIPv4)
+	if f.has(familyIPv6) {
+		ranges = append(ranges, ofFamily(f.named(e), familyIPv6)...)
+	}
+	return ranges
+}
+
+// named gives the ranges of an endpoint as they were written.
+func (f Firewall) named(e Endpoint) []string {
+	platform := func(own []string) []string {
+		if len(own) > 0 {
+			return own
 		}
-		if prefix, err := netip.ParsePrefix(value); err == nil {
-			prefixes = append(prefixes, prefix.Masked())
+		return platformRanges[f.Platform][e]
+	}
+	switch e {
+	case ControlPlanes:
+		return f.ControlPlane
+	case Workers:
+		return f.Workers
+	case Nodes:
+		return slices.Concat(f.ControlPlane, f.Workers)
+	case Operators:
+		return f.Operators
+	case Pods, OwnPods:
+		return f.podRanges()
+	case Resolvers:
+		return platform(f.Resolvers)
+	case TimeServers:
+		return platform(f.TimeServers)
+	case Metadata:
+		return platform(nil)
+	case LoadBalancers:
+		return platform(f.LoadBalancers)
+	case DHCPServers:
+		return slices.Concat(dhcpBroadcast, f.dhcpServers(platform(f.DHCPServers)))
+	case DHCPv6Group:
+		return dhcpv6Group
+	case DHCPv6Servers:
+		return dhcpv6Servers
+	}
+	for _, service := range f.Services {
+		if e == ServiceEndpoint(service.Name) {
+			return service.CIDRs
 		}
 	}
-	// A containing range sorts before what it contains.
-	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	return nil
+}
+
+// dhcpServers falls back to the ranges of the machines, which hold the first
+// address of a subnet, where AWS and most routers answer. DHCP is of IPv4.
+func (f Firewall) dhcpServers(known []string) []string {
+	if len(known) > 0 {
+		return known
+	}
+	return slices.DeleteFunc(slices.Concat(f.ControlPlane, f.Workers), func(value string) bool {
+		prefix, err := parseRange(value)
+		return err != nil || !prefix.Addr().Is4() || prefix.IsSingleIP()
 	})
-	var minimal []string
-	var last netip.Prefix
-	for _, prefix := range prefixes {
-		if last.IsValid() && last.Contains(prefix.Addr()) {
-			continue
-		}
-		last = prefix
-		if prefix.IsSingleIP() {
-			minimal = append(minimal, prefix.Addr().String())
-		} else {
-			minimal = append(minimal, prefix.String())
-		}
-	}
-	return minimal
 }

@@ -15,12 +15,34 @@ const (
 	OwnPods Endpoint = "own-pods"
 	// Loopback is the same machine.
 	Loopback Endpoint = "loopback"
+	// Nodes are the machines of both roles.
+	Nodes Endpoint = "nodes"
+	// Resolvers answer DNS outside the cluster, TimeServers NTP.
+	Resolvers   Endpoint = "resolvers"
+	TimeServers Endpoint = "time-servers"
+	// Metadata is the instance metadata service, at the addresses of [MetadataAddresses].
+	Metadata Endpoint = "metadata"
+	// DHCPServers lease IPv4 addresses; DHCPv6Group and DHCPv6Servers are the
+	// multicast group that is asked for IPv6 ones and the neighbours that answer.
+	DHCPServers   Endpoint = "dhcp-servers"
+	DHCPv6Group   Endpoint = "dhcpv6-group"
+	DHCPv6Servers Endpoint = "dhcpv6-servers"
+	// LoadBalancers check whether API servers are healthy, and pass requests on.
+	LoadBalancers Endpoint = "load-balancers"
 )
+
+// servicePrefix begins the endpoints of services.
+const servicePrefix = "service-"
+
+// ServiceEndpoint is the endpoint of a [Service], by its name.
+func ServiceEndpoint(name string) Endpoint { return Endpoint(servicePrefix + name) }
 
 // Protocols of flows.
 const (
 	// ProtocolTCP with port 0 means every port.
 	ProtocolTCP = "tcp"
+	// ProtocolUDP always has a port.
+	ProtocolUDP = "udp"
 	// ProtocolEcho is an ICMP echo request.
 	ProtocolEcho = "icmp-echo"
 	// ProtocolAny is every protocol.
@@ -38,62 +60,50 @@ type Flow struct {
 	Protocol string `json:"protocol"`
 	// Port is the destination port; 0 means every port.
 	Port int `json:"port"`
+	// SourcePort is what the flow is sent from; 0 means any port.
+	SourcePort int `json:"sourcePort,omitempty"`
 	// Reason says what fails without the flow.
 	Reason string `json:"reason"`
 	// Controls are what the flow, as narrow as it is, upholds.
 	Controls []string `json:"controls"`
 }
 
-// PortTable gives every flow of a cluster that listens on these ports. It is the
-// one source of host firewalls, cloud firewalls, host policies of the network
-// plugin and reachability tests. Ports that are zero have their default.
+// PortTable gives every flow of a cluster of this topology. It is the one source
+// of host firewalls, cloud firewalls, host policies of the network plugin and
+// reachability tests. Names are unique; a flow whose other end has no address in
+// a cluster, such as a load balancer that does not exist, opens nothing there.
 //
-// The address of the instance-metadata services, 169.254.169.254, is in no flow.
-func PortTable(p Ports) []Flow {
-	p = p.WithDefaults()
-	flows := []Flow{
-		{Name: "operators-api", From: Operators, To: ControlPlanes, Protocol: ProtocolTCP, Port: p.APIServer,
-			Reason: "people and automation use the API; nothing else is open to them", Controls: []string{"M04", "M14"}},
-		{Name: "workers-api", From: Workers, To: ControlPlanes, Protocol: ProtocolTCP, Port: p.APIServer,
-			Reason: "kubelets register, watch and report", Controls: []string{"M04", "M14"}},
-		{Name: "pods-api", From: Pods, To: ControlPlanes, Protocol: ProtocolTCP, Port: p.APIServer,
-			Reason: "workloads with an account use the API", Controls: []string{"M04", "M14"}},
-		{Name: "api-kubelet", From: ControlPlanes, To: Workers, Protocol: ProtocolTCP, Port: p.Kubelet,
-			Reason: "the API server serves logs, exec and port-forward through the kubelet", Controls: []string{"M04", "M16"}},
-		{Name: "api-peers", From: ControlPlanes, To: ControlPlanes, Protocol: ProtocolTCP, Port: p.APIServer,
-			Reason: "a control plane that joins copies the cluster's state from another", Controls: []string{"M04", "M14"}},
-		{Name: "etcd-client", From: ControlPlanes, To: ControlPlanes, Protocol: ProtocolTCP, Port: p.EtcdClient,
-			Reason: "a member that joins asks the others; a single member listens on loopback only", Controls: []string{"M13"}},
-		{Name: "etcd-peer", From: ControlPlanes, To: ControlPlanes, Protocol: ProtocolTCP, Port: p.EtcdPeer,
-			Reason: "members replicate", Controls: []string{"M13"}},
-		{Name: "pods-pods", From: Pods, To: Pods, Protocol: ProtocolAny,
-			Reason: "workloads talk to each other; NetworkPolicy decides which", Controls: []string{"M21"}},
-		{Name: "kubelet-probes", From: Workers, To: OwnPods, Protocol: ProtocolTCP,
-			Reason: "the kubelet probes the pods of its own node, on ports that pods choose", Controls: []string{"M04"}},
-		{Name: "echo-workers", From: ControlPlanes, To: Workers, Protocol: ProtocolEcho,
-			Reason: "whether a node is reachable must be told apart from whether its kubelet answers", Controls: []string{"M04"}},
-		{Name: "echo-control-plane", From: Workers, To: ControlPlanes, Protocol: ProtocolEcho,
-			Reason: "whether the control plane is reachable must be told apart from whether it answers", Controls: []string{"M04"}},
+// Instance metadata is for machines alone: no flow leads from pods to it (M21). A
+// pod in its machine's own network is the machine, as far as any firewall sees.
+func PortTable(t Topology) []Flow {
+	t = t.WithDefaults()
+	var flows []Flow
+	if t.Managed {
+		flows = managedFlows(t)
+	} else {
+		flows = clusterFlows(t)
 	}
-	for _, port := range p.Webhooks {
+	seen := map[int]bool{}
+	for _, port := range t.Ports.Webhooks {
+		if seen[port] {
+			continue
+		}
+		seen[port] = true
 		flows = append(flows, Flow{Name: "api-webhook-" + itoa(port), From: ControlPlanes, To: Pods, Protocol: ProtocolTCP, Port: port,
 			Reason: "the API server asks admission webhooks and aggregated APIs that run in pods", Controls: []string{"M04", "M25"}})
 	}
-	for _, local := range []struct {
-		name    string
-		port    int
-		reason  string
-		control string
-	}{
-		{"local-etcd", p.EtcdClient, "the API server stores its objects", "M13"},
-		{"local-etcd-peer", p.EtcdPeer, "a single member has no peers", "M13"},
-		{"local-etcd-metrics", p.EtcdMetrics, "health and metrics of etcd, for an agent on the machine", "M13"},
-		{"local-controller-manager", p.ControllerManager, "health and metrics, for an agent on the machine", "M15"},
-		{"local-scheduler", p.Scheduler, "health and metrics, for an agent on the machine", "M15"},
-		{"local-kubelet-health", p.KubeletHealth, "health of the kubelet, for its supervisor", "M16"},
-	} {
-		flows = append(flows, Flow{Name: local.name, From: Loopback, To: Loopback, Protocol: ProtocolTCP, Port: local.port,
-			Reason: local.reason, Controls: []string{local.control}})
+	if t.Platform != PlatformLocal {
+		flows = append(flows, platformFlows(t)...)
 	}
-	return flows
+	flows = append(flows, networkFlows(t)...)
+	flows = append(flows, serviceFlows(t)...)
+	return append(flows, loopbackFlows(t)...)
+}
+
+// runsPods tells whether machines of a role have pods with addresses of their
+// own. Static pods share the network of their machine; what else a control plane
+// runs are agents of the cluster, one on each machine, and those exist wherever
+// people install a network plugin. The local cluster has none on its control plane.
+func (t Topology) runsPods(role Role) bool {
+	return role == RoleWorker || t.Platform != PlatformLocal && !t.Managed
 }

@@ -27,19 +27,24 @@ type lab struct {
 	prefix string
 }
 
-func newLab(t *testing.T) *lab {
+func needsNamespaces(t *testing.T) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
-	for _, name := range []string{"ip", "nft", "sysctl"} {
+	for _, name := range []string{"ip", "bridge", "nft", "sysctl"} {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Skipf("%s is not installed: install iproute2, nftables and procps", name)
 		}
 	}
+}
+
+func newLab(t *testing.T) *lab {
+	needsNamespaces(t)
 	l := &lab{t: t, prefix: fmt.Sprintf("rdhc%d-", os.Getpid())}
 	for _, name := range []string{"sw", "op", "cp", "w1", "w2", "pod1", "pod2", "out"} {
 		l.run("ip", "netns", "add", l.prefix+name)
-		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", l.prefix+name).Run() })
+		t.Cleanup(func() { l.remove(name) })
 		l.in(name, "ip", "link", "set", "lo", "up")
 	}
 	l.in("sw", "ip", "link", "add", "nodes", "type", "bridge")
@@ -86,6 +91,15 @@ func (l *lab) run(name string, arguments ...string) {
 	if output, err := exec.Command(name, arguments...).CombinedOutput(); err != nil {
 		l.t.Fatalf("%s %s: %v: %s", name, strings.Join(arguments, " "), err, output)
 	}
+}
+
+func (l *lab) remove(namespace string) {
+	_ = exec.Command("ip", "netns", "del", l.prefix+namespace).Run()
+}
+
+// try runs a command that may have been run before.
+func (l *lab) try(namespace string, command ...string) error {
+	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + namespace}, command...)...).Run()
 }
 
 func (l *lab) in(namespace string, command ...string) {
@@ -218,6 +232,11 @@ func (l *lab) apply(namespace string, f Firewall) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	l.load(namespace, ruleset)
+}
+
+func (l *lab) load(namespace, ruleset string) {
+	l.t.Helper()
 	file := l.t.TempDir() + "/ruleset.nft"
 	if err := os.WriteFile(file, []byte(ruleset), 0o600); err != nil {
 		l.t.Fatal(err)

@@ -15,55 +15,115 @@ const FirewallTable = "inet redoubt"
 // which more is allowed. What does not validate is not rendered.
 //
 // Every chain drops by default: what comes in, what goes out and what is
-// forwarded. IPv6 is dropped except on loopback. Nothing is counted or logged.
+// forwarded. A family that neither machines nor pods have is dropped except on
+// loopback. Nothing is counted or logged.
+//
+// Addresses are those after the translation of services, because translation
+// comes before these chains. What a plugin forwards in eBPF passes no chain:
+// there, its own host policy is what stands in the way.
 func Nftables(f Firewall) (string, error) {
 	f = f.WithDefaults()
 	if err := f.Validate(); err != nil {
 		return "", err
 	}
+	r := newRuleset(f)
+	chains := []struct {
+		hook  string
+		first []string
+		rules []string
+	}{
+		{"input", []string{`iifname "lo" accept`}, r.rules(inbound)},
+		{"forward", nil, r.rules(forwarded)},
+		{"output", []string{`oifname "lo" accept`}, r.rules(outbound)},
+	}
 	var b strings.Builder
 	// Declaring the table first makes the deletion succeed the first time too.
 	fmt.Fprintf(&b, "table %[1]s\ndelete table %[1]s\n\ntable %[1]s {\n", FirewallTable)
-	f.writeSets(&b)
-	f.writeChain(&b, "input", []string{`iifname "lo" accept`}, f.rules(inbound))
-	f.writeChain(&b, "forward", nil, f.rules(forwarded))
-	f.writeChain(&b, "output", []string{`oifname "lo" accept`}, f.rules(outbound))
+	var used []string
+	for _, chain := range chains {
+		used = append(used, chain.rules...)
+	}
+	r.writeSets(&b, strings.Join(used, "\n")+"\n")
+	for _, chain := range chains {
+		fmt.Fprintf(&b, "\n\tchain %[1]s {\n\t\ttype filter hook %[1]s priority filter; policy drop;\n", chain.hook)
+		for _, rules := range [][]string{chain.first, r.commonRules(chain.hook), chain.rules} {
+			for _, rule := range rules {
+				b.WriteString("\t\t" + rule + "\n")
+			}
+		}
+		b.WriteString("\t}\n")
+	}
 	b.WriteString("}\n")
 	return b.String(), nil
 }
 
-// commonFirewallRules stand in every chain before the flows.
-var commonFirewallRules = []string{
-	"meta nfproto ipv6 drop",
-	"ct state invalid drop",
-	"ct state established accept",
-	// Only the errors without which connections hang: path MTU and unreachable
-	// hosts. No other kind of related traffic exists without helpers.
-	"ct state related icmp type { destination-unreachable, time-exceeded } accept",
+// Rules of neighbour discovery, which take the place of ARP. A hop limit of 255
+// proves that the sender is on the same link (RFC 4861, section 11.2). Machines
+// ask for routers and learn of them, and never pass for one. The kernel does not
+// track these messages, so they come before the rules about connections.
+var neighbourRules = map[string][]string{
+	"input": {
+		"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept",
+		"icmpv6 type nd-router-advert ip6 saddr fe80::/10 ip6 hoplimit 255 accept",
+	},
+	"output": {"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } ip6 hoplimit 255 accept"},
 }
 
-func (f Firewall) writeChain(b *strings.Builder, hook string, first, flows []string) {
-	fmt.Fprintf(b, "\n\tchain %[1]s {\n\t\ttype filter hook %[1]s priority filter; policy drop;\n", hook)
-	for _, rules := range [][]string{first, commonFirewallRules, flows} {
-		for _, rule := range rules {
-			b.WriteString("\t\t" + rule + "\n")
-		}
+// commonRules stand in a chain before the flows.
+func (r ruleset) commonRules(hook string) []string {
+	var rules []string
+	if r.has[familyIPv6] {
+		rules = append(rules, neighbourRules[hook]...)
+	} else {
+		rules = append(rules, "meta nfproto ipv6 drop")
 	}
-	b.WriteString("\t}\n")
+	rules = append(rules,
+		"ct state invalid drop",
+		"ct state established accept",
+		// Only the errors without which connections hang: path MTU and unreachable
+		// hosts. No other kind of related traffic exists without helpers.
+		"ct state related icmp type { destination-unreachable, time-exceeded } accept",
+	)
+	if r.has[familyIPv6] {
+		rules = append(rules, "ct state related icmpv6 type { destination-unreachable, packet-too-big, time-exceeded } accept")
+	}
+	return rules
 }
 
-func (f Firewall) writeSets(b *strings.Builder) {
-	write := func(name string, elements []string) {
-		fmt.Fprintf(b, "\tset %s {\n\t\ttype ipv4_addr\n\t\tflags interval\n", name)
-		if len(elements) > 0 {
-			fmt.Fprintf(b, "\t\telements = { %s }\n", strings.Join(elements, ", "))
+// writeSets declares the sets that the rules name, in the order of the endpoints
+// in the table, and those of machines, operators and pods always.
+func (r ruleset) writeSets(b *strings.Builder, rules string) {
+	for i, e := range r.endpoints {
+		for _, of := range families {
+			name, elements := setName(e, of), r.ranges[e][of]
+			always := i < len(classic) && of == familyIPv4 && r.has[familyIPv4]
+			if !always && !strings.Contains(rules, "@"+name+" ") {
+				continue
+			}
+			kind := "ipv4_addr"
+			if of == familyIPv6 {
+				kind = "ipv6_addr"
+			}
+			fmt.Fprintf(b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n", name, kind)
+			if len(elements) > 0 {
+				fmt.Fprintf(b, "\t\telements = { %s }\n", strings.Join(elements, ", "))
+			}
+			b.WriteString("\t}\n")
 		}
-		b.WriteString("\t}\n")
 	}
-	write("control_plane", minimalRanges(f.ControlPlane))
-	write("workers", minimalRanges(f.Workers))
-	write("operators", minimalRanges(f.Operators))
-	write("pods", minimalRanges([]string{f.PodCIDR}))
+}
+
+// setName is the nftables set of an endpoint. An endpoint has no underscore, so
+// no two names meet.
+func setName(e Endpoint, of family) string {
+	if e == OwnPods {
+		e = Pods // told apart by the interface
+	}
+	name := strings.ReplaceAll(string(e), "-", "_")
+	if of == familyIPv6 {
+		return "ipv6_" + name
+	}
+	return name
 }
 
 // direction is the chain that a rule belongs to.
@@ -76,105 +136,18 @@ const (
 )
 
 // rules gives the rules of the flows that concern this machine in a direction.
-func (f Firewall) rules(d direction) []string {
+func (r ruleset) rules(d direction) []string {
 	var rules []string
-	for _, flow := range PortTable(f.Ports) {
-		for _, match := range f.matches(flow, d) {
-			if protocol := flow.expression(); protocol != "" {
-				match += " " + protocol
+	for _, flow := range r.flows {
+		for _, of := range families {
+			for _, match := range r.matches(flow, d, of) {
+				if protocol := flow.expression(of); protocol != "" {
+					match += " " + protocol
+				}
+				// A comment makes the applied rules readable by themselves.
+				rules = append(rules, fmt.Sprintf("%s accept comment %q", match, flow.Name))
 			}
-			// A comment makes the applied rules readable by themselves.
-			rules = append(rules, fmt.Sprintf("%s accept comment %q", match, flow.Name))
 		}
 	}
 	return rules
-}
-
-// matches gives the interface and address part of a flow's rules. Every rule
-// names the interface beside the address, so that an address alone, which can
-// be forged, opens nothing.
-func (f Firewall) matches(flow Flow, d direction) []string {
-	from, to := flow.From, flow.To
-	if from == Loopback {
-		return nil // the loopback interface is accepted as a whole
-	}
-	here := ControlPlanes
-	if f.Role == RoleWorker {
-		here = Workers
-	}
-	switch d {
-	case inbound:
-		if to != here || from == Pods && f.Role == RoleWorker {
-			return nil
-		}
-		return []string{f.arrival(from) + " " + source(from)}
-	case outbound:
-		if from != here {
-			return nil
-		}
-		return []string{f.departure(to) + " " + destination(to)}
-	default:
-		// Only workers forward, and only for pods. Connections that end in the
-		// worker's own pods are not forwarded.
-		if f.Role != RoleWorker || to == OwnPods || from != Pods && to != Pods {
-			return nil
-		}
-		return f.forwards(from, to)
-	}
-}
-
-// forwards gives the ways of a flow through a worker: pods are behind the bridge
-// or, those of other workers, behind the node network.
-func (f Firewall) forwards(from, to Endpoint) []string {
-	addresses := source(from) + " " + destination(to)
-	way := func(in, out string) string { return fmt.Sprintf("iifname %q oifname %q %s", in, out, addresses) }
-	pods, nodes := f.PodInterface, f.NodeInterface
-	switch {
-	case from == Pods && to == Pods:
-		return []string{way(pods, pods), way(pods, nodes), way(nodes, pods)}
-	case from == Pods:
-		return []string{way(pods, nodes)}
-	default:
-		return []string{way(nodes, pods)}
-	}
-}
-
-// interfaceOf is the interface behind which an endpoint is.
-func (f Firewall) interfaceOf(e Endpoint) string {
-	switch {
-	case e == Operators:
-		return f.OperatorInterface
-	case (e == Pods || e == OwnPods) && f.Role == RoleWorker:
-		return f.PodInterface
-	default:
-		return f.NodeInterface
-	}
-}
-
-func (f Firewall) arrival(from Endpoint) string {
-	return fmt.Sprintf("iifname %q", f.interfaceOf(from))
-}
-func (f Firewall) departure(to Endpoint) string { return fmt.Sprintf("oifname %q", f.interfaceOf(to)) }
-
-// setNames are the nftables sets of the endpoints.
-var setNames = map[Endpoint]string{
-	Operators: "operators", ControlPlanes: "control_plane", Workers: "workers", Pods: "pods", OwnPods: "pods",
-}
-
-func source(e Endpoint) string      { return "ip saddr @" + setNames[e] }
-func destination(e Endpoint) string { return "ip daddr @" + setNames[e] }
-
-// expression gives the protocol part of a rule.
-func (flow Flow) expression() string {
-	switch {
-	case flow.Protocol == ProtocolEcho:
-		// A rate, because an echo carries data and nobody needs many.
-		return "icmp type echo-request limit rate 10/second"
-	case flow.Protocol == ProtocolTCP && flow.Port == 0:
-		return "meta l4proto tcp"
-	case flow.Protocol == ProtocolTCP:
-		return fmt.Sprintf("tcp dport %d", flow.Port)
-	default:
-		return ""
-	}
 }

@@ -2,6 +2,7 @@ package hostconfig
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -91,6 +92,9 @@ func (p *problems) ports(field string, ports Ports) {
 	for i, port := range ports.Webhooks {
 		if port < 1 || port > 65535 {
 			p.add(fmt.Sprintf("%s.webhooks[%d]", field, i), fmt.Sprintf("%d is not a port", port), "write a port between 1 and 65535")
+		}
+		if slices.Contains(ports.Webhooks[:i], port) {
+			p.add(fmt.Sprintf("%s.webhooks[%d]", field, i), fmt.Sprintf("%d is repeated", port), "list each port once")
 		}
 	}
 }

@@ -35,10 +35,11 @@ func program(t *testing.T, name string) string {
 
 // daemon is a program that runs until the test ends.
 type daemon struct {
-	name   string
-	exited chan struct{}
-	mutex  sync.Mutex
-	log    bytes.Buffer
+	name    string
+	process *os.Process
+	exited  chan struct{}
+	mutex   sync.Mutex
+	log     bytes.Buffer
 }
 
 // Write keeps the program's output.
@@ -82,16 +83,20 @@ func startPath(t *testing.T, path string, arguments []string) *daemon {
 		_ = command.Wait()
 		close(d.exited)
 	}()
-	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-d.exited:
-		case <-time.After(5 * time.Second):
-			_ = command.Process.Kill()
-			<-d.exited
-		}
-	})
+	d.process = command.Process
+	t.Cleanup(d.stop)
 	return d
+}
+
+// stop ends the program and waits until it is gone.
+func (d *daemon) stop() {
+	_ = d.process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.exited:
+	case <-time.After(5 * time.Second):
+		_ = d.process.Kill()
+		<-d.exited
+	}
 }
 
 // until waits for a condition, and fails with the log when the program ends or

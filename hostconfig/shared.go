@@ -41,3 +41,11 @@ func CheckCACertificate(field, certificate string) error {
 
 // ParseTaint reads key[=value]:Effect.
 func ParseTaint(text string) (corev1.Taint, error) { return parseTaint(text) }
+
+// Within puts a field before the field of every [FieldError] that was joined, as
+// a specification does that holds another one.
+func Within(field string, err error) error {
+	var p problems
+	p.within(field, err)
+	return p.join()
+}

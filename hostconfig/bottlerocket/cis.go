@@ -38,10 +38,10 @@ func (i Item) Settable() bool { return len(i.Requirements) > 0 }
 
 // Unmet gives what the settings lack for the item, as readable lines. An item
 // that is not settable never lacks anything: read its Reason.
-func (i Item) Unmet(platform Platform, settings Settings) []string {
+func (i Item) Unmet(group Group, settings Settings) []string {
 	var unmet []string
 	for _, r := range i.Requirements {
-		if r.Injected && platform == ManagedGroup {
+		if r.Injected && group == ManagedGroup {
 			continue
 		}
 		l, found := lookup(settings, r.Path)
@@ -56,9 +56,10 @@ func (i Item) Unmet(platform Platform, settings Settings) []string {
 }
 
 // CIS gives the items of CIS Bottlerocket 1.0.0, level 1 and 2, and of the
-// Kubernetes node checks, in the order of their benchmarks. Ids and titles are
+// Kubernetes node checks, in the order of their benchmarks. Ids and levels are
 // those that the operating system's own reports print (apiclient report cis -l 2
-// and cis-k8s).
+// and cis-k8s), from bloodhound in
+// https://github.com/bottlerocket-os/bottlerocket-core-kit.
 func CIS() []Item { return append(bottlerocketItems(), kubernetesItems()...) }
 
 func setting(path, want string) Requirement {
@@ -100,8 +101,9 @@ func bottlerocketItems() []Item {
 		item(1, "1.4.1", "Ensure setuid programs do not create core dumps", "", sysctls("CIS-BR-1.4.1")...),
 		item(1, "1.4.2", "Ensure address space layout randomization (ASLR) is enabled", "", sysctls("CIS-BR-1.4.2")...),
 		item(1, "1.4.3", "Ensure unprivileged eBPF is disabled", "", sysctls("CIS-BR-1.4.3")...),
-		item(2, "1.4.4", "Ensure user namespaces are disabled", "", Requirement{Path: []string{"kernel", "sysctl", "user.max_user_namespaces"}, Want: "0"}),
+		item(2, "1.4.4", "Ensure user namespaces are disabled", "", sysctls(userNamespaces)...),
 		item(1, "1.5.1", "Ensure SELinux is configured", "fixed in the image: the policy is always enforced and cannot be changed"),
+		// The report knows integrity only, though confidentiality withholds more.
 		item(2, "1.5.2", "Ensure Lockdown is configured", "", settingWithin("kernel.lockdown", oneOf("integrity", "confidentiality"))),
 		item(1, "1.6", "Ensure updates, patches, and additional security software are installed", manualReason),
 		item(1, "2.1.1.1", "Ensure chrony is configured", "", setting("ntp.time-servers", "")),
@@ -140,7 +142,11 @@ func kubernetesItems() []Item {
 	authority.Injected = true
 	bootstrap := setting("kubernetes.server-tls-bootstrap", "true")
 	add := func(id, title, reason string, requirements ...Requirement) {
-		items = append(items, Item{ID: id, Level: 1, Title: title, Reason: reason, Requirements: requirements})
+		level := 1
+		if id == "k4.2.8" || id == "k4.2.15" {
+			level = 2
+		}
+		items = append(items, Item{ID: id, Level: level, Title: title, Reason: reason, Requirements: requirements})
 	}
 	add("k4.2.1", "Ensure anonymous authentication is off", "", notStandalone)
 	add("k4.2.2", "Ensure the authorization mode is not AlwaysAllow", "", notStandalone)
@@ -156,5 +162,7 @@ func kubernetesItems() []Item {
 	add("k4.2.12", "Ensure only strong ciphers are used", kubeletReason)
 	add("k4.2.13", "Ensure that a limit is set on pod PIDs", "", settingWithin("kubernetes.pod-pids-limit", integerBetween(1, 65536)))
 	add("k4.2.14", "Ensure that the seccomp default is on", "", setting("kubernetes.seccomp-default", "true"))
+	add("k4.2.15", "Ensure the kubelet's unit denies other addresses", "manual: no setting reaches the unit, and the kubelet serves the API server and what scrapes it; security groups say who reaches it")
+	add("k4.3.1", "Ensure the metrics of kube-proxy are bound to localhost", "kube-proxy is an add-on of the cluster, and its configuration is not the node's")
 	return items
 }

@@ -1,6 +1,8 @@
 package bottlerocket
 
 import (
+	"encoding/base64"
+	"net/netip"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -16,7 +18,18 @@ var (
 	provider   = words("ecr-credential-provider")
 	maxNUMA    = format{"a number of at least 8, as text", integers(8, 1024).accepts}
 	cpuSet     = pattern("CPUs such as 0,3-5,8", `^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$`)
-	region     = pattern("a region such as eu-west-1", `^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+	pages      = pattern("a number of pages, or a list such as 0:2,1:2 of NUMA nodes and numbers", `^([0-9]{1,9}|[0-9]{1,3}:[0-9]{1,9}(,[0-9]{1,3}:[0-9]{1,9})*)$`)
+	gpuModel   = pattern("a GPU and its memory such as a100.40gb", `^[a-z][0-9]+\.[0-9]+gb$`)
+	partition  = pattern("a partition such as 2g.10gb, or the number 1, 2, 3, 4 or 7 of them", `^([0-9]g\.[0-9]+gb|[12347])$`)
+	hostPort   = format{"an IP address and port such as 127.0.0.1:9177", func(v string) bool { _, err := netip.ParseAddrPort(v); return err == nil }}
+	awsConfig  = format{"base64 of a configuration without keys, which would be long-lived secrets", func(v string) bool {
+		text, err := base64.StdEncoding.DecodeString(v)
+		return err == nil && encoded.accepts(v) && !strings.Contains(strings.ToLower(string(text)), "aws_secret_access_key")
+	}}
+	verifier = format{"letters, digits and dashes, at most 76, and not enabled, notation or digestion", func(v string) bool {
+		return identifier.accepts(v) && v != "enabled" && v != "notation" && v != "digestion"
+	}}
+	region = pattern("a region such as eu-west-1", `^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 )
 
 // keyFormat gives the form of the keys of a map, by the map's pattern.
@@ -36,6 +49,10 @@ func keyFormat(path []string) format {
 		return labelKey
 	case "kubernetes.memory-manager-reserved-memory":
 		return numaNode
+	case "kubelet-device-plugins.nvidia.mig.profile":
+		return gpuModel
+	case "image-verifier-plugins.custom":
+		return verifier
 	case "kubernetes.credential-providers":
 		return provider
 	case "kubernetes.credential-providers.*.environment":
@@ -56,7 +73,7 @@ func formatOf(name string) format {
 }
 
 var formats = map[string]format{
-	"aws.config":                                           encoded,
+	"aws.config":                                           awsConfig,
 	"aws.profile":                                          noSpace,
 	"aws.region":                                           region,
 	"bootstrap-commands.*.mode":                            bootMode,
@@ -75,25 +92,42 @@ var formats = map[string]format{
 	"container-runtime-plugins.soci-snapshotter.parallel-pull-unpack.max-concurrent-downloads-per-image": positive,
 	"container-runtime-plugins.soci-snapshotter.parallel-pull-unpack.max-concurrent-unpacks":             unbounded,
 	"container-runtime-plugins.soci-snapshotter.parallel-pull-unpack.max-concurrent-unpacks-per-image":   positive,
-	"dns.name-servers":                             address,
-	"dns.search-list":                              dnsName,
-	"host-containers.*.source":                     image,
-	"host-containers.*.user-data":                  encoded,
-	"image-verifier-plugins.digestion.trustpolicy": policy,
-	"image-verifier-plugins.notation.trustpolicy":  policy,
-	"kernel.lockdown":                              words("none", "integrity", "confidentiality"),
-	"metrics.metrics-url":                          secureURL,
-	"metrics.service-checks":                       noSpace,
-	"network.hostname":                             hostName,
-	"network.https-proxy":                          proxy,
-	"network.no-proxy":                             noSpace,
-	"ntp.options":                                  noSpace,
-	"ntp.time-servers":                             timeServer,
-	"pki.*.data":                                   encoded,
-	"updates.metadata-base-url":                    secureURL,
-	"updates.targets-base-url":                     secureURL,
-	"updates.seed":                                 integers(0, 1<<32-1),
-	"updates.version-lock":                         version,
+	"dns.name-servers":                                           address,
+	"dns.search-list":                                            dnsName,
+	"host-containers.*.source":                                   image,
+	"host-containers.*.user-data":                                encoded,
+	"image-verifier-plugins.digestion.trustpolicy":               policy,
+	"image-verifier-plugins.notation.trustpolicy":                policy,
+	"image-verifier-plugins.custom.*.trustpolicy":                policy,
+	"container-runtime.max-concurrent-unpacks":                   positive,
+	"kernel.drivers.nvidia.branch":                               words("lts", "pb"),
+	"kernel.hugepages.static.1Gi.count":                          pages,
+	"kernel.hugepages.static.2Mi.count":                          pages,
+	"kernel.hugepages.static.32Mi.count":                         pages,
+	"kernel.hugepages.static.64Ki.count":                         pages,
+	"kernel.hugepages.transparent.defrag":                        words("never", "madvise", "defer", "defer+madvise", "always"),
+	"kernel.hugepages.transparent.enabled":                       words("never", "madvise", "always"),
+	"kubelet-device-plugins.nvidia.device-id-strategy":           words("index", "uuid"),
+	"kubelet-device-plugins.nvidia.device-list-strategy":         words("volume-mounts", "envvar", "cdi-cri"),
+	"kubelet-device-plugins.nvidia.device-partitioning-strategy": words("none", "mig"),
+	"kubelet-device-plugins.nvidia.device-sharing-strategy":      words("none", "time-slicing", "mps"),
+	"kubelet-device-plugins.nvidia.mig.profile.*":                partition,
+	"kubelet-device-plugins.nvidia.mps.replicas":                 integers(2, 48),
+	"kubelet-device-plugins.nvidia.time-slicing.replicas":        integers(2, maxInt32),
+	"kubelet-dra-drivers.net.bind-address":                       hostPort,
+	"kernel.lockdown":                                            words("none", "integrity", "confidentiality"),
+	"metrics.metrics-url":                                        secureURL,
+	"metrics.service-checks":                                     noSpace,
+	"network.hostname":                                           hostName,
+	"network.https-proxy":                                        proxy,
+	"network.no-proxy":                                           noSpace,
+	"ntp.options":                                                noSpace,
+	"ntp.time-servers":                                           timeServer,
+	"pki.*.data":                                                 encoded,
+	"updates.metadata-base-url":                                  secureURL,
+	"updates.targets-base-url":                                   secureURL,
+	"updates.seed":                                               integers(0, 1<<32-1),
+	"updates.version-lock":                                       version,
 
 	"kubernetes.allowed-unsafe-sysctls":                                   noSpace,
 	"kubernetes.api-server":                                               secureURL,

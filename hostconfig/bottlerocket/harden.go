@@ -1,12 +1,14 @@
 package bottlerocket
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -29,7 +31,8 @@ func encode(text string) string { return base64.StdEncoding.EncodeToString([]byt
 // hardened gives the settings before the user's changes. It needs the defaults
 // filled in. What needs an exception and has none is left out.
 func (s Spec) hardened() Settings {
-	admin := s.AdminContainer && hostconfig.Excepted(s.Exceptions, controlHost)
+	node := s.Node
+	admin := s.AdminContainer && hostconfig.Excepted(node.Exceptions, adminContainer)
 	settings := Settings{
 		HostContainers: map[string]HostContainer{
 			"admin":   {Enabled: &admin},
@@ -37,10 +40,9 @@ func (s Spec) hardened() Settings {
 		},
 		Kernel: &Kernel{Lockdown: pointer("integrity"), Modules: map[string]Module{}, Sysctl: map[string]string{}},
 		Kubernetes: &Kubernetes{
-			ClusterDomain:        optional(s.ClusterDomain),
+			ClusterDomain:        optional(node.Cluster.Domain),
 			ContainerLogMaxFiles: pointer(int64(5)),
 			ContainerLogMaxSize:  pointer("10Mi"),
-			CredentialProviders:  maps.Clone(s.CredentialProviders),
 			EventBurst:           pointer(int64(100)),
 			EventQPS:             pointer(int64(50)), // as the API server's limit of a user
 			// All six: a map that is set replaces the operating system's.
@@ -48,97 +50,130 @@ func (s Spec) hardened() Settings {
 				"memory.available": "100Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%",
 				"imagefs.available": "15%", "imagefs.inodesFree": "5%", "pid.available": "10%",
 			},
-			KubeReserved:       maps.Clone(s.KubeReserved),
+			KubeReserved:       maps.Clone(node.Kubelet.KubeReserved),
 			PodPidsLimit:       pointer(int64(4096)), // room for a large JVM, not for a fork bomb
 			SeccompDefault:     pointer(true),
 			ServerTLSBootstrap: pointer(true),
 			StandaloneMode:     pointer(false),
-			SystemReserved:     maps.Clone(s.SystemReserved),
+			SystemReserved:     maps.Clone(node.Kubelet.SystemReserved),
 		},
 		Metrics: &Metrics{SendMetrics: pointer(false)},
-		NTP:     &NTP{TimeServers: slices.Clone(s.TimeServers)},
+		NTP:     &NTP{TimeServers: slices.Clone(node.TimeServers)},
 		OCIDefaults: &OCIDefaults{Capabilities: &Capabilities{
 			AuditWrite: pointer(false), Mknod: pointer(false), NetRaw: pointer(false),
 		}},
 		Updates: s.updates(),
 	}
+	maps.Copy(settings.Kubernetes.EvictionHard, node.Kubelet.EvictionHard)
 	for name := range lockedModules {
 		settings.Kernel.Modules[name] = Module{Allowed: pointer(false)}
 	}
 	for name, locked := range lockedSysctls {
 		settings.Kernel.Sysctl[name] = locked.value
 	}
-	settings.Kernel.Sysctl["user.max_user_namespaces"] = "0"
-	if s.MaxUserNamespaces > 0 && hostconfig.Excepted(s.Exceptions, "CIS-BR-1.4.4") {
-		settings.Kernel.Sysctl["user.max_user_namespaces"] = decimal(s.MaxUserNamespaces)
-	}
-	if s.MaxPods != 0 {
-		settings.Kubernetes.MaxPods = pointer(s.MaxPods)
+	if node.Kubelet.MaxPods != 0 {
+		settings.Kubernetes.MaxPods = pointer(node.Kubelet.MaxPods)
 	}
 	s.joinCluster(settings.Kubernetes)
 	s.trust(&settings)
-	if s.HTTPSProxy != "" {
-		settings.Network = &Network{HTTPSProxy: pointer(s.HTTPSProxy), NoProxy: slices.Clone(neverProxied)}
+	if proxy := node.Proxy.HTTPS; proxy != "" {
+		settings.Network = &Network{HTTPSProxy: pointer(proxy), NoProxy: slices.Clone(neverProxied)}
 	}
 	return settings
 }
 
 // joinCluster adds what EKS injects into a managed group's document.
 func (s Spec) joinCluster(kubelet *Kubernetes) {
-	if s.Platform == ManagedGroup {
+	if s.Group == ManagedGroup {
 		return
 	}
-	kubelet.APIServer = optional(s.APIServer)
-	kubelet.ClusterName = optional(s.ClusterName)
-	kubelet.ClusterDNSIP = slices.Clone(s.ClusterDNS)
-	if s.CACertificate != "" {
-		kubelet.ClusterCertificate = pointer(encode(s.CACertificate))
+	cluster := s.Node.Cluster
+	kubelet.APIServer = optional(cluster.Endpoint)
+	kubelet.ClusterName = optional(cluster.Name)
+	kubelet.ClusterDNSIP = slices.Clone(cluster.DNS)
+	if cluster.CACertificate != "" {
+		kubelet.ClusterCertificate = pointer(encode(cluster.CACertificate))
 	}
-	kubelet.NodeLabels = maps.Clone(s.Labels)
-	for _, text := range s.Taints {
+	kubelet.NodeLabels, kubelet.NodeTaints = s.labels()
+}
+
+// labels gives the labels and taints in the form of the document.
+func (s Spec) labels() (map[string]string, map[string][]string) {
+	var taints map[string][]string
+	for _, text := range s.Node.Taints {
 		if taint, err := hostconfig.ParseTaint(text); err == nil {
-			if kubelet.NodeTaints == nil {
-				kubelet.NodeTaints = map[string][]string{}
+			if taints == nil {
+				taints = map[string][]string{}
 			}
-			kubelet.NodeTaints[taint.Key] = append(kubelet.NodeTaints[taint.Key], taint.Value+":"+string(taint.Effect))
+			taints[taint.Key] = append(taints[taint.Key], taint.Value+":"+string(taint.Effect))
 		}
 	}
+	return maps.Clone(s.Node.Labels), taints
 }
 
 // trust adds registries, verification and authorities.
 func (s Spec) trust(settings *Settings) {
-	if len(s.RegistryMirrors) > 0 {
-		settings.ContainerRegistry = &ContainerRegistry{Mirrors: slices.Clone(s.RegistryMirrors)}
-	}
-	if v := s.ImageVerification; v != nil {
-		plugins := &ImageVerifierPlugins{Enabled: pointer(true)}
-		if v.NotationTrustPolicy != "" {
-			plugins.Notation = &TrustPolicy{pointer(encode(v.NotationTrustPolicy))}
+	registries := s.Node.Registries
+	for _, registry := range registries.Allowed {
+		if settings.ContainerRegistry == nil {
+			settings.ContainerRegistry = &ContainerRegistry{}
 		}
-		if len(v.TrustedDigests) > 0 {
-			document, err := json.Marshal(map[string]any{"version": "1.0", "trustedDigests": v.TrustedDigests})
-			if err == nil {
-				plugins.Digestion = &TrustPolicy{pointer(encode(string(document)))}
-			}
+		mirror := RegistryMirror{Registry: registry.Name}
+		for _, each := range registry.Mirrors {
+			mirror.Endpoint = append(mirror.Endpoint, each.URL)
 		}
-		settings.ImageVerifierPlugins = plugins
+		settings.ContainerRegistry.Mirrors = append(settings.ContainerRegistry.Mirrors, mirror)
 	}
-	for name, certificate := range s.TrustedCertificates {
-		if settings.PKI == nil {
-			settings.PKI = map[string]Certificate{}
+	for _, provider := range registries.CredentialProviders {
+		if settings.Kubernetes.CredentialProviders == nil {
+			settings.Kubernetes.CredentialProviders = map[string]CredentialProvider{}
 		}
-		settings.PKI[name] = Certificate{Data: pointer(encode(certificate)), Trusted: pointer(true)}
+		// Twelve hours is as long as the credentials of ECR live.
+		lifetime := cmp.Or(provider.CacheDuration.Duration, 12*time.Hour)
+		settings.Kubernetes.CredentialProviders[provider.Name] = CredentialProvider{
+			CacheDuration: pointer(lifetime.String()), Enabled: pointer(true),
+			Environment: maps.Clone(provider.Environment), ImagePatterns: slices.Clone(provider.MatchImages),
+		}
 	}
+	if registries.TrustedCertificates != "" {
+		settings.PKI = map[string]Certificate{"registries": {Data: pointer(encode(registries.TrustedCertificates)), Trusted: pointer(true)}}
+	}
+	settings.ImageVerifierPlugins = s.verifiers()
+}
+
+// verifiers gives the programs that judge an image before it is pulled (M26).
+func (s Spec) verifiers() *ImageVerifierPlugins {
+	v := s.Node.ImageVerification
+	if v == nil && len(s.ImageVerifiers) == 0 {
+		return nil
+	}
+	plugins := &ImageVerifierPlugins{Enabled: pointer(true)}
+	if v != nil && v.NotationTrustPolicy != "" {
+		plugins.Notation = &TrustPolicy{pointer(encode(v.NotationTrustPolicy))}
+	}
+	if v != nil && len(v.TrustedDigests) > 0 {
+		document, err := json.Marshal(map[string]any{"version": "1.0", "trustedDigests": v.TrustedDigests})
+		if err == nil {
+			plugins.Digestion = &TrustPolicy{pointer(encode(string(document)))}
+		}
+	}
+	for name, policy := range s.ImageVerifiers {
+		if plugins.Custom == nil {
+			plugins.Custom = map[string]TrustPolicy{}
+		}
+		plugins.Custom[name] = TrustPolicy{pointer(encode(policy))}
+	}
+	return plugins
 }
 
 func (s Spec) updates() *UpdateSettings {
 	updates := &UpdateSettings{IgnoreWaves: pointer(false)}
-	switch s.Updates.Strategy {
-	case UpdatesInWaves:
-		updates.Seed = s.Updates.Seed
+	switch s.Node.Updates.Strategy {
+	case hostconfig.UpdateInPlace:
+		updates.Seed = s.Node.Updates.Seed
 		updates.VersionLock = pointer("latest")
-	case UpdatesLocked:
-		updates.VersionLock = optional(s.Updates.Version)
+	case hostconfig.UpdateLocked:
+		updates.VersionLock = optional(s.Node.Updates.Version)
 	default:
 		// Nothing asks for updates; where something does, it finds the image's own version.
 		if s.OSVersion != "" {
@@ -157,15 +192,16 @@ func (s Spec) Effective() (Settings, error) {
 
 func (s Spec) effective() (Settings, []error) {
 	hardened, settings := s.hardened(), s.hardened()
+	exceptions := s.Node.Exceptions
 	short := Settings{
 		BootstrapCommands: s.BootstrapCommands, BootstrapContainers: s.BootstrapContainers, HostContainers: s.HostContainers,
-		Kernel: &Kernel{Modules: s.Modules, Sysctl: s.Sysctls},
+		Kernel: &Kernel{Modules: s.modules(), Sysctl: s.Node.Sysctls},
 	}
-	if len(s.NoProxy) > 0 {
-		short.Network = &Network{NoProxy: s.NoProxy}
+	if len(s.Node.Proxy.NoProxy) > 0 {
+		short.Network = &Network{NoProxy: s.Node.Proxy.NoProxy}
 	}
-	refused := merge(&settings, hardened, short, s.Exceptions, shortField)
-	refused = append(refused, merge(&settings, hardened, s.Settings, s.Exceptions, leaf.name)...)
+	refused := merge(&settings, hardened, short, exceptions, shortField)
+	refused = append(refused, merge(&settings, hardened, s.Settings, exceptions, leaf.name)...)
 	// What other fields of the specification put there must have the right form too.
 	for _, l := range leaves(hardened) {
 		if problem := checkFormat(l); problem != nil {
@@ -179,10 +215,23 @@ func (s Spec) effective() (Settings, []error) {
 	return settings, refused
 }
 
+// modules gives the modules of the node. One that is loaded at boot must be
+// allowed as well.
+func (s Spec) modules() map[string]Module {
+	modules := map[string]Module{}
+	for _, name := range s.Node.Modules.Load {
+		modules[name] = Module{Allowed: pointer(true), Autoload: pointer(true)}
+	}
+	for _, name := range s.Node.Modules.Deny {
+		modules[name] = Module{Allowed: pointer(false)}
+	}
+	return modules
+}
+
 // shortField names a leaf by the field of Spec that holds it.
 func shortField(l leaf) string {
 	fields := map[string]string{
-		"kernel.sysctl": "sysctls", "kernel.modules": "modules", "network.no-proxy": "noProxy",
+		"kernel.sysctl": "node.sysctls", "kernel.modules": "node.modules", "network.no-proxy": "node.proxy.noProxy",
 		"host-containers": "hostContainers", "bootstrap-containers": "bootstrapContainers", "bootstrap-commands": "bootstrapCommands",
 	}
 	for _, depth := range []int{1, 2} {

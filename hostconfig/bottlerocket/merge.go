@@ -3,6 +3,7 @@ package bottlerocket
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -15,6 +16,10 @@ func merge(current *Settings, hardened, user Settings, exceptions []hostconfig.E
 	for _, l := range leaves(user) {
 		before, isSet := lookup(hardened, l.path)
 		rule, known := ruleFor(l)
+		name := field(l)
+		if strings.HasPrefix(name, rule.Field) {
+			rule.Field = "" // this is the field that decides
+		}
 		problem := &hostconfig.FieldError{Problem: "has no rule, so nobody judged what it weakens", Remedy: "report this as a defect"}
 		if known {
 			problem = rule.judge(l, before, isSet, exceptions)
@@ -23,7 +28,7 @@ func merge(current *Settings, hardened, user Settings, exceptions []hostconfig.E
 			problem = checkFormat(l)
 		}
 		if problem != nil {
-			problem.Field = field(l)
+			problem.Field = name
 			refused = append(refused, problem)
 			continue
 		}

@@ -5,12 +5,9 @@ import (
 	"cmp"
 	"compress/gzip"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -19,8 +16,14 @@ const (
 	// MaximumUserData is EC2's limit in bytes, before base64:
 	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 	MaximumUserData = 16384
-	// ManagedGroupReserve is kept free for what EKS adds to a managed group's
-	// document: certificate, endpoint, name and up to 50 labels.
+	// ManagedGroupReserve is kept free for what EKS merges into a managed group's
+	// document, besides the group's labels and taints, which are counted as they
+	// are: the certificate, about 1100 bytes of PEM in base64, so 1500; endpoint,
+	// name and DNS address, 350; EKS's labels of the group, its image and its launch
+	// template, 600. The rest is for the form, which the merge does not keep. A
+	// Bottlerocket document is not wrapped in MIME, and the limit counts it before
+	// base64.
+	// https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html#launch-template-user-data
 	ManagedGroupReserve = 4096
 )
 
@@ -52,14 +55,14 @@ func (s Spec) Render() (UserData, error) {
 		return UserData{}, err
 	}
 	data := UserData{TOML: document, Bytes: document}
-	limit := MaximumUserData
-	if s.Platform == ManagedGroup {
-		limit -= ManagedGroupReserve
+	limit, err := s.limit()
+	if err != nil {
+		return UserData{}, err
 	}
 	if len(document) <= limit {
 		return data, nil
 	}
-	if s.Platform != ManagedGroup {
+	if s.Group != ManagedGroup {
 		if data.Bytes, err = compress(document); err != nil {
 			return UserData{}, err
 		}
@@ -72,6 +75,16 @@ func (s Spec) Render() (UserData, error) {
 		Problem: fmt.Sprintf("is %d bytes, and %d are allowed; the largest parts are %s", len(data.Bytes), limit, strings.Join(largest(settings), ", ")),
 		Remedy:  "shorten these, or bring them in another way than user data",
 	}
+}
+
+// limit gives the room for the document: what EKS adds to it counts as well.
+func (s Spec) limit() (int, error) {
+	if s.Group != ManagedGroup {
+		return MaximumUserData, nil
+	}
+	labels, taints := s.labels()
+	injected, err := Encode(Settings{Kubernetes: &Kubernetes{NodeLabels: labels, NodeTaints: taints}})
+	return MaximumUserData - ManagedGroupReserve - len(injected), err
 }
 
 // compress is deterministic: the header carries no time and no name.
@@ -96,19 +109,4 @@ func largest(settings Settings) []string {
 		names = append(names, fmt.Sprintf("%s (%d bytes)", l.name(), len(l.text())))
 	}
 	return names
-}
-
-// Encode gives the document, sorted by key.
-func Encode(settings Settings) ([]byte, error) { return toml.Marshal(Document{settings}) }
-
-// Decode reads a document strictly: an unknown key, a wrong type or bad TOML is
-// an error, as it is on the node. It does not judge values.
-func Decode(document []byte) (Settings, error) {
-	var decoded Document
-	err := toml.NewDecoder(bytes.NewReader(document)).DisallowUnknownFields().Decode(&decoded)
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		return Settings{}, fmt.Errorf("settings that Bottlerocket does not know:\n%s", unknown.String())
-	}
-	return decoded.Settings, err
 }

@@ -12,11 +12,12 @@ import (
 // Rule is the merge rule of one setting.
 type Rule struct {
 	// Path is the setting below "settings", with "*" for keys that a user chooses.
+	// A rule for a key by name goes before it.
 	Path  string           `json:"path"`
 	Merge hostconfig.Merge `json:"merge"`
 	// Control is what a locked value, or the bound of another, upholds.
 	Control string `json:"control,omitempty"`
-	// Field is the field of [Spec] that decides the value.
+	// Field is the field of [Spec] that decides the value; [Spec.Settings] must not.
 	Field string `json:"field,omitempty"`
 	// Bound describes the accepted values, in words.
 	Bound string `json:"bound,omitempty"`
@@ -55,6 +56,11 @@ func (s ruleSet) locked(control, prefix string, names ...string) ruleSet {
 	return s.add(Rule{Merge: hostconfig.Locked, Control: control}, prefix, names...)
 }
 
+// lockedIn locks what one field of Spec may still change with an exception.
+func (s ruleSet) lockedIn(field, control, prefix string, names ...string) ruleSet {
+	return s.add(Rule{Merge: hostconfig.Locked, Control: control, Field: field}, prefix, names...)
+}
+
 func (s ruleSet) never(reason, prefix string, names ...string) ruleSet {
 	return s.add(Rule{Merge: hostconfig.Locked, Never: reason}, prefix, names...)
 }
@@ -67,8 +73,8 @@ func (s ruleSet) free(prefix string, names ...string) ruleSet {
 	return s.add(Rule{Merge: hostconfig.Overwritable}, prefix, names...)
 }
 
-func (s ruleSet) additive(prefix string, names ...string) ruleSet {
-	return s.add(Rule{Merge: hostconfig.Additive}, prefix, names...)
+func (s ruleSet) additiveIn(field, prefix string, names ...string) ruleSet {
+	return s.add(Rule{Merge: hostconfig.Additive, Field: field}, prefix, names...)
 }
 
 func (s ruleSet) bounded(control, path, bound string, accepts func(leaf) bool) ruleSet {
@@ -100,6 +106,9 @@ func ruleFor(l leaf) (Rule, bool) {
 			return rule, true
 		}
 	}
+	if rule, found := rules[strings.Join(l.path, ".")]; found {
+		return rule, true
+	}
 	rule, found := rules[pattern]
 	return rule, found
 }
@@ -118,18 +127,15 @@ func SysctlRules() []Rule {
 func sysctlRule(name string) (Rule, bool) {
 	path := "kernel.sysctl." + name
 	name = canonicalSysctl(name)
-	if name == "user.max_user_namespaces" {
-		return Rule{Path: path, Merge: hostconfig.Locked, Field: "maxUserNamespaces"}, true
-	}
 	if value, found := hostconfig.KubeletSysctls()[name]; found {
-		return Rule{Path: path, Merge: hostconfig.Locked, want: value,
+		return Rule{Path: path, Merge: hostconfig.Locked, Field: sysctlField, want: value,
 			Never: "the operating system sets what the kubelet demands, and the kubelet does not start with another value"}, true
 	}
 	locked, found := lockedSysctls[name]
 	if !found {
 		locked, found = lockedSysctls[everyInterface(name)]
 	}
-	return Rule{Path: path, Merge: hostconfig.Locked, Control: locked.control, want: locked.value}, found
+	return Rule{Path: path, Merge: hostconfig.Locked, Control: locked.control, Field: sysctlField, want: locked.value}, found
 }
 
 // ModuleRules gives the rules of single kernel modules, sorted by path.
@@ -145,6 +151,6 @@ func ModuleRules() []Rule {
 }
 
 func moduleRule(name, field string) (Rule, bool) {
-	control, found := lockedModules[name]
+	control, found := lockedModules[hostconfig.ModuleName(name)]
 	return Rule{Path: "kernel.modules." + name + "." + field, Merge: hostconfig.Locked, Control: control, want: "false"}, found
 }

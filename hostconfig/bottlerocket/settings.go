@@ -22,12 +22,16 @@ type Settings struct {
 	HostContainers          map[string]HostContainer      `toml:"host-containers,omitempty"`
 	ImageVerifierPlugins    *ImageVerifierPlugins         `toml:"image-verifier-plugins,omitempty"`
 	Kernel                  *Kernel                       `toml:"kernel,omitempty"`
+	KubeletDevicePlugins    *KubeletDevicePlugins         `toml:"kubelet-device-plugins,omitempty"`
+	KubeletDRADrivers       *KubeletDRADrivers            `toml:"kubelet-dra-drivers,omitempty"`
 	Kubernetes              *Kubernetes                   `toml:"kubernetes,omitempty"`
 	Metrics                 *Metrics                      `toml:"metrics,omitempty"`
 	Motd                    *string                       `toml:"motd,omitempty"`
 	Network                 *Network                      `toml:"network,omitempty"`
 	NTP                     *NTP                          `toml:"ntp,omitempty"`
+	NvidiaContainerRuntime  *NvidiaContainerRuntime       `toml:"nvidia-container-runtime,omitempty"`
 	OCIDefaults             *OCIDefaults                  `toml:"oci-defaults,omitempty"`
+	OCIHooks                *OCIHooks                     `toml:"oci-hooks,omitempty"`
 	PKI                     map[string]Certificate        `toml:"pki,omitempty"`
 	Updates                 *UpdateSettings               `toml:"updates,omitempty"`
 }
@@ -63,20 +67,6 @@ type CloudFormation struct {
 type DNS struct {
 	NameServers []string `toml:"name-servers,omitempty"`
 	SearchList  []string `toml:"search-list,omitempty"`
-}
-
-// Kernel holds lockdown, modules and sysctls.
-type Kernel struct {
-	// Lockdown is none, integrity or confidentiality.
-	Lockdown *string           `toml:"lockdown,omitempty"`
-	Modules  map[string]Module `toml:"modules,omitempty"`
-	Sysctl   map[string]string `toml:"sysctl,omitempty"`
-}
-
-// Module says whether a kernel module may be loaded, and whether it is at boot.
-type Module struct {
-	Allowed  *bool `toml:"allowed,omitempty" json:"allowed,omitempty"`
-	Autoload *bool `toml:"autoload,omitempty" json:"autoload,omitempty"`
 }
 
 // Metrics is the reporting to the makers of the operating system.

@@ -10,18 +10,22 @@ type BootstrapCommand struct {
 
 // BootstrapContainer runs with the host's privileges before the kubelet starts.
 type BootstrapContainer struct {
-	Essential *bool   `toml:"essential,omitempty" json:"essential,omitempty"`
-	Mode      *string `toml:"mode,omitempty" json:"mode,omitempty"`
-	Source    *string `toml:"source,omitempty" json:"source,omitempty"`
-	UserData  *string `toml:"user-data,omitempty" json:"userData,omitempty"`
+	// Command replaces the image's entry point.
+	Command   []string `toml:"command,omitempty" json:"command,omitempty"`
+	Essential *bool    `toml:"essential,omitempty" json:"essential,omitempty"`
+	Mode      *string  `toml:"mode,omitempty" json:"mode,omitempty"`
+	Source    *string  `toml:"source,omitempty" json:"source,omitempty"`
+	UserData  *string  `toml:"user-data,omitempty" json:"userData,omitempty"`
 }
 
 // HostContainer runs beside Kubernetes, with access to the host's API.
 type HostContainer struct {
-	Enabled      *bool   `toml:"enabled,omitempty" json:"enabled,omitempty"`
-	Source       *string `toml:"source,omitempty" json:"source,omitempty"`
-	Superpowered *bool   `toml:"superpowered,omitempty" json:"superpowered,omitempty"`
-	UserData     *string `toml:"user-data,omitempty" json:"userData,omitempty"`
+	// Command replaces the image's entry point.
+	Command      []string `toml:"command,omitempty" json:"command,omitempty"`
+	Enabled      *bool    `toml:"enabled,omitempty" json:"enabled,omitempty"`
+	Source       *string  `toml:"source,omitempty" json:"source,omitempty"`
+	Superpowered *bool    `toml:"superpowered,omitempty" json:"superpowered,omitempty"`
+	UserData     *string  `toml:"user-data,omitempty" json:"userData,omitempty"`
 }
 
 // ContainerRegistry holds mirrors, and credentials that nothing rotates.
@@ -52,8 +56,10 @@ type ContainerRuntime struct {
 	EnableUnprivilegedICMP      *bool   `toml:"enable-unprivileged-icmp,omitempty"`
 	EnableUnprivilegedPorts     *bool   `toml:"enable-unprivileged-ports,omitempty"`
 	MaxConcurrentDownloads      *int64  `toml:"max-concurrent-downloads,omitempty"`
-	MaxContainerLogLineSize     *int64  `toml:"max-container-log-line-size,omitempty"`
-	Snapshotter                 *string `toml:"snapshotter,omitempty"`
+	// MaxConcurrentUnpacks needs OS 1.60.
+	MaxConcurrentUnpacks    *int64  `toml:"max-concurrent-unpacks,omitempty"`
+	MaxContainerLogLineSize *int64  `toml:"max-container-log-line-size,omitempty"`
+	Snapshotter             *string `toml:"snapshotter,omitempty"`
 }
 
 // ContainerRuntimePlugins holds settings of the SOCI snapshotter.
@@ -77,16 +83,26 @@ type ParallelPullUnpack struct {
 	MaxConcurrentUnpacksPerImage   *int64  `toml:"max-concurrent-unpacks-per-image,omitempty"`
 }
 
-// ImageVerifierPlugins let containerd refuse images before they are pulled.
+// ImageVerifierPlugins let containerd refuse images before they are pulled. In
+// the document the custom verifiers stand beside the built-in ones, by name:
+// [Encode] and [Decode] put them there and take them out.
 type ImageVerifierPlugins struct {
-	Digestion *TrustPolicy `toml:"digestion,omitempty"`
-	Enabled   *bool        `toml:"enabled,omitempty"`
-	Notation  *TrustPolicy `toml:"notation,omitempty"`
+	// Custom are the policies of verifiers that a bootstrap container installs
+	// into /opt/civ/bin.
+	Custom    map[string]TrustPolicy `toml:"custom,omitempty"`
+	Digestion *TrustPolicy           `toml:"digestion,omitempty"`
+	Enabled   *bool                  `toml:"enabled,omitempty"`
+	Notation  *TrustPolicy           `toml:"notation,omitempty"`
 }
 
 // TrustPolicy is a verifier's policy, base64 of JSON.
 type TrustPolicy struct {
 	TrustPolicy *string `toml:"trustpolicy,omitempty"`
+}
+
+// OCIHooks holds a hook that the images no longer have.
+type OCIHooks struct {
+	Log4jHotpatchEnabled *bool `toml:"log4j-hotpatch-enabled,omitempty"`
 }
 
 // OCIDefaults are what containers get that ask for nothing.

@@ -15,6 +15,7 @@ type Kubernetes struct {
 	ContainerLogMaxSize                *string                       `toml:"container-log-max-size,omitempty"`
 	ContainerLogMaxWorkers             *int64                        `toml:"container-log-max-workers,omitempty"`
 	ContainerLogMonitorInterval        *string                       `toml:"container-log-monitor-interval,omitempty"`
+	ContainerRuntimeEndpoint           *string                       `toml:"container-runtime-endpoint,omitempty"`
 	CPUCFSQuotaEnforced                *bool                         `toml:"cpu-cfs-quota-enforced,omitempty"`
 	CPUManagerPolicy                   *string                       `toml:"cpu-manager-policy,omitempty"`
 	CPUManagerPolicyOptions            []string                      `toml:"cpu-manager-policy-options,omitempty"`
@@ -61,6 +62,7 @@ type Kubernetes struct {
 	SingleProcessOOMKill               *bool                         `toml:"single-process-oom-kill,omitempty"`
 	StandaloneMode                     *bool                         `toml:"standalone-mode,omitempty"`
 	StaticPods                         map[string]StaticPod          `toml:"static-pods,omitempty"`
+	StaticPodsEnabled                  *bool                         `toml:"static-pods-enabled,omitempty"`
 	SystemReserved                     map[string]string             `toml:"system-reserved,omitempty"`
 	TopologyManagerPolicy              *string                       `toml:"topology-manager-policy,omitempty"`
 	TopologyManagerPolicyOptions       *TopologyOptions              `toml:"topology-manager-policy-options,omitempty"`

@@ -1,6 +1,12 @@
 package bottlerocket
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+const sysctlField = "node.sysctls"
 
 type lockedSysctl struct{ control, value string }
 
@@ -31,15 +37,23 @@ var lockedSysctls = map[string]lockedSysctl{
 	"net.ipv4.icmp_echo_ignore_broadcasts":       {"CIS-BR-3.2.5", "1"},
 	"net.ipv4.icmp_ignore_bogus_error_responses": {"CIS-BR-3.2.6", "1"},
 	"net.ipv4.tcp_syncookies":                    {"CIS-BR-3.2.7", "1"},
-	"kernel.dmesg_restrict":                      {"M01", "1"},
-	"kernel.kptr_restrict":                       {"M01", "1"},
+	// Pods with hostUsers: false need more than none: one isolation for another, so
+	// it is a risk to accept explicitly.
+	"user.max_user_namespaces": {userNamespaces, "0"},
+	"kernel.dmesg_restrict":    {"M01/dmesg-restrict", "1"},
+	"kernel.kptr_restrict":     {"M01/kptr-restrict", "1"},
 }
 
-// lockedModules may not be loaded.
-var lockedModules = map[string]string{
-	"sctp": "CIS-BR-3.3.1",
-	"udf":  "CIS-BR-1.1.1.1",
-}
+// lockedModules may not be loaded: those of the benchmark under its ids, and
+// those that no node of a cluster needs.
+var lockedModules = func() map[string]string {
+	locked := map[string]string{}
+	for _, name := range hostconfig.DeniedModules() {
+		locked[name] = hostconfig.ControlModules
+	}
+	locked["sctp"], locked["udf"] = "CIS-BR-3.3.1", "CIS-BR-1.1.1.1"
+	return locked
+}()
 
 // canonicalSysctl gives the name with dots. The kernel takes slashes as well,
 // and then dots inside a part: net/ipv4/conf/eth0.100/log_martians.

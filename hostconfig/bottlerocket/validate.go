@@ -2,18 +2,11 @@ package bottlerocket
 
 import (
 	"errors"
-	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 type problems []error
 
@@ -28,45 +21,27 @@ func (p *problems) join(err error) {
 }
 
 // Validate reports everything that is wrong with the specification, as joined
-// [hostconfig.FieldError] values. The time decides whether exceptions still
-// hold. Defaults are filled in first.
+// [hostconfig.FieldError] values; those of the node stand below "node". The time
+// decides whether exceptions still hold. Defaults are filled in first.
 func (s Spec) Validate(now time.Time) error {
-	s = s.WithDefaults()
 	var p problems
-	if !slices.Contains(KubernetesVersions(), s.KubernetesVersion) {
-		p.add("kubernetesVersion", strconv.Quote(s.KubernetesVersion)+" is not a supported minor", "write one of "+strings.Join(KubernetesVersions(), ", "))
+	p.join(hostconfig.Within("node", s.Node.Validate(now)))
+	s = s.WithDefaults()
+	p.node(s.Node)
+	p.group(s)
+	p.variant(s)
+	if s.AdminContainer && !hostconfig.Excepted(s.Node.Exceptions, adminContainer) {
+		p.add("adminContainer", "the SSH server is locked off by control "+adminContainer, hostconfig.AcceptRisk(adminContainer))
 	}
-	if s.OSVersion != "" && !osVersion.MatchString(s.OSVersion) {
-		p.add("osVersion", strconv.Quote(s.OSVersion)+" is not a version", "write a version such as 1.54.0")
+	if len(s.ImageVerifiers) > 0 && !s.installsVerifiers() {
+		p.add("imageVerifiers", "need a program that the image does not have, and without it containerd pulls every image",
+			"add an essential container with mode once or always to bootstrapContainers, which installs it into /opt/civ/bin")
 	}
-	p.platform(s)
-	for i, text := range s.Taints {
-		if _, err := hostconfig.ParseTaint(text); err != nil {
-			p.add(fmt.Sprintf("taints[%d]", i), err.Error(), "write key=value:NoSchedule, or key:NoExecute")
-		}
-	}
-	p.join(hostconfig.CheckNodeLabels("labels", s.Labels))
-	if s.AdminContainer && !hostconfig.Excepted(s.Exceptions, controlHost) {
-		p.add("adminContainer", "the SSH server is locked off by control "+controlHost, hostconfig.AcceptRisk(controlHost))
-	}
-	switch {
-	case s.MaxUserNamespaces < 0 || s.MaxUserNamespaces > maxInt32:
-		p.add("maxUserNamespaces", decimal(s.MaxUserNamespaces)+" is out of range", "write 0, or a number up to 2147483647")
-	case s.MaxUserNamespaces > 0 && !hostconfig.Excepted(s.Exceptions, "CIS-BR-1.4.4"):
-		p.add("maxUserNamespaces", "is locked to 0 by control CIS-BR-1.4.4", hostconfig.AcceptRisk("CIS-BR-1.4.4"))
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.TrustedCertificates)) {
-		p.join(hostconfig.CheckCACertificate(fmt.Sprintf("trustedCertificates[%q]", name), s.TrustedCertificates[name]))
-	}
-	if len(s.NoProxy) > 0 && s.HTTPSProxy == "" {
-		p.add("noProxy", "has no effect without httpsProxy", "set httpsProxy, or leave it out")
-	}
-	p.updates(s.Updates)
-	p.verification(s.ImageVerification)
-	p.join(hostconfig.CheckExceptions("exceptions", s.Exceptions, now))
 	settings, refused := s.effective()
 	p = append(p, refused...)
-	p.features(s, settings)
+	p.image(s, settings)
+	p.consistent(settings)
+	p.mergeable(s, settings)
 	if len(p) == 0 {
 		_, err := s.Render()
 		p.join(err)
@@ -74,109 +49,52 @@ func (s Spec) Validate(now time.Time) error {
 	return errors.Join(p...)
 }
 
-var osVersion = regexp.MustCompile(`^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$`)
-
-// platform wants what the node needs to reach the cluster, or its absence.
-func (p *problems) platform(s Spec) {
-	given := []struct {
-		field    string
-		isSet    bool
-		required bool
-	}{
-		{"clusterName", s.ClusterName != "", true}, {"apiServer", s.APIServer != "", true},
-		{"caCertificate", s.CACertificate != "", true}, {"clusterDNS", len(s.ClusterDNS) > 0, true},
-		{"labels", len(s.Labels) > 0, false}, {"taints", len(s.Taints) > 0, false},
+// node refuses what Bottlerocket cannot honour, besides what
+// [hostconfig.Node.Validate] knows of operating systems.
+func (p *problems) node(n hostconfig.Node) {
+	if n.OS != hostconfig.OSBottlerocket {
+		p.add("node.os", strconv.Quote(string(n.OS))+" is another operating system", "write bottlerocket")
 	}
-	for _, each := range given {
-		switch {
-		case s.Platform == ManagedGroup && each.isSet && each.required:
-			p.add(each.field, "is injected by EKS for a managed group", "leave it empty")
-		case s.Platform == ManagedGroup && each.isSet:
-			p.add(each.field, "belongs on the managed node group, which gives it to the node", "set it on the node group")
-		case s.Platform == SelfManaged && !each.isSet && each.required:
+	for _, each := range []struct{ field, value, reason string }{
+		{"node.name", n.Name, "the operating system takes the node's name from EC2, which the cloud provider demands"},
+		{"node.address", n.Address, "EC2 gives the node its address"},
+		{"node.podCIDR", n.PodCIDR, "pods take addresses that the cluster's network agent hands out"},
+	} {
+		if each.value != "" {
+			p.add(each.field, "has no effect on bottlerocket: "+each.reason, "leave it out")
+		}
+	}
+}
+
+// group wants what the node needs to reach the cluster where nothing injects it.
+func (p *problems) group(s Spec) {
+	switch s.Group {
+	case ManagedGroup:
+		return
+	case SelfManaged:
+	default:
+		p.add("group", strconv.Quote(string(s.Group))+" is not a group", "write managed-group or self-managed")
+		return
+	}
+	for _, each := range []struct {
+		field string
+		isSet bool
+	}{
+		{"node.cluster.endpoint", s.Node.Cluster.Endpoint != ""},
+		{"node.cluster.caCertificate", s.Node.Cluster.CACertificate != ""}, {"node.cluster.dns", len(s.Node.Cluster.DNS) > 0},
+	} {
+		if !each.isSet {
 			p.add(each.field, "is missing", "write it: nothing injects it into a self-managed node")
 		}
 	}
-	switch s.Platform {
-	case ManagedGroup:
-	case SelfManaged:
-		if s.CACertificate != "" {
-			p.join(hostconfig.CheckCACertificate("caCertificate", s.CACertificate))
-		}
-	default:
-		p.add("platform", strconv.Quote(string(s.Platform))+" is not a platform", "write managed-group or self-managed")
-	}
 }
 
-func (p *problems) updates(u Updates) {
-	switch u.Strategy {
-	case UpdatesOff, UpdatesInWaves, UpdatesLocked:
-	default:
-		p.add("updates.strategy", strconv.Quote(string(u.Strategy))+" is not a strategy", "write off, waves or locked")
-	}
-	if u.Seed != nil && u.Strategy != UpdatesInWaves {
-		p.add("updates.seed", "has no effect with strategy "+string(u.Strategy), "write strategy waves, or leave it out")
-	}
-	if (u.Version != "") != (u.Strategy == UpdatesLocked) {
-		p.add("updates.version", "goes with strategy locked, and with no other", "write strategy locked and a version such as v1.54.0")
-	} else if u.Version == "latest" {
-		p.add("updates.version", "latest locks nothing", "write a version such as v1.54.0")
-	}
-}
-
-var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
-func (p *problems) verification(v *ImageVerification) {
-	if v == nil {
-		return
-	}
-	if v.NotationTrustPolicy == "" && len(v.TrustedDigests) == 0 {
-		p.add("imageVerification", "has no policy, so no image could be pulled", "write notationTrustPolicy or trustedDigests")
-	}
-	for i, text := range v.TrustedDigests {
-		if !digest.MatchString(text) {
-			p.add(fmt.Sprintf("imageVerification.trustedDigests[%d]", i), strconv.Quote(text)+" is not a digest", "write sha256: and 64 hexadecimal digits")
-		}
-	}
-}
-
-// newer are settings that images before a version refuse, by path prefix.
-var newer = map[string]string{
-	"container-runtime.snapshotter":              "1.44.0",
-	"container-runtime-plugins.":                 "1.53.0",
-	"image-verifier-plugins.":                    "1.51.0",
-	"image-verifier-plugins.digestion.":          "1.63.0",
-	"kubernetes.topology-manager-policy-options": "1.60.0",
-}
-
-// features wants an image that knows every setting.
-func (p *problems) features(s Spec, settings Settings) {
-	for _, prefix := range slices.Sorted(maps.Keys(newer)) {
-		index := slices.IndexFunc(leaves(settings), func(l leaf) bool { return strings.HasPrefix(strings.Join(l.path, "."), prefix) })
-		if index >= 0 && olderThan(s.OSVersion, newer[prefix]) {
-			p.add("osVersion", fmt.Sprintf("images before %s refuse settings.%s", newer[prefix], strings.TrimSuffix(prefix, ".")),
-				"write the image's version, "+newer[prefix]+" or later, or leave the setting out")
-		}
-	}
-	if _, found := lookup(settings, []string{"kubernetes", "topology-manager-policy-options", "max-allowable-numa-nodes"}); found && s.KubernetesVersion != "1.35" {
-		p.add("kubernetesVersion", "max-allowable-numa-nodes needs 1.35", "leave it out")
-	}
-	if k := settings.Kubernetes; k.ImageGCHighThresholdPercent != nil && k.ImageGCLowThresholdPercent != nil &&
-		*k.ImageGCHighThresholdPercent <= *k.ImageGCLowThresholdPercent {
-		p.add("settings.kubernetes.image-gc-high-threshold-percent", "is not above the low threshold", "write a larger number: the kubelet does not start")
-	}
-}
-
-func olderThan(version, wanted string) bool {
-	a, b := strings.Split(version, "."), strings.Split(wanted, ".")
-	for i := range b {
-		if i >= len(a) {
+// installsVerifiers tells whether a bootstrap container can, without which the
+// node does not boot.
+func (s Spec) installsVerifiers() bool {
+	for _, container := range s.BootstrapContainers {
+		if container.Essential != nil && *container.Essential && (is(container.Mode, "once") || is(container.Mode, "always")) {
 			return true
-		}
-		x, _ := strconv.Atoi(a[i])
-		y, _ := strconv.Atoi(b[i])
-		if x != y {
-			return x < y
 		}
 	}
 	return false

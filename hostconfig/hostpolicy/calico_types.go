@@ -27,6 +27,22 @@ type failsafePort struct {
 	Net      string `json:"net"`
 }
 
+type kubeControllersConfiguration struct {
+	typeMeta `json:",inline"`
+	Metadata objectMeta          `json:"metadata"`
+	Spec     kubeControllersSpec `json:"spec"`
+}
+
+type kubeControllersSpec struct {
+	Controllers struct {
+		Node struct {
+			HostEndpoint struct {
+				AutoCreate string `json:"autoCreate"`
+			} `json:"hostEndpoint"`
+		} `json:"node"`
+	} `json:"controllers"`
+}
+
 type hostEndpoint struct {
 	typeMeta `json:",inline"`
 	Metadata objectMeta       `json:"metadata"`

@@ -14,11 +14,12 @@ import (
 //
 // Cilium knows machines and pods by identity, not by address. Control planes are
 // known by their role label, which NodeRestriction keeps kubelets from setting;
-// the fail-safe goes by entities instead and so does not depend on it. Two
-// things are wider than in the port table and cannot be narrower: a worker may
-// reach, by TCP, the pods of other workers as well as its own, where their own
-// policies decide; and the plugin's health checks pass, TCP 4240 and echo
-// between a host and health endpoints. Tunnels are Cilium's own affair.
+// the fail-safe goes by entities instead and so does not depend on it. Three
+// things are wider than in the port table and cannot be narrower: a machine may
+// reach, by TCP, the pods of other machines as well as its own, where their own
+// policies decide; the plugin's health checks pass, TCP 4240 and echo between a
+// host and health endpoints; and DHCP is allowed from every source port. Tunnels
+// and neighbour discovery are Cilium's own affair.
 //
 // A policy whose nodeSelector matches nothing fails silently and open: after
 // applying, cilium-dbg must show the host endpoint with policy for both
@@ -56,12 +57,18 @@ func (c Cluster) ciliumFailSafe(role hostconfig.Role) []ciliumSpec {
 	ports := []ciliumPorts{{Ports: []ciliumPort{{Port: healthPort, Protocol: "TCP"}}}}
 	entity := []string{"health"}
 	return append(specs, ciliumSpec{Description: "cilium-health: the agent tells a broken node from a broken network", NodeSelector: nodes(role),
-		Ingress: []ciliumIngress{{FromEntities: entity, ToPorts: ports}, {FromEntities: entity, ICMPs: echo}},
-		Egress:  []ciliumEgress{{ToEntities: entity, ToPorts: ports}, {ToEntities: entity, ICMPs: echo}}})
+		Ingress: []ciliumIngress{{FromEntities: entity, ToPorts: ports}, {FromEntities: entity, ICMPs: c.echo()}},
+		Egress:  []ciliumEgress{{ToEntities: entity, ToPorts: ports}, {ToEntities: entity, ICMPs: c.echo()}}})
 }
 
-// echo is the echo request of RFC 792.
-var echo = []ciliumICMP{{Fields: []icmpField{{Family: "IPv4", Type: 8}}}}
+// echo gives the echo requests of RFC 792 and, where the cluster has IPv6, RFC 4443.
+func (c Cluster) echo() []ciliumICMP {
+	fields := []icmpField{{Family: "IPv4", Type: 8}}
+	if c.firewall(hostconfig.RoleWorker).Topology().IPv6 {
+		fields = append(fields, icmpField{Family: "IPv6", Type: 128})
+	}
+	return []ciliumICMP{{Fields: fields}}
+}
 
 // nodes selects the machines of a role. Not being a control plane is what makes
 // a worker: a label of its own would have to be given.
@@ -70,7 +77,7 @@ func nodes(role hostconfig.Role) labelSelector {
 	if role == hostconfig.RoleWorker {
 		operator = "DoesNotExist"
 	}
-	return labelSelector{MatchExpressions: []labelRequirement{{Key: "node-role.kubernetes.io/control-plane", Operator: operator}}}
+	return labelSelector{MatchExpressions: []labelRequirement{{Key: labelControlPlane, Operator: operator}}}
 }
 
 // everyPod selects pods and no reserved identity: only pods have a namespace.
@@ -91,16 +98,19 @@ func (p peer) empty() bool {
 // ciliumPeer gives an endpoint as policies name it.
 func ciliumPeer(c Cluster, e hostconfig.Endpoint) peer {
 	switch e {
-	case hostconfig.Operators:
-		return peer{cidr: c.nets(e)}
 	case hostconfig.ControlPlanes:
+		if c.Managed {
+			return peer{entities: []string{"kube-apiserver"}} // the cloud's has no node
+		}
 		return peer{nodes: []labelSelector{nodes(hostconfig.RoleControlPlane)}}
 	case hostconfig.Workers:
 		return peer{nodes: []labelSelector{nodes(hostconfig.RoleWorker)}}
+	case hostconfig.Nodes:
+		return peer{nodes: []labelSelector{nodes(hostconfig.RoleControlPlane), nodes(hostconfig.RoleWorker)}}
 	case hostconfig.Pods, hostconfig.OwnPods:
 		return peer{endpoints: everyPod()}
 	}
-	return peer{}
+	return peer{cidr: c.nets(e)} // what is outside the cluster is known by address
 }
 
 // ciliumEntity gives an endpoint as the fail-safe names it. Workers have no
@@ -123,7 +133,7 @@ func (c Cluster) ciliumSpecs(role hostconfig.Role, flows []hostconfig.Flow, inbo
 	for _, flow := range flows {
 		spec := ciliumSpec{NodeSelector: nodes(role),
 			Description: flow.Name + ": " + flow.Reason + " (" + strings.Join(flow.Controls, ", ") + ")"}
-		ports, icmps := ciliumProtocol(flow)
+		ports, icmps := c.ciliumProtocol(flow)
 		other := name(c, flow.To)
 		if inbound {
 			other = name(c, flow.From)
@@ -140,14 +150,14 @@ func (c Cluster) ciliumSpecs(role hostconfig.Role, flows []hostconfig.Flow, inbo
 	return specs
 }
 
-func ciliumProtocol(flow hostconfig.Flow) ([]ciliumPorts, []ciliumICMP) {
+func (c Cluster) ciliumProtocol(flow hostconfig.Flow) ([]ciliumPorts, []ciliumICMP) {
 	switch {
 	case flow.Protocol == hostconfig.ProtocolEcho:
-		return nil, echo
+		return nil, c.echo()
 	case flow.Protocol == hostconfig.ProtocolTCP && flow.Port == 0:
 		return []ciliumPorts{{Ports: []ciliumPort{{Port: "1", EndPort: 65535, Protocol: "TCP"}}}}, nil
-	case flow.Protocol == hostconfig.ProtocolTCP:
-		return []ciliumPorts{{Ports: []ciliumPort{{Port: strconv.Itoa(flow.Port), Protocol: "TCP"}}}}, nil
+	case flow.Protocol == hostconfig.ProtocolTCP || flow.Protocol == hostconfig.ProtocolUDP:
+		return []ciliumPorts{{Ports: []ciliumPort{{Port: strconv.Itoa(flow.Port), Protocol: strings.ToUpper(flow.Protocol)}}}}, nil
 	}
 	return nil, nil
 }

@@ -3,11 +3,8 @@ package hostpolicy
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -25,34 +22,21 @@ const (
 	Audit Stage = "audit"
 )
 
-// Machine is one machine of the cluster.
-type Machine struct {
-	// Name is the node's name, a DNS label. Required.
-	Name string `json:"name"`
-	// Address is its IPv4 address on the node network. Required.
-	Address string `json:"address"`
-	// PodCIDR is the range of a worker's own pods, which its kubelet probes.
-	// Required for workers, not read for control planes.
-	PodCIDR string `json:"podCIDR,omitempty"`
-}
-
-// Cluster describes whose traffic the policies judge.
+// Cluster describes whose traffic the policies judge. Machines that are known are
+// guarded by name and address; where NodeCIDRs stand for those of a role, every
+// machine is guarded by the role that its node has.
 type Cluster struct {
-	Ports hostconfig.Ports `json:"ports"`
-	// ControlPlanes is required.
-	ControlPlanes []Machine `json:"controlPlanes"`
-	Workers       []Machine `json:"workers,omitempty"`
-	// Operators are the ranges from which people reach the API server.
-	Operators []string `json:"operators,omitempty"`
-	// PodCIDR is the whole cluster's range of pods. Required.
-	PodCIDR string `json:"podCIDR"`
+	hostconfig.Cluster
+	hostconfig.Surroundings
 	// Stage is Enforce by default.
 	Stage Stage `json:"stage,omitempty"`
 }
 
-// WithDefaults gives a copy with the default ports and stage.
+// WithDefaults gives a copy with the defaults of the cluster and the stage.
 func (c Cluster) WithDefaults() Cluster {
-	c.Ports = c.Ports.WithDefaults()
+	c.Cluster = c.Cluster.WithDefaults()
+	f := c.firewall(hostconfig.RoleWorker)
+	c.Surroundings, c.Ports = f.Surroundings, f.Ports
 	if c.Stage == "" {
 		c.Stage = Enforce
 	}
@@ -61,14 +45,14 @@ func (c Cluster) WithDefaults() Cluster {
 
 // firewall is the same cluster as the nftables renderer sees it.
 func (c Cluster) firewall(role hostconfig.Role) hostconfig.Firewall {
-	f := hostconfig.Firewall{Role: role, Ports: c.Ports, Operators: c.Operators, PodCIDR: c.PodCIDR}
-	for _, machine := range c.ControlPlanes {
-		f.ControlPlane = append(f.ControlPlane, machine.Address)
-	}
-	for _, machine := range c.Workers {
-		f.Workers = append(f.Workers, machine.Address)
-	}
-	return f
+	return c.Cluster.Firewall(role, c.Surroundings)
+}
+
+// grouped tells whether machines of a role are not known one by one. The plugin
+// then guards every machine alike, because an endpoint for one machine and a
+// general one would stand in each other's way.
+func (c Cluster) grouped() bool {
+	return len(c.NodeCIDRs) > 0 && (len(c.Workers) == 0 || len(c.ControlPlanes) == 0)
 }
 
 type problems []error
@@ -78,67 +62,62 @@ func (p *problems) add(field, problem, remedy string) {
 }
 
 // Validate reports everything that is wrong, as joined [hostconfig.FieldError]
-// values. Addresses and ranges are judged by [hostconfig.Firewall.Validate].
+// values. The description is judged by [hostconfig.Cluster.Validate], what the
+// policies make of it by [hostconfig.Firewall.Validate].
 func (c Cluster) Validate() error {
 	c = c.WithDefaults()
 	var p problems
-	p.firewall(c.firewall(hostconfig.RoleControlPlane).Validate())
+	p.take(c.Cluster.Validate(), func(field string) string { return field })
+	described := len(p) == 0
+	if len(c.ControlPlanes) == 0 && !c.Managed && len(c.NodeCIDRs) == 0 {
+		p.add("controlPlanes", "is empty", "list the machines of the control plane")
+	}
+	if len(c.PodCIDRs) == 0 {
+		p.add("podCIDRs", "is empty", "write the ranges of pods")
+	}
+	if described && len(p) == 0 {
+		// One mistake is reported once, where it was made.
+		role := hostconfig.RoleControlPlane
+		if c.Managed {
+			role = hostconfig.RoleWorker
+		}
+		p.take(c.firewall(role).Validate(), c.fieldOfFirewall)
+	}
 	if c.Stage != Enforce && c.Stage != Audit {
 		p.add("stage", fmt.Sprintf("%q is not a stage", c.Stage), "write enforce or audit")
 	}
-	names, addresses := map[string]bool{}, map[string]bool{}
-	for field, machines := range map[string][]Machine{"controlPlanes": c.ControlPlanes, "workers": c.Workers} {
-		for i, machine := range machines {
-			at := fmt.Sprintf("%s[%d]", field, i)
-			if len(validation.IsDNS1123Label(machine.Name)) > 0 {
-				p.add(at+".name", fmt.Sprintf("%q is not a DNS label", machine.Name), "write the node's name")
-			}
-			if names[machine.Name] || addresses[machine.Address] {
-				p.add(at, "its name or address is that of another machine", "list each machine once")
-			}
-			names[machine.Name], addresses[machine.Address] = true, true
-		}
-	}
-	p.podRanges(c)
 	slices.SortStableFunc(p, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(p...)
 }
 
-// firewall takes over what the firewall refuses, under the names used here.
-func (p *problems) firewall(err error) {
-	joined, several := err.(interface{ Unwrap() []error })
-	if !several {
-		return
-	}
-	for _, each := range joined.Unwrap() {
-		var one *hostconfig.FieldError
-		if errors.As(each, &one) {
-			field := strings.Replace(one.Field, "controlPlane", "controlPlanes", 1)
-			if strings.HasPrefix(field, "controlPlanes[") || strings.HasPrefix(field, "workers[") {
-				field += ".address"
-			}
-			p.add(field, one.Problem, one.Remedy)
+// fieldOfFirewall names a field of the firewall as the cluster does.
+func (c Cluster) fieldOfFirewall(field string) string {
+	switch {
+	case field == "controlPlane" || strings.HasPrefix(field, "controlPlane["):
+		field = strings.Replace(field, "controlPlane", "controlPlanes", 1)
+		if len(c.ControlPlanes) == 0 {
+			return strings.Replace(field, "controlPlanes", "nodeCIDRs", 1)
 		}
+	case strings.HasPrefix(field, "workers[") && len(c.Workers) == 0:
+		return strings.Replace(field, "workers", "nodeCIDRs", 1)
+	case field == "podCIDR":
+		return "podCIDRs[0]"
 	}
+	if strings.HasPrefix(field, "controlPlanes[") || strings.HasPrefix(field, "workers[") {
+		field += ".address"
+	}
+	return field
 }
 
-func (p *problems) podRanges(c Cluster) {
-	all, err := netip.ParsePrefix(c.PodCIDR)
-	if err != nil {
-		return // reported already
-	}
-	var seen []netip.Prefix
-	for i, machine := range c.Workers {
-		at := fmt.Sprintf("workers[%d].podCIDR", i)
-		own, err := netip.ParsePrefix(machine.PodCIDR)
-		switch {
-		case err != nil || !own.Addr().Is4() || own != own.Masked():
-			p.add(at, fmt.Sprintf("%q is not an IPv4 range", machine.PodCIDR), "write the node's own range, such as 10.81.1.0/24")
-		case !all.Contains(own.Addr()) || own.Bits() < all.Bits():
-			p.add(at, fmt.Sprintf("%s lies outside podCIDR %s", own, all), "write a part of the cluster's range")
-		case slices.ContainsFunc(seen, own.Overlaps):
-			p.add(at, fmt.Sprintf("%s overlaps that of an earlier worker", own), "give each worker a range of its own")
+func (p *problems) take(err error, rename func(string) string) {
+	if joined, several := err.(interface{ Unwrap() []error }); several {
+		for _, each := range joined.Unwrap() {
+			p.take(each, rename)
 		}
-		seen = append(seen, own)
+		return
+	}
+	var one *hostconfig.FieldError
+	if errors.As(err, &one) {
+		p.add(rename(one.Field), one.Problem, one.Remedy)
 	}
 }

@@ -9,11 +9,12 @@ import (
 )
 
 func example() hostpolicy.Cluster {
-	return hostpolicy.Cluster{
-		ControlPlanes: []hostpolicy.Machine{{Name: "cp-1", Address: "10.80.0.10"}},
-		Workers:       []hostpolicy.Machine{{Name: "worker-1", Address: "10.80.0.11", PodCIDR: "10.81.1.0/24"}},
-		PodCIDR:       "10.81.0.0/16",
-	}
+	return hostpolicy.Cluster{Cluster: hostconfig.Cluster{
+		Name:          "prod",
+		ControlPlanes: []hostconfig.Machine{{Name: "cp-1", Address: "10.80.0.10"}},
+		Workers:       []hostconfig.Machine{{Name: "worker-1", Address: "10.80.0.11", PodCIDR: "10.81.1.0/24"}},
+		PodCIDRs:      []string{"10.81.0.0/16"},
+	}}
 }
 
 // The first document is the fail-safe of the worker.

@@ -25,14 +25,24 @@ func here(role hostconfig.Role) hostconfig.Endpoint {
 	return hostconfig.ControlPlanes
 }
 
+// flows gives the port table of the cluster.
+func (c Cluster) flows() []hostconfig.Flow {
+	return hostconfig.PortTable(c.firewall(hostconfig.RoleWorker).Topology())
+}
+
+// isHere tells whether an endpoint is a machine of a role.
+func isHere(e hostconfig.Endpoint, role hostconfig.Role) bool {
+	return e == here(role) || e == hostconfig.Nodes
+}
+
 // inbound gives the flows that end in machines of the role, outbound those that
 // begin there. Loopback is left to the kernel: both plugins leave it alone.
 func (c Cluster) inbound(role hostconfig.Role) []hostconfig.Flow {
-	return slices.DeleteFunc(hostconfig.PortTable(c.Ports), func(f hostconfig.Flow) bool { return f.To != here(role) })
+	return slices.DeleteFunc(c.flows(), func(f hostconfig.Flow) bool { return !isHere(f.To, role) })
 }
 
 func (c Cluster) outbound(role hostconfig.Role) []hostconfig.Flow {
-	return slices.DeleteFunc(hostconfig.PortTable(c.Ports), func(f hostconfig.Flow) bool { return f.From != here(role) })
+	return slices.DeleteFunc(c.flows(), func(f hostconfig.Flow) bool { return !isHere(f.From, role) })
 }
 
 // safe keeps the flows of the fail-safe.
@@ -40,41 +50,35 @@ func safe(flows []hostconfig.Flow) []hostconfig.Flow {
 	return slices.DeleteFunc(slices.Clone(flows), func(f hostconfig.Flow) bool { return !slices.Contains(failSafe, f.Name) })
 }
 
-// machines are those of a role.
-func (c Cluster) machines(role hostconfig.Role) []Machine {
+// machines are those of a role that are known.
+func (c Cluster) machines(role hostconfig.Role) []hostconfig.Machine {
 	if role == hostconfig.RoleWorker {
 		return c.Workers
 	}
 	return c.ControlPlanes
 }
 
-// nets gives the ranges of an endpoint, sorted, each once. Own pods have none
-// here: they differ between machines.
+// nets gives the ranges of an endpoint, sorted, each once, as prefixes. Own pods
+// have none here: they differ between machines.
 func (c Cluster) nets(e hostconfig.Endpoint) []string {
-	var nets []string
-	switch e {
-	case hostconfig.Operators:
-		nets = slices.Clone(c.Operators)
-	case hostconfig.Pods:
-		nets = []string{c.PodCIDR}
-	case hostconfig.ControlPlanes, hostconfig.Workers:
-		machines := c.ControlPlanes
-		if e == hostconfig.Workers {
-			machines = c.Workers
-		}
-		for _, machine := range machines {
-			nets = append(nets, machine.Address+"/32")
+	if e == hostconfig.OwnPods {
+		return nil
+	}
+	ranges := c.firewall(hostconfig.RoleWorker).Ranges(e)
+	for i, value := range ranges {
+		if address, err := netip.ParseAddr(value); err == nil {
+			ranges[i] = netip.PrefixFrom(address, address.BitLen()).String()
 		}
 	}
-	slices.SortFunc(nets, func(a, b string) int {
-		first, _ := netip.ParsePrefix(a)
-		second, _ := netip.ParsePrefix(b)
-		if order := first.Addr().Compare(second.Addr()); order != 0 {
-			return order
-		}
-		return first.Bits() - second.Bits()
+	return ranges
+}
+
+// ofFamily keeps the prefixes of one IP family.
+func ofFamily(nets []string, isIPv4 bool) []string {
+	return slices.DeleteFunc(slices.Clone(nets), func(net string) bool {
+		prefix, err := netip.ParsePrefix(net)
+		return err != nil || prefix.Addr().Is4() != isIPv4
 	})
-	return slices.Compact(nets)
 }
 
 // explain gives the annotations by which a reader knows why a rule is there.
@@ -88,6 +92,8 @@ func explain(f hostconfig.Flow) map[string]string {
 const (
 	labelRole          = "redoubt.dev/role"
 	labelMachine       = "redoubt.dev/machine"
+	labelControlPlane  = "node-role.kubernetes.io/control-plane"
+	labelCreatedBy     = "projectcalico.org/created-by"
 	annotationFlow     = "redoubt.dev/flow"
 	annotationReason   = "redoubt.dev/reason"
 	annotationControls = "redoubt.dev/controls"

@@ -18,20 +18,25 @@ func variants() map[string]Cluster {
 	moved.Operators = []string{"10.83.0.0/29", "10.83.0.0/16", "10.84.0.0/24"}
 	bare := cluster()
 	bare.Workers = nil
-	return map[string]Cluster{"three": cluster(), "alone": alone, "moved": moved, "without workers": bare}
+	return map[string]Cluster{"three": cluster(), "alone": alone, "moved": moved, "without workers": bare, "cloud": cloud(), "group": group()}
 }
 
 // ofHosts tells whether a flow begins or ends at a machine and leaves it.
 func ofHosts(f hostconfig.Flow) bool {
-	machines := []hostconfig.Endpoint{hostconfig.ControlPlanes, hostconfig.Workers}
+	machines := []hostconfig.Endpoint{hostconfig.ControlPlanes, hostconfig.Workers, hostconfig.Nodes}
 	return slices.Contains(machines, f.From) || slices.Contains(machines, f.To)
 }
 
 // repairs tells whether the flows of the fail-safe let a packet pass.
-func repairs(c Cluster, p packet) bool {
-	ports, tables := c.Ports.WithDefaults(), map[int]bool{}
+func repairs(c Cluster) judge {
+	table, ports := meant(c), c.Ports.WithDefaults()
+	return func(p packet) bool { return repairsBy(table, ports, p) }
+}
+
+func repairsBy(table judge, ports hostconfig.Ports, p packet) bool {
+	tables := map[int]bool{}
 	switch {
-	case p.protocol != "tcp" || !meant(c, p) || p.from.kind == hostconfig.Pods || p.to.kind == hostconfig.Pods:
+	case p.protocol != "tcp" || !table(p) || p.from.kind == hostconfig.Pods || p.to.kind == hostconfig.Pods:
 		return false
 	case p.to.kind == hostconfig.ControlPlanes:
 		tables = map[int]bool{ports.APIServer: true, ports.EtcdClient: true, ports.EtcdPeer: true}
@@ -44,7 +49,7 @@ func repairs(c Cluster, p packet) bool {
 // TestFailSafeNamesFlows: a name that is no longer in the table keeps nothing open.
 func TestFailSafeNamesFlows(t *testing.T) {
 	for _, name := range FailSafe() {
-		if !slices.ContainsFunc(hostconfig.PortTable(hostconfig.Ports{}), func(f hostconfig.Flow) bool {
+		if !slices.ContainsFunc(hostconfig.PortTable(hostconfig.Topology{}), func(f hostconfig.Flow) bool {
 			return f.Name == name && f.Protocol == hostconfig.ProtocolTCP && f.Port != 0
 		}) {
 			t.Errorf("%s is no TCP flow with a port", name)
@@ -75,13 +80,16 @@ func TestRefusals(t *testing.T) {
 		field, text string
 	}{
 		"no control plane":  {func(c *Cluster) { c.ControlPlanes = nil }, "controlPlanes", "empty"},
-		"IPv6":              {func(c *Cluster) { c.ControlPlanes[0].Address = "fd00::1" }, "controlPlanes[0].address", "IPv4"},
-		"injection":         {func(c *Cluster) { c.Workers[0].Address = "10.80.0.1/0" }, "workers[0].address", "IPv4"},
+		"injection":         {func(c *Cluster) { c.Workers[0].Address = "10.80.0.1/0" }, "workers[0].address", "IP address"},
 		"name":              {func(c *Cluster) { c.Workers[0].Name = "a' || all()" }, "workers[0].name", "DNS label"},
-		"repeated name":     {func(c *Cluster) { c.Workers[1].Name = "worker-1" }, "workers[1]", "another"},
+		"repeated name":     {func(c *Cluster) { c.Workers[1].Name = "worker-1" }, "workers[1].name", "also the name"},
 		"open to the world": {func(c *Cluster) { c.Operators = []string{"0.0.0.0/0"} }, "operators[0]", "world"},
-		"no pods":           {func(c *Cluster) { c.PodCIDR = "" }, "podCIDR", "range"},
-		"no own pods":       {func(c *Cluster) { c.Workers[0].PodCIDR = "" }, "workers[0].podCIDR", "range"},
+		"no pods":           {func(c *Cluster) { c.PodCIDRs = nil }, "podCIDRs", "empty"},
+		"mixed ranges":      {func(c *Cluster) { c.ControlPlanes, c.NodeCIDRs = nil, []string{"10.80.0.0/24"} }, "workers[0].address", "M13"},
+		"one range for all": {func(c *Cluster) { c.ControlPlanes, c.Workers, c.NodeCIDRs = nil, nil, []string{"10.80.0.0/24"} }, "nodeCIDRs[0]", "M13"},
+		"network":           {func(c *Cluster) { c.Network = []hostconfig.NetworkTraffic{"x"} }, "network[0]", "no traffic"},
+		"resolver":          {func(c *Cluster) { c.Resolvers = []string{"dns"} }, "resolvers[0]", "neither"},
+		"name of cluster":   {func(c *Cluster) { c.Cluster.Name = "" }, "name", "DNS label"},
 		"strange pods":      {func(c *Cluster) { c.Workers[0].PodCIDR = "10.90.0.0/24" }, "workers[0].podCIDR", "outside"},
 		"shared pods":       {func(c *Cluster) { c.Workers[1].PodCIDR = "10.81.1.0/25" }, "workers[1].podCIDR", "overlaps"},
 		"stage":             {func(c *Cluster) { c.Stage = "off" }, "stage", "not a stage"},
@@ -129,8 +137,8 @@ func FuzzPolicies(f *testing.F) {
 	f.Add("10.80.0.10", "a' || all()", "::1", "10.81.0.0/16", "0.0.0.0/0", "10.0.0.0/8", 0, true)
 	f.Add("10.80.0.10", "x\n---\n", "10.80.0.10", "", "", "", 65536, true)
 	f.Fuzz(func(t *testing.T, address, name, worker, own, operators, pods string, port int, audit bool) {
-		c := Cluster{ControlPlanes: []Machine{{Name: "cp-1", Address: address}}, PodCIDR: pods, Operators: []string{operators},
-			Workers: []Machine{{Name: name, Address: worker, PodCIDR: own}}, Ports: hostconfig.Ports{APIServer: port}}
+		c := Cluster{Cluster: hostconfig.Cluster{Name: "prod", ControlPlanes: []hostconfig.Machine{{Name: "cp-1", Address: address}}, PodCIDRs: []string{pods},
+			Operators: []string{operators}, Workers: []hostconfig.Machine{{Name: name, Address: worker, PodCIDR: own}}, Ports: hostconfig.Ports{APIServer: port}}}
 		if audit {
 			c.Stage = Audit
 		}
@@ -138,7 +146,7 @@ func FuzzPolicies(f *testing.F) {
 			return
 		}
 		felix := calico(t, c)
-		if len(felix.endpoints) != 2 || len(felix.felix) != 2 || len(felix.policies) != 5 {
+		if len(felix.endpoints) != 2 || len(felix.felix) != 2 || len(felix.policies) != 4+min(len(own), 1) {
 			t.Fatalf("the shape changed: %+v", felix)
 		}
 		for _, policy := range felix.policies {

@@ -13,6 +13,9 @@ import (
 // judge validates the cluster and the role.
 func (c Cluster) judge(role hostconfig.Role) error {
 	err := c.Validate()
+	if role == hostconfig.RoleControlPlane && c.Managed {
+		err = errors.Join(err, &hostconfig.FieldError{Field: "role", Problem: "the control plane is the cloud's", Remedy: "render the policies of workers alone"})
+	}
 	if role != hostconfig.RoleControlPlane && role != hostconfig.RoleWorker {
 		err = errors.Join(err, &hostconfig.FieldError{Field: "role", Problem: fmt.Sprintf("%q is not a role", role), Remedy: "write control-plane or worker"})
 	}

@@ -2,14 +2,9 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-
-	"sigs.k8s.io/yaml"
-
-	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -57,11 +52,12 @@ func (e EncryptionAtRest) storedPrefix() string {
 	return "k8s:enc:" + e.Provider + ":v1:" + e.writer() + ":"
 }
 
-// rotation is the way from the keys on the machine to the declared one. Each
-// state is derived from the file on the machine, so that an interrupted
-// rotation goes on where it stopped:
+// rotation is the way from the keys on the machine to the declared one, by the
+// states of [hostconfig.EncryptionRotation]. They are derived from the file on
+// the machine, so that an interrupted rotation goes on where it stopped:
 //
-//	add and promote: the new key writes, every key on the machine still reads
+//	add and promote: the new key writes, every key on the machine still reads;
+//	                 one restart, since no other API server reads meanwhile
 //	rewrite:         every object is written again
 //	retire:          the new key alone
 type rotation struct {
@@ -72,11 +68,10 @@ type rotation struct {
 
 func (in ControlPlaneInputs) rotation() (rotation, error) {
 	e := in.Encryption
-	file := func(encryption hostconfig.Encryption) (File, error) {
-		contents, err := encryption.Configuration()
+	file := func(contents string, err error) (File, error) {
 		return File{Path: e.Path, Mode: 0o600, Owner: "root", Contents: contents}, err
 	}
-	final, err := file(e.desired())
+	final, err := file(e.desired().Configuration())
 	if err != nil {
 		return rotation{}, err
 	}
@@ -87,17 +82,29 @@ func (in ControlPlaneInputs) rotation() (rotation, error) {
 	if err != nil {
 		return rotation{}, err
 	}
-	both, retiring, err := withReaders(e.desired(), onMachine)
+	current, err := hostconfig.ParseEncryption(string(onMachine))
 	if err != nil {
 		return rotation{}, fmt.Errorf("%s on the control plane cannot be read: %w; "+
 			"restore it from a backup: without its keys the stored secrets are lost", e.Path, err)
 	}
-	if both.KMS != nil && !in.Machine.seesKMS() {
-		return rotation{}, fmt.Errorf("what is stored was encrypted by the KMS plugin %q, which the settings no longer have: "+
-			"keep encryption.kmsName and encryption.kmsEndpoint until an update has moved everything to the local key", both.KMS.Name)
+	states := hostconfig.EncryptionRotation{From: current, To: e.desired(), Servers: []string{in.Machine.Name}}
+	if before, err := current.Configuration(); err == nil && before == final.Contents {
+		// The same keys, in a document of another form.
+		return rotation{reading: final, final: final}, nil
 	}
-	reading, err := file(both)
-	return rotation{needed: true, reading: reading, final: final, retiring: retiring}, err
+	reading, err := file(states.ConfigurationIn(hostconfig.EncryptionPromote))
+	if err != nil {
+		return rotation{}, err
+	}
+	if current.KMS != nil && !in.Machine.seesKMS() {
+		return rotation{}, fmt.Errorf("what is stored was encrypted by the KMS plugin %q, which the settings no longer have: "+
+			"keep encryption.kmsName and encryption.kmsEndpoint until an update has moved everything to the local key", current.KMS.Name)
+	}
+	retiring := strings.Join(states.Retiring(), ", ")
+	if retiring == "" {
+		retiring = "the earlier configuration"
+	}
+	return rotation{needed: true, reading: reading, final: final, retiring: retiring}, nil
 }
 
 // seesKMS reports whether the machine reaches the socket of a KMS plugin.
@@ -108,62 +115,6 @@ func (m Machine) seesKMS() bool {
 		}
 	}
 	return !m.Isolated
-}
-
-// withReaders adds every key and plugin of an EncryptionConfiguration to the
-// desired encryption, for reading only, and names those that are new to it.
-func withReaders(desired hostconfig.Encryption, configuration []byte) (hostconfig.Encryption, string, error) {
-	var current apiserverv1.EncryptionConfiguration
-	if err := yaml.UnmarshalStrict(configuration, &current); err != nil {
-		return desired, "", err
-	}
-	var retiring []string
-	add := func(provider hostconfig.EncryptionProvider, keys []apiserverv1.Key) error {
-		for _, key := range keys {
-			known := false
-			for _, have := range desired.Keys {
-				if have.Name == key.Name && have.Secret != key.Secret {
-					return fmt.Errorf("two different keys are named %q: give the new key a new name", key.Name)
-				}
-				known = known || have.Name == key.Name
-			}
-			if known {
-				continue
-			}
-			reader := hostconfig.EncryptionKey{Name: key.Name, Secret: key.Secret}
-			if provider != desired.Provider {
-				reader.Provider = provider
-			}
-			desired.Keys = append(desired.Keys, reader)
-			retiring = append(retiring, fmt.Sprintf("%q", key.Name))
-		}
-		return nil
-	}
-	for _, resource := range current.Resources {
-		for _, p := range resource.Providers {
-			var err error
-			switch {
-			case p.Secretbox != nil:
-				err = add(hostconfig.EncryptionSecretbox, p.Secretbox.Keys)
-			case p.AESCBC != nil:
-				err = add(hostconfig.EncryptionAESCBC, p.AESCBC.Keys)
-			case p.KMS != nil && desired.KMS == nil:
-				desired.KMS = &hostconfig.KMS{Name: p.KMS.Name, Endpoint: p.KMS.Endpoint}
-				retiring = append(retiring, fmt.Sprintf("%q", p.KMS.Name))
-			case p.KMS != nil && desired.KMS.Name != p.KMS.Name:
-				err = errors.New("a change from one KMS plugin to another goes through a local key: set encryption.provider to secretbox first")
-			case p.Identity != nil:
-				desired.ReadPlaintext = true
-			}
-			if err != nil {
-				return desired, "", err
-			}
-		}
-	}
-	if len(retiring) == 0 {
-		retiring = []string{"the earlier configuration"}
-	}
-	return desired, strings.Join(retiring, ", "), nil
 }
 
 // rewrite writes every encrypted resource again and then reads etcd itself to

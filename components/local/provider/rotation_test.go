@@ -115,3 +115,27 @@ func TestRotationAwayFromAMissingKMSIsRefused(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// What is encrypted from now on is still plaintext in etcd until the rewrite.
+func TestRotationToMoreResourcesReadsPlaintext(t *testing.T) {
+	now := secretbox("key-1", keyA)
+	now.Resources = []string{"secrets", "configmaps"}
+	r, err := rotating(t, secretbox("key-1", keyA).desired(), now).rotation()
+	if err != nil || !r.needed || !strings.Contains(r.reading.Contents, "identity") || strings.Contains(r.final.Contents, "identity") {
+		t.Errorf("needed %v, %v; reading:\n%s", r.needed, err, r.reading.Contents)
+	}
+	before := now.desired()
+	if _, err := rotating(t, before, secretbox("key-1", keyA)).rotation(); err == nil || !strings.Contains(err.Error(), "configmaps") {
+		t.Errorf("stored configmaps would become unreadable: %v", err)
+	}
+}
+
+// The same name and secret under another provider is another key: what the
+// first wrote would not be read.
+func TestRotationAcrossProvidersNeedsANewSecret(t *testing.T) {
+	name, secret := "key-1", keyA
+	_, err := rotating(t, secretbox("key-1", keyA).desired(), EncryptionAtRest{Provider: "aescbc", KeyName: &name, KeySecret: &secret}).rotation()
+	if err == nil || !strings.Contains(err.Error(), "secret of an earlier key") {
+		t.Errorf("err = %v", err)
+	}
+}

@@ -14,10 +14,12 @@ import (
 // Butane renders the readable document. It validates first, with the time that
 // decides whether exceptions still hold: what does not validate is not rendered.
 func (s Spec) Butane(now time.Time) ([]byte, error) {
-	if err := s.Validate(now); err != nil {
+	s = s.WithDefaults()
+	files, err := s.check(now)
+	if err != nil {
 		return nil, err
 	}
-	document, err := s.WithDefaults().document(now)
+	document, err := s.document(files)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +30,7 @@ func pointer[T any](value T) *T { return &value }
 
 // document builds Butane's own types. Those of 1.1.0 hold for 1.0.0 too: no
 // field that only the newer one has is used.
-func (s Spec) document(now time.Time) (base.Config, error) {
+func (s Spec) document(files []hostconfig.File) (base.Config, error) {
 	document := base.Config{Variant: "flatcar", Version: string(s.ButaneVersion)}
 	for _, argument := range s.kernelArguments() {
 		document.KernelArguments.ShouldExist = append(document.KernelArguments.ShouldExist, base.KernelArgument(argument))
@@ -38,23 +40,19 @@ func (s Spec) document(now time.Time) (base.Config, error) {
 	}
 	// No key and no shell: there is no login at all.
 	document.Passwd.Users = []base.PasswdUser{{Name: "core", Shell: pointer("/sbin/nologin")}}
-	if err := s.storage(&document.Storage, now); err != nil {
+	if err := s.storage(&document.Storage, files); err != nil {
 		return document, err
 	}
 	return document, s.units(&document.Systemd)
 }
 
-func (s Spec) storage(storage *base.Storage, now time.Time) error {
+func (s Spec) storage(storage *base.Storage, files []hostconfig.File) error {
 	for _, directory := range []string{statePath, manifestsPath, "/var/lib/kubelet/volume-plugins"} {
 		storage.Directories = append(storage.Directories, base.Directory{Path: directory, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
 	}
 	if disk := s.Node.DataDisk; disk != nil && disk.Path == s.Node.Paths.EtcdData() {
 		// The root of a new file system is open to all (CIS 1.1.11).
 		storage.Directories = append(storage.Directories, base.Directory{Path: disk.Path, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
-	}
-	files, err := s.files(now)
-	if err != nil {
-		return err
 	}
 	for i, file := range files {
 		if i > 0 && files[i-1].Path == file.Path {

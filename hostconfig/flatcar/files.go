@@ -3,6 +3,7 @@ package flatcar
 import (
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -37,8 +38,16 @@ func privateFile(name, contents string) hostconfig.File {
 	return hostconfig.File{Path: name, Mode: 0o600, Owner: "root", Contents: contents}
 }
 
-// files gives every file of the machine, sorted by path.
-func (s Spec) files(now time.Time) ([]hostconfig.File, error) {
+// withAdditions gives every file of the machine, sorted by path: those of
+// ownFiles and the user's.
+func (s Spec) withAdditions(own []hostconfig.File) []hostconfig.File {
+	files := slices.Concat(own, s.Kubeadm.Files, s.Node.Files)
+	sort.SliceStable(files, func(i, j int) bool { return files[i].Path < files[j].Path })
+	return files
+}
+
+// ownFiles gives every file but those that the user adds.
+func (s Spec) ownFiles(now time.Time) ([]hostconfig.File, error) {
 	files, err := s.nodeFiles()
 	if err != nil {
 		return nil, err
@@ -56,14 +65,12 @@ func (s Spec) files(now time.Time) ([]hostconfig.File, error) {
 	files = append(files, publicFile(timePath, "[Time]\nNTP="+strings.Join(s.Node.TimeServers, " ")+"\nFallbackNTP=\n"))
 	files = append(files, s.moduleFiles()...)
 	files = append(files, s.mirrorFiles()...)
-	files = append(files, s.Node.Files...)
 	if s.Node.Platform == hostconfig.PlatformMetal {
 		files = append(files, publicFile("/etc/hostname", s.Node.Name+"\n"))
 	}
 	if s.Node.DataDisk != nil {
 		files = append(files, s.enrolScript())
 	}
-	sort.SliceStable(files, func(i, j int) bool { return files[i].Path < files[j].Path })
 	return files, nil
 }
 
@@ -138,7 +145,7 @@ func (s Spec) kubeadmFiles(now time.Time) ([]hostconfig.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := append([]hostconfig.File{document}, s.Kubeadm.Files...)
+	files := []hostconfig.File{document}
 	if !s.Kubeadm.Init {
 		files = append(files, s.joinScript())
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -37,6 +38,12 @@ func write(t testing.TB, path, contents string, mode os.FileMode) {
 	if err := os.WriteFile(path, []byte(contents), mode); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// files gives every file of a machine.
+func (s Spec) files(now time.Time) ([]hostconfig.File, error) {
+	own, err := s.ownFiles(now)
+	return s.withAdditions(own), err
 }
 
 // contents gives a file of a machine.

@@ -29,7 +29,13 @@ func (p *problems) weakens(s Spec, field, problem, control string) {
 // [hostconfig.FieldError] values. The time decides whether exceptions still
 // hold. Defaults are filled in first.
 func (s Spec) Validate(now time.Time) error {
-	s = s.WithDefaults()
+	_, err := s.WithDefaults().check(now)
+	return err
+}
+
+// check validates a specification with its defaults, and gives the files that it
+// had to render for that.
+func (s Spec) check(now time.Time) ([]hostconfig.File, error) {
 	var p problems
 	oneOf := func(field, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
@@ -52,11 +58,16 @@ func (s Spec) Validate(now time.Time) error {
 	}
 	p.kubernetes(s)
 	p.disk(s)
-	p.files(s, now)
+	// What does not render has a problem that is reported above.
+	own, err := s.ownFiles(now)
+	if err != nil && len(p) == 0 {
+		p = append(p, err)
+	}
+	p.files(s, own)
 	p.services(s)
 	p.kernel(s)
 	slices.SortStableFunc(p, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(slices.CompactFunc(p, func(a, b error) bool { return a.Error() == b.Error() })...)
+	return s.withAdditions(own), errors.Join(slices.CompactFunc(p, func(a, b error) bool { return a.Error() == b.Error() })...)
 }
 
 func (p *problems) kubernetes(s Spec) {

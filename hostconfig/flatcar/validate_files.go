@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -32,14 +31,10 @@ func (p *problems) file(at string, file hostconfig.File) {
 }
 
 // files wants every path once, and no path that a control depends on.
-func (p *problems) files(s Spec, now time.Time) {
+func (p *problems) files(s Spec, own []hostconfig.File) {
 	seen := map[string]string{"/opt/extensions/kubernetes/" + s.imageName(): "the system extension"}
-	own := s
-	own.Node.Files, own.Kubeadm.Files = nil, nil
-	if rendered, err := own.files(now); err == nil {
-		for _, file := range rendered {
-			seen[file.Path] = "a file of this package"
-		}
+	for _, file := range own {
+		seen[file.Path] = "a file of this package"
 	}
 	check := func(at string, file hostconfig.File) {
 		if other := seen[file.Path]; other != "" {

@@ -17,6 +17,7 @@ DRIVE = $(BIN)/rehearse $(1) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CO
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
 TOOLS := kubernetes pulumi etcd
+PROOF := kubernetes-1.36 kubernetes-1.37 kube-bench ignition
 OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum
@@ -31,7 +32,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) kube-bench ignition
+.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(PROOF)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -78,7 +79,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) kube-bench ignition $(BIN)/rehearse $(OWN) $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(PROOF) $(BIN)/rehearse $(OWN) $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 
@@ -95,7 +96,7 @@ packages:
 packages-test:
 	@test/tools/packages test
 
-$(TOOLS) kube-bench ignition:
+$(TOOLS) $(PROOF):
 	@test/tools/build $@
 
 STATIC := CGO_ENABLED=0 go build -trimpath

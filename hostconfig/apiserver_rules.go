@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// apiServerRules are the rules of kube-apiserver v1.35's flags.
+// apiServerRules are the rules of kube-apiserver's flags in the supported minors.
 func apiServerRules() map[string]Rule {
 	return commonRules(ruleSet{}, "CIS-1.2.15", "CIS-1.2.24", "CIS-1.2.29").
 		decidedBy("advertiseAddress", "advertise-address").
@@ -87,8 +87,10 @@ func commonRules(s ruleSet, profiling, certificate, ciphers string) ruleSet {
 		locked(certificate, "tls-cert-file", "tls-private-key-file", "tls-sni-cert-key", "cert-dir").
 		bounded(ciphers, "tls-cipher-suites", "suites with authenticated encryption only", subsetOf(aeadSuites)).
 		bounded(ciphers, "tls-min-version", "VersionTLS12 or VersionTLS13", oneOf("VersionTLS12", "VersionTLS13")).
+		bounded(ciphers, "tls-curve-preferences", curvesBound, subsetOf(curveIDs())).
+		since("v1.36", "tls-curve-preferences").
 		locked("M14", "permit-port-sharing", "permit-address-sharing").
-		additive("M14", "feature-gates", gatesBound, acceptsGates).
+		gates("M14", "feature-gates", acceptsGates).
 		overwritable("disable-http2-serving", "http2-max-streams-per-connection", "allow-metric-labels",
 			"allow-metric-labels-manifest", "disabled-metrics", "show-hidden-metrics-for-version", "log-flush-frequency",
 			"log-json-info-buffer-size", "log-json-split-stream", "log-text-info-buffer-size", "log-text-split-stream",

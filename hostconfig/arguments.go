@@ -35,10 +35,30 @@ type Rule struct {
 	// Bound describes the values that are accepted, in words.
 	Bound string `json:"bound,omitempty"`
 
-	accepts func(value string) bool
+	// Since is the first minor that has the flag or field, and Gone the first
+	// that no longer has it, for example "v1.36". Empty means every supported minor.
+	Since string `json:"since,omitempty"`
+	Gone  string `json:"gone,omitempty"`
+
+	accepts func(minor, value string) bool
 }
 
-// ArgumentRules gives the rule of every flag that the component has, by name.
+// In tells whether a minor such as "v1.36" has the flag or field.
+func (r Rule) In(minor string) bool {
+	n := minorNumber(minor)
+	return (r.Since == "" || n >= minorNumber(r.Since)) && (r.Gone == "" || n < minorNumber(r.Gone))
+}
+
+// absent says from where to where the flag or field exists.
+func (r Rule) absent(minor string) *FieldError {
+	if r.Gone != "" && minorNumber(minor) >= minorNumber(r.Gone) {
+		return &FieldError{Problem: fmt.Sprintf("does not exist in %s: %s removed it", minor, r.Gone), Remedy: "leave it out"}
+	}
+	return &FieldError{Problem: fmt.Sprintf("does not exist in %s: it begins with %s", minor, r.Since), Remedy: "leave it out, or use " + r.Since}
+}
+
+// ArgumentRules gives the rule of every flag that the component has in any
+// supported minor, by name; [Rule.In] tells in which.
 // A flag that is not among them is refused: nobody judged yet what it weakens.
 func ArgumentRules(component string) []Rule {
 	rules := argumentRules[component]
@@ -57,8 +77,10 @@ var argumentRules = map[string]map[string]Rule{
 }
 
 // judge says why a user's value may not stand, or nothing.
-func (r Rule) judge(value, hardened string, isSet bool, exceptions []Exception) *FieldError {
+func (r Rule) judge(minor, value, hardened string, isSet bool, exceptions []Exception) *FieldError {
 	switch {
+	case !r.In(minor):
+		return r.absent(minor)
 	case r.Field != "":
 		if isSet && value == hardened {
 			return nil
@@ -73,7 +95,7 @@ func (r Rule) judge(value, hardened string, isSet bool, exceptions []Exception) 
 			problem = "must stay unset"
 		}
 		return &FieldError{Problem: fmt.Sprintf("%s by control %s", problem, r.Control), Remedy: acceptRisk(r.Control)}
-	case r.accepts != nil && !r.accepts(value):
+	case r.accepts != nil && !r.accepts(minor, value):
 		if excepted(exceptions, r.Control) {
 			return nil
 		}
@@ -87,7 +109,7 @@ func (r Rule) judge(value, hardened string, isSet bool, exceptions []Exception) 
 
 // merge puts a user's flags over the hardened ones. What may not stand is left
 // out and reported, so that the result is never weaker than the hardened set.
-func mergeArguments(component string, hardened, extra map[string]string, exceptions []Exception) (map[string]string, []error) {
+func mergeArguments(component, minor string, hardened, extra map[string]string, exceptions []Exception) (map[string]string, []error) {
 	merged := maps.Clone(hardened)
 	var refused []error
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
@@ -104,7 +126,7 @@ func mergeArguments(component string, hardened, extra map[string]string, excepti
 			continue
 		}
 		current, isSet := hardened[name]
-		if problem := rule.judge(value, current, isSet, exceptions); problem != nil {
+		if problem := rule.judge(minor, value, current, isSet, exceptions); problem != nil {
 			problem.Field = field
 			refused = append(refused, problem)
 			continue

@@ -13,24 +13,28 @@ import (
 var components = []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler}
 
 func TestArgumentsGolden(t *testing.T) {
-	for name, c := range map[string]ControlPlane{"isolated": isolated(), "plain": plain(), "several": several()} {
-		for _, component := range components {
-			golden.Compare(t, "controlplane/"+name+"/"+component+".args", strings.Join(c.arguments(component), "\n")+"\n")
+	perMinor(t, func(t *testing.T, version string) {
+		for name, c := range map[string]ControlPlane{"isolated": isolated(), "plain": plain(), "several": several()} {
+			c.KubernetesVersion = version
+			for _, component := range components {
+				golden.Compare(t, "controlplane/"+name+"/"+minor(version)+"/"+component+".args", strings.Join(c.arguments(component), "\n")+"\n")
+			}
 		}
-	}
+	})
 }
 
 // TestLockedFlags tries to change every locked flag of every component: without
 // an exception it must be refused and leave the rendered arguments as they were.
 func TestLockedFlags(t *testing.T) {
 	for _, component := range components {
-		before := isolated().arguments(component)
 		for _, rule := range ArgumentRules(component) {
 			if rule.Merge != Locked {
 				continue
 			}
 			t.Run(component+"/"+rule.Name, func(t *testing.T) {
 				c := isolated()
+				c.KubernetesVersion = versionOf(rule)
+				before := c.arguments(component)
 				c.ExtraArgs = map[string]map[string]string{component: {rule.Name: "weaker"}}
 				field := "extraArgs[" + quote(component) + "][" + quote(rule.Name) + "]"
 				names := rule.Control
@@ -60,12 +64,23 @@ func TestLockedFlags(t *testing.T) {
 	}
 }
 
+// versionOf is a supported version that has the rule's flag or field.
+func versionOf(rule Rule) string {
+	for _, m := range SupportedMinors() {
+		if rule.In(m.Name) {
+			return m.Proven
+		}
+	}
+	return "none"
+}
+
 // weakValues are what each bounded or additive flag must refuse.
 var weakValues = map[string][]string{
 	"tls-cipher-suites":                    {"TLS_RSA_WITH_AES_128_CBC_SHA", "", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_GCM_SHA256"},
 	"cipher-suites":                        {"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", ""},
 	"tls-min-version":                      {"VersionTLS10", "VersionTLS11", "TLS1.1", "", "VersionTLS12 "},
 	"feature-gates":                        {"RotateKubeletServerCertificate=false", "AllAlpha=true", "kube:AllBeta=true", "NodeLogQuery=1", "KubeletFineGrainedAuthz", "WatchList=false,ServiceAccountNodeAudienceRestriction=false"},
+	"tls-curve-preferences":                {"", "1", "29,1", "X25519"},
 	"v":                                    {"8", "10", "-1", "x"},
 	"service-account-max-token-expiration": {"48h", "0s", "1s", ""},
 	"enable-admission-plugins":             {"AlwaysAdmit", "LimitRanger, AlwaysAdmit"},
@@ -93,10 +108,12 @@ func TestBoundedFlags(t *testing.T) {
 			}
 			for _, attempt := range weak {
 				c := isolated()
+				c.KubernetesVersion = versionOf(rule)
+				before := c.arguments(component)
 				c.ExtraArgs = map[string]map[string]string{component: {rule.Name: attempt}}
 				field := "extraArgs[" + quote(component) + "][" + quote(rule.Name) + "]"
 				refused(t, c.Validate(now), field, rule.Control)
-				if !slices.Equal(isolated().arguments(component), c.arguments(component)) {
+				if !slices.Equal(before, c.arguments(component)) {
 					t.Errorf("%s=%q was refused but rendered", rule.Name, attempt)
 				}
 				c.Exceptions = []Exception{accept(rule.Control)}
@@ -151,38 +168,76 @@ func TestUnknownArguments(t *testing.T) {
 	}
 }
 
-// TestEveryFlagHasARule compares the rules with what the real programs print: a
-// flag that nobody judged, or a rule for a flag that is gone, fails.
+// TestEveryFlagHasARule compares the rules with what the real programs of each
+// minor print: a flag that nobody judged, or a rule for a flag that is gone, fails.
 func TestEveryFlagHasARule(t *testing.T) {
-	flag := regexp.MustCompile(`(?m)^\s+(?:-[a-z], )?--([a-z][a-z0-9-]*)`)
-	for _, component := range components {
-		t.Run(component, func(t *testing.T) {
-			output, err := exec.Command(program(t, component), "--help").CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, output)
-			}
-			real := map[string]bool{}
-			for _, match := range flag.FindAllStringSubmatch(string(output), -1) {
-				// etcd's deprecated names, and what asks for help or the version.
-				if !strings.HasPrefix(match[1], "experimental-") && match[1] != "help" && match[1] != "version" {
-					real[match[1]] = true
+	perMinor(t, func(t *testing.T, version string) {
+		for _, component := range components {
+			t.Run(component, func(t *testing.T) {
+				output, err := exec.Command(program(t, programOf(version, component)), "--help").CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %s", err, output)
 				}
-			}
-			if len(real) < 50 {
-				t.Fatalf("found only %d flags in the help text", len(real))
-			}
-			for name := range real {
-				if _, known := argumentRules[component][name]; !known {
-					t.Errorf("--%s has no rule", name)
-				}
-			}
-			for name := range argumentRules[component] {
-				// etcd lists --config-file apart from its flags.
-				if !real[name] && name != "config-file" {
-					t.Errorf("--%s has a rule but is no flag", name)
-				}
-			}
-		})
+				compareFlags(t, component, minor(version), string(output))
+			})
+		}
+	})
+}
+
+var flagPattern = regexp.MustCompile(`(?m)^\s+(?:-[a-z], )?--([a-z][a-z0-9-]*)`)
+
+// gatePattern finds a settable feature in the help text of --feature-gates.
+var gatePattern = regexp.MustCompile(`(?m)(?:^\s+|=|\s)(?:kube:)?([A-Z][A-Za-z0-9]+)=true\|false \(([A-Z]+) - default=(true|false)\)`)
+
+func compareFlags(t *testing.T, component, minor, help string) {
+	t.Helper()
+	real := map[string]bool{}
+	for _, match := range flagPattern.FindAllStringSubmatch(help, -1) {
+		// etcd's deprecated names, and what asks for help or the version.
+		if !strings.HasPrefix(match[1], "experimental-") && match[1] != "help" && match[1] != "version" {
+			real[match[1]] = true
+		}
+	}
+	if len(real) < 50 {
+		t.Fatalf("found only %d flags in the help text", len(real))
+	}
+	for name := range real {
+		if rule, known := argumentRules[component][name]; !known || !rule.In(minor) {
+			t.Errorf("--%s has no rule in %s", name, minor)
+		}
+	}
+	for name, rule := range argumentRules[component] {
+		// etcd lists --config-file apart from its flags.
+		if !real[name] && rule.In(minor) && name != "config-file" {
+			t.Errorf("--%s has a rule in %s but is no flag", name, minor)
+		}
+	}
+	if component != ComponentAPIServer {
+		return
+	}
+	// Generally available features are not in the help text.
+	defaults := map[string]bool{}
+	for _, match := range gatePattern.FindAllStringSubmatch(help, -1) {
+		defaults[match[1]] = match[3] == "true"
+	}
+	if len(defaults) < 50 {
+		t.Fatalf("found only %d features in the help text", len(defaults))
+	}
+	for name, g := range gates {
+		on, listed := defaults[name]
+		told := g.onByDefault(minor)
+		switch {
+		case listed && !g.settable(minor):
+			t.Errorf("%s can be set in %s, and no rule says so", name, minor)
+		case listed && g.protects && !on && (told || g.onSince == ""):
+			t.Errorf("%s protects, but is off in %s", name, minor)
+		case listed && !g.protects && on && !told:
+			t.Errorf("%s exposes, is on in %s, and nothing turns it off", name, minor)
+		case listed && told && !on:
+			t.Errorf("%s is off in %s by itself", name, minor)
+		case !listed && g.settable(minor) && name != "AllowServiceExternalIPs":
+			t.Errorf("%s is no feature of %s", name, minor)
+		}
 	}
 }
 
@@ -237,7 +292,7 @@ func FuzzMergeArguments(f *testing.F) {
 			if rule.Merge == Locked && (want != got || wasSet != isSet) {
 				t.Fatalf("locked --%s became %q", rule.Name, got)
 			}
-			if isSet && rule.Merge != Locked && rule.accepts != nil && got != want && !rule.accepts(before[rule.Name]) {
+			if isSet && rule.Merge != Locked && rule.accepts != nil && got != want && !rule.accepts("v1.35", before[rule.Name]) {
 				t.Fatalf("--%s=%q is out of bounds", rule.Name, got)
 			}
 		}

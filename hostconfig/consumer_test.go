@@ -17,13 +17,19 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// TestRealControlPlane starts the real programs with what the package renders,
-// without isolation, on loopback.
+// TestRealControlPlane starts the real programs of each minor with what the
+// package renders, without isolation, on loopback.
 func TestRealControlPlane(t *testing.T) {
-	for _, name := range []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler} {
-		program(t, name)
+	perMinor(t, realControlPlane)
+}
+
+func realControlPlane(t *testing.T, version string) {
+	for _, name := range []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler, componentKubelet} {
+		program(t, programOf(version, name))
 	}
+	t.Parallel()
 	c := plain()
+	c.KubernetesVersion = version
 	c.Paths.Root = t.TempDir()
 	c.Ports = freePorts(t)
 	c.OIDC = []OIDCIssuer{{URL: "https://127.0.0.1:1/issuer", Audiences: []string{"redoubt"}, RequiredClaims: map[string]string{"tenant": "a"}}}
@@ -60,7 +66,7 @@ func TestRealControlPlane(t *testing.T) {
 		t.Errorf("etcd's metrics answered %d to a client without a certificate", got)
 	}
 
-	server := start(t, ComponentAPIServer, c.APIServerArgs())
+	server := start(t, programOf(version, ComponentAPIServer), c.APIServerArgs())
 	server.until(t, "/readyz for an anonymous request", func() bool { return status(anonymous, api+"/readyz") == http.StatusOK })
 	for path, want := range map[string]int{"/api": 401, "/version": 401, "/api/v1/secrets": 401, "/livez": 200, "/healthz": 200} {
 		if got := status(anonymous, api+path); got != want {
@@ -69,8 +75,8 @@ func TestRealControlPlane(t *testing.T) {
 	}
 	realRights(t, c, cluster, server, admin)
 
-	manager := start(t, ComponentControllerManager, c.ControllerManagerArgs())
-	scheduler := start(t, ComponentScheduler, c.SchedulerArgs())
+	manager := start(t, programOf(version, ComponentControllerManager), c.ControllerManagerArgs())
+	scheduler := start(t, programOf(version, ComponentScheduler), c.SchedulerArgs())
 	for d, port := range map[*daemon]int{manager: c.Ports.ControllerManager, scheduler: c.Ports.Scheduler} {
 		base := httpsURL("127.0.0.1", port)
 		d.until(t, "/healthz", func() bool { return status(anonymous, base+"/healthz") == http.StatusOK })
@@ -81,10 +87,25 @@ func TestRealControlPlane(t *testing.T) {
 			t.Errorf("%s serves profiles", d.name)
 		}
 	}
+	// What v1.36 and later show by themselves stays off, for everybody.
+	masters := filepath.Join(t.TempDir(), "masters")
+	cluster.issue(t, LeafCertificate{CommonName: "test", Organizations: []string{"system:masters"}, Client: true, CertFile: masters + ".crt", KeyFile: masters + ".key"})
+	root := httpClient(t, c, c.Authorities().Cluster, masters)
+	for _, page := range []string{"/flagz", "/statusz"} {
+		for _, base := range []string{api, httpsURL("127.0.0.1", c.Ports.ControllerManager), httpsURL("127.0.0.1", c.Ports.Scheduler)} {
+			if got := status(root, base+page); got != http.StatusNotFound {
+				t.Errorf("%s%s: %d, want 404", base, page, got)
+			}
+		}
+	}
+	for _, d := range []*daemon{server, manager, scheduler} {
+		requireNoComplaint(t, d)
+	}
 	if info, err := os.Stat(c.Paths.AuditLog()); err != nil || info.Size() == 0 {
 		t.Errorf("no audit log: %v", err)
 	}
 	realKubelet(t, c)
+	realKubeProxy(t, c, cluster)
 }
 
 // realRights creates the bootstrap objects and tries what the administrator may
@@ -144,7 +165,7 @@ func post(t *testing.T, client *http.Client, url string, object any) int {
 // containerd exists, and has changed nothing on the host by then.
 func realKubelet(t *testing.T, c ControlPlane) {
 	w := worker(t)
-	w.Paths.Root = t.TempDir()
+	w.KubernetesVersion, w.Paths.Root = c.KubernetesVersion, t.TempDir()
 	w.APIServer = httpsURL("127.0.0.1", c.Ports.APIServer)
 	w.Ports = c.Ports
 	w.CgroupV1, w.Swap = true, true
@@ -165,7 +186,7 @@ func realKubelet(t *testing.T, c ControlPlane) {
 	for _, file := range append(files, bootstrap) {
 		writeFile(t, file.Path, []byte(file.Contents), os.FileMode(file.Mode))
 	}
-	kubelet := start(t, "kubelet", append(w.KubeletArgs(), "--v=2"))
+	kubelet := start(t, programOf(c.KubernetesVersion, componentKubelet), append(w.KubeletArgs(), "--v=2"))
 	kubelet.until(t, "an attempt to join and to reach containerd", func() bool {
 		return strings.Contains(kubelet.output(), "Use the bootstrap credentials to request a cert") &&
 			strings.Contains(kubelet.output(), "validate CRI v1 runtime API for endpoint")
@@ -173,6 +194,18 @@ func realKubelet(t *testing.T, c ControlPlane) {
 	for _, complaint := range []string{"failed to load kubelet config", "failed to validate kubelet configuration", "has been deprecated", "unknown field"} {
 		if strings.Contains(kubelet.output(), complaint) {
 			t.Errorf("the kubelet says %q:\n%s", complaint, kubelet.tail())
+		}
+	}
+}
+
+// requireNoComplaint: the program knows every flag and feature that it is told.
+func requireNoComplaint(t *testing.T, d *daemon) {
+	t.Helper()
+	for _, complaint := range []string{"unknown flag", "unrecognized feature gate", "has been deprecated", "Setting deprecated feature gate", "Setting GA feature gate"} {
+		for _, line := range strings.Split(d.output(), "\n") {
+			if strings.Contains(line, complaint) {
+				t.Errorf("%s: %s", d.name, line)
+			}
 		}
 	}
 }

@@ -42,7 +42,6 @@ func (c ControlPlane) controllerManager() map[string]string {
 		"service-account-private-key-file": path.Join(pki, "sa.key"),               // 1.3.4
 		"terminated-pod-gc-threshold":      "1000",                                 // 1.3.1: the default of 12500 lets a small etcd fill up
 		"use-service-account-credentials":  "true",                                 // 1.3.3
-		"feature-gates":                    "RotateKubeletServerCertificate=true",  // 1.3.6
 		"tls-cert-file":                    path.Join(pki, "controller-manager-server.crt"),
 		"tls-private-key-file":             path.Join(pki, "controller-manager-server.key"),
 		"tls-cipher-suites":                cipherSuiteList(),
@@ -58,7 +57,8 @@ func (c ControlPlane) controllerManager() map[string]string {
 	}
 }
 
-// controllerManagerRules are the rules of kube-controller-manager v1.35's flags.
+// controllerManagerRules are the rules of kube-controller-manager's flags in the
+// supported minors.
 func controllerManagerRules() map[string]Rule {
 	return componentRules(commonRules(ruleSet{}, "CIS-1.3.2", "M15", "M15"), "CIS-1.3.7").
 		decidedBy("ports.controllerManager", "secure-port").
@@ -98,7 +98,11 @@ func controllerManagerRules() map[string]Rule {
 			"pv-recycler-timeout-increment-hostpath", "pvclaimbinder-sync-period", "concurrent-replicaset-syncs",
 			"concurrent-rc-syncs", "concurrent-resource-quota-syncs", "resource-quota-sync-period",
 			"concurrent-serviceaccount-token-syncs", "concurrent-ttl-after-finished-syncs",
-			"concurrent-validating-admission-policy-status-syncs")
+			"concurrent-validating-admission-policy-status-syncs", "concurrent-disruption-syncs",
+			"concurrent-resourceclaim-syncs").
+		since("v1.36", "concurrent-resourceclaim-syncs").
+		since("v1.37", "concurrent-disruption-syncs").
+		gone("v1.37", "concurrent-service-syncs")
 }
 
 // componentRules adds the flags that controller-manager and scheduler share.

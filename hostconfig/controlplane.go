@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// DefaultKubernetesVersion is the version that the settings were proven against.
+// DefaultKubernetesVersion is the version that runs unless another is chosen, see [SupportedMinors].
 const DefaultKubernetesVersion = "v1.35.4"
 
 // DefaultClusterDomain is the conventional domain of services and pods.
@@ -110,7 +110,7 @@ func (c ControlPlane) Validate(now time.Time) error {
 	var p problems
 	p.dnsLabel("clusterName", c.ClusterName)
 	p.dnsLabel("name", c.Name)
-	p.version("kubernetesVersion", c.KubernetesVersion)
+	p.version("kubernetesVersion", c.KubernetesVersion, c.Exceptions, now)
 	p.paths("paths", c.Paths)
 	p.ports("ports", c.Ports)
 	p.controlPlaneAddresses(c)
@@ -132,7 +132,7 @@ func (c ControlPlane) Validate(now time.Time) error {
 		}
 	}
 	for _, component := range []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler} {
-		_, refused := mergeArguments(component, c.hardened(component), c.ExtraArgs[component], c.Exceptions)
+		_, refused := mergeArguments(component, minor(c.KubernetesVersion), c.hardened(component), c.ExtraArgs[component], c.Exceptions)
 		p = append(p, refused...)
 	}
 	return p.join()
@@ -193,22 +193,27 @@ func (c ControlPlane) severalMembers() bool { return len(c.EtcdMembers) > 1 }
 
 // hardened gives the component's arguments before the user's.
 func (c ControlPlane) hardened(component string) map[string]string {
+	var arguments map[string]string
 	switch component {
 	case ComponentEtcd:
 		return c.etcd()
 	case ComponentAPIServer:
-		return c.apiServer()
+		arguments = c.apiServer()
 	case ComponentControllerManager:
-		return c.controllerManager()
+		arguments = c.controllerManager()
 	default:
-		return c.scheduler()
+		arguments = c.scheduler()
 	}
+	if gates := renderGates(hardenedGates(component, minor(c.KubernetesVersion))); gates != "" {
+		arguments["feature-gates"] = gates
+	}
+	return arguments
 }
 
 // arguments renders a component's arguments, without those that are refused.
 func (c ControlPlane) arguments(component string) []string {
 	c = c.WithDefaults()
-	merged, _ := mergeArguments(component, c.hardened(component), c.ExtraArgs[component], c.Exceptions)
+	merged, _ := mergeArguments(component, minor(c.KubernetesVersion), c.hardened(component), c.ExtraArgs[component], c.Exceptions)
 	return renderArguments(merged)
 }
 

@@ -35,11 +35,12 @@ func (w Worker) KubeletArgs() []string {
 }
 
 // KubeletConfiguration gives the kubelet's configuration with what the user
-// changed. It fails where a change is refused.
+// changed. It fails where a change is refused. Fields that are newer than v1.35
+// are in the file alone: the type has no place for them.
 func (w Worker) KubeletConfiguration() (*kubeletv1beta1.KubeletConfiguration, error) {
 	w = w.WithDefaults()
 	configuration, refused := w.mergeKubelet()
-	return configuration, problems(refused).join()
+	return &configuration.KubeletConfiguration, problems(refused).join()
 }
 
 func pointer[T any](value T) *T { return &value }
@@ -65,10 +66,10 @@ func (w Worker) hardenedKubelet() kubeletv1beta1.KubeletConfiguration {
 		HealthzBindAddress: "127.0.0.1",
 		HealthzPort:        pointer(int32(w.Ports.KubeletHealth)),
 		TLSMinVersion:      tlsMinimum,
-		TLSCipherSuites:    CipherSuites(),                                          // 4.2.12
-		ServerTLSBootstrap: true,                                                    // 4.2.9
-		RotateCertificates: true,                                                    // 4.2.10
-		FeatureGates:       map[string]bool{"RotateKubeletServerCertificate": true}, // 4.2.11
+		TLSCipherSuites:    CipherSuites(),                                              // 4.2.12
+		ServerTLSBootstrap: true,                                                        // 4.2.9
+		RotateCertificates: true,                                                        // 4.2.10
+		FeatureGates:       hardenedGates(componentKubelet, minor(w.KubernetesVersion)), // 4.2.11
 
 		// Logs and exec stay, behind authorization; what shows the process itself does not.
 		EnableDebuggingHandlers:        pointer(true),

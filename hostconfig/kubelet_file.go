@@ -4,15 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-
-	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 )
 
 // kubeletFile renders the configuration for people to read: the upstream type
 // writes some twenty empty durations and options that mean nothing.
 func (w Worker) kubeletFile() (File, error) {
-	configuration, err := w.KubeletConfiguration()
-	if err != nil {
+	configuration, refused := w.mergeKubelet()
+	if err := problems(refused).join(); err != nil {
 		return File{}, fmt.Errorf("kubelet configuration: %w", err)
 	}
 	fields, err := readableFields(configuration)
@@ -29,7 +27,7 @@ func (w Worker) kubeletFile() (File, error) {
 // readableFields gives the configuration without what is empty, but with the
 // zero that an auditor looks for. Everything stays in the one case where an
 // empty value that a user wrote means something else than an absent one.
-func readableFields(configuration *kubeletv1beta1.KubeletConfiguration) (map[string]any, error) {
+func readableFields(configuration *kubeletConfiguration) (map[string]any, error) {
 	document, err := json.Marshal(configuration)
 	if err != nil {
 		return nil, err
@@ -43,7 +41,7 @@ func readableFields(configuration *kubeletv1beta1.KubeletConfiguration) (map[str
 	if err != nil {
 		return nil, err
 	}
-	var again, original kubeletv1beta1.KubeletConfiguration
+	var again, original kubeletConfiguration
 	if err := json.Unmarshal(pruned, &again); err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// KubeletRules gives the rule of every field of the KubeletConfiguration, by
-// JSON name.
+// KubeletRules gives the rule of every field of the KubeletConfiguration in any
+// supported minor, by JSON name; [Rule.In] tells in which.
 func KubeletRules() []Rule {
 	sorted := make([]Rule, 0, len(kubeletRules))
 	for _, name := range slices.Sorted(maps.Keys(kubeletRules)) {
@@ -37,7 +37,7 @@ var kubeletRules = ruleSet{}.
 	bounded("CIS-4.2.12", "tlsMinVersion", "VersionTLS12 or VersionTLS13", jsonString(oneOf("VersionTLS12", "VersionTLS13"))).
 	bounded("CIS-4.2.13", "podPidsLimit", "1 to 65536", integerBetween(1, 65536)).
 	locked("CIS-4.2.14", "seccompDefault").
-	additive("CIS-4.2.11", "featureGates", gatesBound, jsonGates).
+	gates("CIS-4.2.11", "featureGates", jsonGates).
 	locked("M16", "enableServer", "staticPodPath", "staticPodURL", "staticPodURLHeader", "healthzBindAddress", "enableProfilingHandler",
 		"enableDebugFlagsHandler", "enableSystemLogHandler", "enableSystemLogQuery", "enableContentionProfiling",
 		"protectKernelDefaults", "runOnce", "allowedUnsafeSysctls", "failCgroupV1", "registerNode",
@@ -78,12 +78,28 @@ var kubeletRules = ruleSet{}.
 		"configMapAndSecretChangeDetectionStrategy", "reservedSystemCPUs", "systemReservedCgroup", "kubeReservedCgroup",
 		"enforceNodeAllocatable", "providerID", "kernelMemcgNotification", "shutdownGracePeriod",
 		"shutdownGracePeriodCriticalPods", "shutdownGracePeriodByPodPriority", "crashLoopBackOff", "reservedMemory",
-		"memoryThrottlingFactor", "tracing", "localStorageCapacityIsolation", "userNamespaces")
+		"memoryThrottlingFactor", "tracing", "localStorageCapacityIsolation", "userNamespaces",
+		"memoryReservationPolicy").
+	bounded("CIS-4.2.12", "tlsCurvePreferences", curvesBound, jsonNumbers(curveIDs())).
+	// It would give every pod sysctls that allowedUnsafeSysctls withholds.
+	locked("M16", "defaultPodSysctls").
+	since("v1.36", "memoryReservationPolicy", "tlsCurvePreferences").
+	since("v1.37", "defaultPodSysctls")
+
+// kubeletConfiguration is the upstream type of v1.35 with the fields that later
+// minors added. https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
+type kubeletConfiguration struct {
+	kubeletv1beta1.KubeletConfiguration `json:",inline"`
+
+	TLSCurvePreferences     []int32           `json:"tlsCurvePreferences,omitempty"`
+	MemoryReservationPolicy string            `json:"memoryReservationPolicy,omitempty"`
+	DefaultPodSysctls       map[string]string `json:"defaultPodSysctls,omitempty"`
+}
 
 // mergeKubelet puts the user's fields over the hardened ones. What may not stand
 // is left out and reported. It needs the defaults filled in.
-func (w Worker) mergeKubelet() (*kubeletv1beta1.KubeletConfiguration, []error) {
-	hardened := w.hardenedKubelet()
+func (w Worker) mergeKubelet() (*kubeletConfiguration, []error) {
+	hardened := kubeletConfiguration{KubeletConfiguration: w.hardenedKubelet()}
 	if len(w.ExtraKubelet) == 0 {
 		return &hardened, nil
 	}
@@ -102,7 +118,7 @@ func (w Worker) mergeKubelet() (*kubeletv1beta1.KubeletConfiguration, []error) {
 }
 
 // mergeKubeletField gives the configuration with one of the user's fields.
-func (w Worker) mergeKubeletField(current, hardened kubeletv1beta1.KubeletConfiguration, name string) (kubeletv1beta1.KubeletConfiguration, *FieldError) {
+func (w Worker) mergeKubeletField(current, hardened kubeletConfiguration, name string) (kubeletConfiguration, *FieldError) {
 	rule, known := kubeletRules[name]
 	if !known {
 		return current, &FieldError{Problem: "the KubeletConfiguration has no such field whose effect on the controls is known",
@@ -117,7 +133,7 @@ func (w Worker) mergeKubeletField(current, hardened kubeletv1beta1.KubeletConfig
 		return current, &FieldError{Problem: err.Error(), Remedy: "report this as a defect"}
 	}
 	hardenedValue, isSet := before[name]
-	if problem := rule.judge(string(value), string(hardenedValue), isSet, w.Exceptions); problem != nil {
+	if problem := rule.judge(minor(w.KubernetesVersion), string(value), string(hardenedValue), isSet, w.Exceptions); problem != nil {
 		return current, problem
 	}
 	fields, err := jsonFields(current)
@@ -131,7 +147,7 @@ func (w Worker) mergeKubeletField(current, hardened kubeletv1beta1.KubeletConfig
 		fields[name] = value
 		var document []byte
 		if document, err = json.Marshal(fields); err == nil {
-			var changed kubeletv1beta1.KubeletConfiguration
+			var changed kubeletConfiguration
 			if err = yaml.UnmarshalStrict(document, &changed); err == nil {
 				return changed, nil
 			}
@@ -140,7 +156,7 @@ func (w Worker) mergeKubeletField(current, hardened kubeletv1beta1.KubeletConfig
 	return current, &FieldError{Problem: "has the wrong form: " + err.Error(), Remedy: "write it as in a KubeletConfiguration"}
 }
 
-func jsonFields(configuration kubeletv1beta1.KubeletConfiguration) (map[string]json.RawMessage, error) {
+func jsonFields(configuration kubeletConfiguration) (map[string]json.RawMessage, error) {
 	document, err := json.Marshal(configuration)
 	if err != nil {
 		return nil, err
@@ -182,17 +198,28 @@ func jsonList(members []string) func(string) bool {
 	}
 }
 
-func jsonGates(value string) bool {
+func jsonGates(minor, value string) bool {
 	var gates map[string]bool
 	if json.Unmarshal([]byte(value), &gates) != nil {
 		return false
 	}
 	for name, on := range gates {
-		if !acceptsGate(name, on) {
+		if !acceptsGate(minor, name, on) {
 			return false
 		}
 	}
 	return true
+}
+
+// jsonNumbers accepts a list of numbers that is not empty and has no other items.
+func jsonNumbers(members []string) func(string) bool {
+	return func(value string) bool {
+		var items []json.Number
+		if json.Unmarshal([]byte(value), &items) != nil || len(items) == 0 {
+			return false
+		}
+		return !slices.ContainsFunc(items, func(item json.Number) bool { return !slices.Contains(members, item.String()) })
+	}
 }
 
 // jsonVerbosity refuses levels at which bodies of requests reach the log.

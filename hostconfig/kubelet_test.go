@@ -70,11 +70,12 @@ func TestCISKubelet(t *testing.T) {
 // judged, or a rule for a field that is gone, fails.
 func TestEveryKubeletFieldHasARule(t *testing.T) {
 	fields := map[string]bool{}
-	upstream := reflect.TypeFor[kubeletv1beta1.KubeletConfiguration]()
-	for i := range upstream.NumField() {
-		name, _, _ := strings.Cut(upstream.Field(i).Tag.Get("json"), ",")
-		if name != "" {
-			fields[name] = true
+	for _, upstream := range []reflect.Type{reflect.TypeFor[kubeletv1beta1.KubeletConfiguration](), reflect.TypeFor[kubeletConfiguration]()} {
+		for i := range upstream.NumField() {
+			name, _, _ := strings.Cut(upstream.Field(i).Tag.Get("json"), ",")
+			if name != "" {
+				fields[name] = true
+			}
 		}
 	}
 	if len(fields) < 100 {
@@ -131,6 +132,8 @@ var weakKubelet = map[string][]any{
 	"showHiddenMetricsForVersion":            {"1.34"},
 	"memorySwap":                             {map[string]any{"swapBehavior": "LimitedSwap"}},
 	"imagePullCredentialsVerificationPolicy": {"NeverVerify"},
+	"tlsCurvePreferences":                    {[]int{1}, []int{29, 1}, []int{}, "29"},
+	"defaultPodSysctls":                      {map[string]string{"kernel.msgmax": "1"}},
 	"logging":                                {map[string]any{"verbosity": 8}, map[string]any{"verbosity": "x"}},
 }
 
@@ -149,6 +152,8 @@ func TestKubeletCannotBeWeakened(t *testing.T) {
 		}
 		for _, attempt := range attempts {
 			w := worker(t)
+			w.KubernetesVersion = versionOf(rule)
+			hardened := w.hardenedKubelet()
 			w.ExtraKubelet = map[string]any{rule.Name: attempt}
 			names := rule.Control + rule.Field
 			field := "extraKubelet[" + quote(rule.Name) + "]"
@@ -156,7 +161,7 @@ func TestKubeletCannotBeWeakened(t *testing.T) {
 			if _, err := w.Files(); err == nil {
 				t.Errorf("%s=%v was rendered", rule.Name, attempt)
 			}
-			if merged, _ := w.mergeKubelet(); !reflect.DeepEqual(*merged, worker(t).hardenedKubelet()) {
+			if merged, _ := w.mergeKubelet(); !reflect.DeepEqual(*merged, kubeletConfiguration{KubeletConfiguration: hardened}) {
 				t.Errorf("%s=%v changed the configuration", rule.Name, attempt)
 			}
 			w.Exceptions = []Exception{accept("M99")}

@@ -48,7 +48,7 @@ type Node struct {
 	// Taints have the form key[=value]:Effect.
 	Taints  []string `json:"taints,omitempty"`
 	Kubelet Kubelet  `json:"kubelet"`
-	// SandboxImage is DefaultSandboxImage by default.
+	// SandboxImage is by default the one of the Kubernetes minor, see [SandboxImage].
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// RuntimeClasses are sandboxed runtimes besides runc: "gvisor" and "kata".
 	RuntimeClasses []string   `json:"runtimeClasses,omitempty"`
@@ -103,7 +103,7 @@ func (n Node) WithDefaults() Node {
 	n.Cluster = n.Cluster.WithDefaults()
 	n.Kubelet = n.Kubelet.withDefaults(n.OS)
 	if n.OS != OSBottlerocket {
-		setDefault(&n.SandboxImage, DefaultSandboxImage)
+		setDefault(&n.SandboxImage, SandboxImage(n.KubernetesVersion))
 	}
 	if len(n.TimeServers) == 0 {
 		n.TimeServers = PlatformTimeServers(n.Platform)

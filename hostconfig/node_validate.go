@@ -55,7 +55,7 @@ func (n Node) check(now time.Time, known judged) (own, cluster problems) {
 	own.nodeFields(n)
 	n = n.WithDefaults()
 	index, cluster := known.cluster(n.Cluster)
-	own.version("kubernetesVersion", n.KubernetesVersion)
+	own.version("kubernetesVersion", n.KubernetesVersion, n.Exceptions, now)
 	if n.Name != "" {
 		own.dnsLabel("name", n.Name)
 	}

@@ -44,12 +44,44 @@ func (s ruleSet) overwritable(names ...string) ruleSet {
 
 // bounded adds a flag whose value may change as long as a control is upheld.
 func (s ruleSet) bounded(control, name, bound string, accepts func(string) bool) ruleSet {
-	return s.add(Rule{Name: name, Merge: Overwritable, Control: control, Bound: bound, accepts: accepts})
+	return s.add(Rule{Name: name, Merge: Overwritable, Control: control, Bound: bound, accepts: everywhere(accepts)})
 }
 
 // additive adds a list to which a user may add what upholds the control.
 func (s ruleSet) additive(control, name, bound string, accepts func(string) bool) ruleSet {
-	return s.add(Rule{Name: name, Merge: Additive, Control: control, Bound: bound, accepts: accepts})
+	return s.add(Rule{Name: name, Merge: Additive, Control: control, Bound: bound, accepts: everywhere(accepts)})
+}
+
+// gates adds the feature gates, which differ between minors.
+func (s ruleSet) gates(control, name string, accepts func(minor, value string) bool) ruleSet {
+	return s.add(Rule{Name: name, Merge: Additive, Control: control, Bound: gatesBound, accepts: accepts})
+}
+
+// since says in which minor flags begin that were added before.
+func (s ruleSet) since(minor string, names ...string) ruleSet {
+	return s.change(names, func(r *Rule) { r.Since = minor })
+}
+
+// gone says from which minor on flags that were added before do not exist.
+func (s ruleSet) gone(minor string, names ...string) ruleSet {
+	return s.change(names, func(r *Rule) { r.Gone = minor })
+}
+
+func (s ruleSet) change(names []string, do func(*Rule)) ruleSet {
+	for _, name := range names {
+		rule, known := s[name]
+		if !known {
+			panic("hostconfig: no rule for " + name)
+		}
+		do(&rule)
+		s[name] = rule
+	}
+	return s
+}
+
+// everywhere makes a bound that holds in every minor.
+func everywhere(accepts func(string) bool) func(minor, value string) bool {
+	return func(_, value string) bool { return accepts(value) }
 }
 
 func integerBetween(low, high int) func(string) bool {
@@ -102,56 +134,4 @@ func noneOf(values ...string) func(string) bool {
 		}
 		return true
 	}
-}
-
-// protectiveGates are features of Kubernetes v1.35 that are on by default and
-// protect something, with what they protect.
-var protectiveGates = map[string]string{
-	"AuthorizePodWebsocketUpgradeCreatePermission": "exec over WebSocket needs the create verb",
-	"KubeletEnsureSecretPulledImages":              "a pod cannot use an image that another pod's secret pulled",
-	"KubeletFineGrainedAuthz":                      "health and metrics of the kubelet need less than nodes/proxy",
-	"PreventStaticPodAPIReferences":                "a static pod cannot refer to API objects",
-	"RotateKubeletServerCertificate":               "serving certificates of kubelets rotate (CIS 1.3.6 and 4.2.11)",
-	"ServiceAccountNodeAudienceRestriction":        "a node gets tokens only for audiences of its pods",
-	"TokenRequestServiceAccountUIDValidation":      "a token request must name the account that exists",
-}
-
-// exposingGates are features that are off by default and expose something.
-var exposingGates = map[string]string{
-	"AllAlpha":                           "untried features, all at once",
-	"AllBeta":                            "features that are off by default, all at once",
-	"AllowUnsafeMalformedObjectDeletion": "objects that cannot be decrypted may be deleted unseen",
-	"ComponentFlagz":                     "a page with every flag of the component",
-	"ComponentStatusz":                   "a page with the state of the component",
-	"KubeletInUserNamespace":             "failures to protect the kernel are ignored",
-	"NodeLogQuery":                       "logs of the host through the kubelet",
-}
-
-const gatesBound = "protective features stay on, exposing ones off"
-
-// acceptsGates judges a list of name=bool. A prefix such as "kube:" names the
-// component and changes nothing.
-func acceptsGates(value string) bool {
-	for _, item := range strings.Split(value, ",") {
-		name, state, found := strings.Cut(strings.TrimSpace(item), "=")
-		on, err := strconv.ParseBool(state)
-		if !found || err != nil {
-			return false
-		}
-		if _, bare, prefixed := strings.Cut(name, ":"); prefixed {
-			name = bare
-		}
-		if !acceptsGate(name, on) {
-			return false
-		}
-	}
-	return true
-}
-
-func acceptsGate(name string, on bool) bool {
-	if _, protects := protectiveGates[name]; protects && !on {
-		return false
-	}
-	_, exposes := exposingGates[name]
-	return !exposes || !on
 }

@@ -32,7 +32,7 @@ func (c ControlPlane) scheduler() map[string]string {
 	}
 }
 
-// schedulerRules are the rules of kube-scheduler v1.35's flags.
+// schedulerRules are the rules of kube-scheduler's flags in the supported minors.
 func schedulerRules() map[string]Rule {
 	return componentRules(commonRules(ruleSet{}, "CIS-1.4.1", "M15", "M15"), "CIS-1.4.2").
 		decidedBy("ports.scheduler", "secure-port").

@@ -26,3 +26,12 @@ var aeadSuites = []string{
 func CipherSuites() []string { return append([]string(nil), aeadSuites...) }
 
 func cipherSuiteList() string { return strings.Join(aeadSuites, ",") }
+
+// curveIDs are the key exchanges of Go's crypto/tls by number: the NIST curves
+// P-256, P-384 and P-521, X25519, and the hybrids with ML-KEM that a later
+// quantum computer does not open. https://pkg.go.dev/crypto/tls#CurveID
+func curveIDs() []string {
+	return []string{"23", "24", "25", "29", "4587", "4588", "4589"}
+}
+
+const curvesBound = "the numbers of NIST curves, X25519 and their hybrids with ML-KEM"

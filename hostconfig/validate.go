@@ -82,33 +82,6 @@ func (p *problems) paths(field string, paths Paths) {
 	}
 }
 
-// minor gives "v1.35" for "v1.35.4", or nothing when the version is not one.
-func minor(version string) string {
-	parts := strings.Split(version, ".")
-	if len(parts) != 3 || !strings.HasPrefix(parts[0], "v") {
-		return ""
-	}
-	for i, part := range parts {
-		digits := strings.TrimPrefix(part, "v")
-		if digits == "" || (i > 0 && part != digits) || strings.Trim(digits, "0123456789") != "" {
-			return ""
-		}
-	}
-	return parts[0] + "." + parts[1]
-}
-
-// version wants a full version of a supported minor. Upstream supports three
-// minors (M35); which of them the settings were proven against stands here.
-func (p *problems) version(field, value string) {
-	switch m := minor(value); {
-	case m == "":
-		p.add(field, fmt.Sprintf("%q is not a Kubernetes version", value), "write a full version such as "+DefaultKubernetesVersion)
-	case m != minor(DefaultKubernetesVersion):
-		p.add(field, fmt.Sprintf("the settings are proven for %s, not for %s", minor(DefaultKubernetesVersion), m),
-			"use a patch release of "+minor(DefaultKubernetesVersion))
-	}
-}
-
 func quote(value string) string { return fmt.Sprintf("%q", value) }
 
 // domain wants a DNS name of lower-case labels.

@@ -14,8 +14,7 @@ import (
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 )
 
-// DefaultSandboxImage is the image of the container that holds a pod's
-// namespaces, the one that Kubernetes v1.35 was tested with.
+// DefaultSandboxImage is the sandbox image of DefaultKubernetesVersion.
 const DefaultSandboxImage = "registry.k8s.io/pause:3.10.1"
 
 // Worker describes one worker machine. The zero value of a field means its
@@ -63,7 +62,7 @@ type Worker struct {
 	Swap bool `json:"swap,omitempty"`
 	// RestrictOOMScoreAdj is needed where the machine withholds CAP_SYS_RESOURCE.
 	RestrictOOMScoreAdj bool `json:"restrictOOMScoreAdj,omitempty"`
-	// SandboxImage is DefaultSandboxImage by default.
+	// SandboxImage is by default the one of the Kubernetes minor, see [SandboxImage].
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// RegistryEndpoint is a mirror that serves every registry, for example
 	// "http://127.0.0.1:5000"; plain http only on loopback. No other registry is
@@ -83,7 +82,7 @@ func (w Worker) WithDefaults() Worker {
 	setDefault(&w.ClusterDomain, DefaultClusterDomain)
 	setDefault(&w.CgroupRoot, "/")
 	setDefault(&w.CgroupDriver, "cgroupfs")
-	setDefault(&w.SandboxImage, DefaultSandboxImage)
+	setDefault(&w.SandboxImage, SandboxImage(w.KubernetesVersion))
 	w.Ports = w.Ports.WithDefaults()
 	return w
 }
@@ -96,7 +95,7 @@ func (w Worker) Validate(now time.Time) error {
 	var p problems
 	p.dnsLabel("clusterName", w.ClusterName)
 	p.dnsLabel("name", w.Name)
-	p.version("kubernetesVersion", w.KubernetesVersion)
+	p.version("kubernetesVersion", w.KubernetesVersion, w.Exceptions, now)
 	p.paths("paths", w.Paths)
 	p.ports("ports", w.Ports)
 	p.httpsURL("apiServer", w.APIServer)

@@ -96,6 +96,34 @@ func TestWorkerGolden(t *testing.T) {
 	}
 }
 
+// TestWorkerGoldenOfMinors has what differs between minors: what the kubelet
+// reads, and the sandbox image.
+func TestWorkerGoldenOfMinors(t *testing.T) {
+	perMinor(t, func(t *testing.T, version string) {
+		w := worker(t)
+		w.KubernetesVersion, w.SandboxImage = version, ""
+		accepted(t, w.Validate(now))
+		files, err := w.Files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			switch file.Path {
+			case w.Paths.KubeletConfig():
+				golden.Compare(t, "worker/"+minor(version)+"/config.yaml", file.Contents)
+			case w.Paths.ContainerdConfig():
+				m, _ := FindMinor(version)
+				found = strings.Contains(file.Contents, m.SandboxImage)
+			}
+		}
+		if !found {
+			t.Errorf("containerd does not name the sandbox image of %s", version)
+		}
+		golden.Compare(t, "worker/"+minor(version)+"/kubelet.args", strings.Join(w.KubeletArgs(), "\n")+"\n")
+	})
+}
+
 // TestAuthorityOfTheCaller: without a certificate the caller writes the file.
 func TestAuthorityOfTheCaller(t *testing.T) {
 	w := worker(t)

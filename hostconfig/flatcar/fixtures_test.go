@@ -26,9 +26,6 @@ func imageHash() string {
 
 const imageURL = "https://extensions.example.org/kubernetes-v1.35.4-x86-64.raw"
 
-// versions are one of each supported minor.
-var versions = []string{hostconfig.DefaultKubernetesVersion}
-
 func cluster() hostconfig.Cluster {
 	return hostconfig.Cluster{
 		Name: "prod", Endpoint: "https://10.80.0.10:6443", DNS: []string{"10.82.0.10"},
@@ -101,6 +98,13 @@ func specs() map[string]Spec {
 	return all
 }
 
+// of gives the machine for another Kubernetes version.
+func (s Spec) of(version string) Spec {
+	s.Kubernetes.Source = strings.ReplaceAll(s.Kubernetes.Source, hostconfig.DefaultKubernetesVersion, version)
+	s.Node.KubernetesVersion = version
+	return s
+}
+
 func accept(control string) hostconfig.Exception {
 	return hostconfig.Exception{Control: control, Reason: "accepted by the owner for a test", Expires: "2026-12-31"}
 }
@@ -130,13 +134,11 @@ func must[T any](t testing.TB) func(T, error) T {
 }
 
 func TestGolden(t *testing.T) {
-	for _, version := range versions {
-		directory := version[:strings.LastIndex(version, ".")] + "/"
+	for _, minor := range hostconfig.SupportedMinors() {
 		for name, s := range specs() {
-			s.Node.KubernetesVersion = version
-			s.Kubernetes.Source = strings.ReplaceAll(imageURL, hostconfig.DefaultKubernetesVersion, version)
-			golden.Compare(t, directory+name+".yaml", string(must[[]byte](t)(s.Butane(now))))
-			golden.Compare(t, directory+name+".ign", string(must[[]byte](t)(s.Ignition(now))))
+			s = s.of(minor.Proven)
+			golden.Compare(t, minor.Name+"/"+name+".yaml", string(must[[]byte](t)(s.Butane(now))))
+			golden.Compare(t, minor.Name+"/"+name+".ign", string(must[[]byte](t)(s.Ignition(now))))
 		}
 	}
 	s := spec(hostconfig.RoleWorker, hostconfig.PlatformAWS)

@@ -34,12 +34,16 @@ func (p plane) preflight(t *testing.T, before, ignored string) []string {
 // TestInitIsTriedAgain: after an attempt that was cut off, with its files written
 // and its programs running, the real kubeadm finds no error that it did not find
 // on the empty machine. What it finds there is that this is no such machine.
-func TestInitIsTriedAgain(t *testing.T) {
-	p, s := newPlane(t)
+func TestInitIsTriedAgain(t *testing.T) { perMinor(t, initIsTriedAgain) }
+
+func initIsTriedAgain(t *testing.T, version string) {
+	p, s := newPlane(t, version)
 	_, action := s.kubeadm()
 	ignored := retryable(action)
+	// kubeadm of v1.37 asks for ports at the machine's own address.
+	network := "ip link set lo up && ip address add " + s.Node.Address + "/32 dev lo\n"
 	// What an earlier attempt leaves behind besides the files of newPlane.
-	busy := "mount -t tmpfs none /var/lib && mkdir -p /var/lib/etcd/member && ip link set lo up\n"
+	busy := "mount -t tmpfs none /var/lib && mkdir -p /var/lib/etcd/member && " + network
 	for _, check := range strings.Split(ignored, ",") {
 		if port, found := strings.CutPrefix(check, "Port-"); found {
 			busy += "busybox nc -l -p " + port + " </dev/null >/dev/null & all=\"${all:-} $!\"\n"
@@ -54,7 +58,7 @@ func TestInitIsTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	empty := p.preflight(t, "mount -t tmpfs none /var/lib && ip link set lo up\n", "none")
+	empty := p.preflight(t, "mount -t tmpfs none /var/lib && "+network, "none")
 	if !slices.Equal(tolerated, empty) {
 		t.Errorf("tried again, kubeadm stops at %v; on the empty machine at %v", tolerated, empty)
 	}
@@ -84,8 +88,10 @@ func tree(t *testing.T, directory string) map[string]string {
 
 // TestPhasesTakeOver: run again, the phases keep every key, certificate and
 // kubeconfig, and make good what is missing.
-func TestPhasesTakeOver(t *testing.T) {
-	p, _ := newPlane(t)
+func TestPhasesTakeOver(t *testing.T) { perMinor(t, phasesTakeOver) }
+
+func phasesTakeOver(t *testing.T, version string) {
+	p, _ := newPlane(t, version)
 	const phases = "for phase in 'certs all' 'kubeconfig all' 'control-plane all' 'etcd local'; do kubeadm init phase $phase --config=/etc/kubernetes/kubeadm.yaml; done"
 	first := tree(t, p.directory)
 	if output, err := p.run(t, phases); err != nil {

@@ -27,9 +27,17 @@ func pinnedProgram(t testing.TB, name string) string {
 	}
 	path := must[string](t)(filepath.Abs(filepath.Join(directory, name)))
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("%s is not built: run test/tools/build kubernetes, or set REDOUBT_BIN_DIR", name)
+		t.Skipf("%s is not built: run make tools-all, or set REDOUBT_BIN_DIR", name)
 	}
 	return path
+}
+
+// perMinor runs a test for each supported minor, with its proven version.
+func perMinor(t *testing.T, test func(t *testing.T, version string)) {
+	t.Helper()
+	for _, minor := range hostconfig.SupportedMinors() {
+		t.Run(minor.Name, func(t *testing.T) { test(t, minor.Proven) })
+	}
 }
 
 // plane is a directory that stands for a machine's /etc/kubernetes.
@@ -52,12 +60,16 @@ PATH=/run/bin:$PATH scripts=$2
 
 // newPlane lets the real kubeadm make what it makes at init, from the rendered
 // document: certificates, kubeconfigs and the manifests of the static pods.
-func newPlane(t *testing.T) (plane, Spec) {
+func newPlane(t *testing.T, version string) (plane, Spec) {
 	t.Helper()
 	root(t)
 	tool(t, "unshare", "util-linux")
-	s := spec(hostconfig.RoleControlPlane, hostconfig.PlatformMetal).WithDefaults()
-	p := plane{t.TempDir(), t.TempDir(), pinnedProgram(t, "kubeadm")}
+	s := spec(hostconfig.RoleControlPlane, hostconfig.PlatformMetal).of(version).WithDefaults()
+	name := "kubeadm"
+	if version != hostconfig.DefaultKubernetesVersion {
+		name = version + "/kubeadm"
+	}
+	p := plane{t.TempDir(), t.TempDir(), pinnedProgram(t, name)}
 	for _, file := range must[[]hostconfig.File](t)(s.files(now)) {
 		if name, found := strings.CutPrefix(file.Path, "/etc/kubernetes/"); found {
 			write(t, p.directory+"/"+name, file.Contents, os.FileMode(file.Mode))
@@ -140,8 +152,10 @@ func (p plane) renewed(t *testing.T, step string, before map[string]*x509.Certif
 
 // TestRenewal runs the rendered script with the real kubeadm on certificates that
 // it made, without a network.
-func TestRenewal(t *testing.T) {
-	p, _ := newPlane(t)
+func TestRenewal(t *testing.T) { perMinor(t, renewal) }
+
+func renewal(t *testing.T, version string) {
+	p, _ := newPlane(t, version)
 	before := p.certificates(t)
 	etcd := read(t, p.directory+"/manifests/etcd.yaml")
 	for _, round := range []string{"first", "second"} {
@@ -177,7 +191,7 @@ func TestRenewal(t *testing.T) {
 // changes something, and leaves a file half written as a power cut does; the next
 // run must end as if nothing had happened.
 func TestRenewalSurvivesInterruption(t *testing.T) {
-	p, _ := newPlane(t)
+	p, _ := newPlane(t, hostconfig.DefaultKubernetesVersion)
 	lines := strings.Split(read(t, p.scripts+"/renew"), "\n")
 	for i, line := range lines {
 		word := strings.Fields(line + " #")[0]

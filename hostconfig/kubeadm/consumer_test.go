@@ -14,20 +14,32 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// program finds the pinned kubeadm: in REDOUBT_BIN_DIR, or where the repository
-// builds its programs.
-func program(t *testing.T) string {
+// perMinor runs a test for each supported minor, with its proven version.
+func perMinor(t *testing.T, test func(t *testing.T, version string)) {
 	t.Helper()
+	for _, m := range hostconfig.SupportedMinors() {
+		t.Run(m.Name, func(t *testing.T) { test(t, m.Proven) })
+	}
+}
+
+// program finds the pinned kubeadm of a version: in REDOUBT_BIN_DIR, or where
+// the repository builds its programs, a further version's in its own directory.
+func program(t *testing.T, version string) string {
+	t.Helper()
+	name := "kubeadm"
+	if version != hostconfig.DefaultKubernetesVersion {
+		name = filepath.Join(version, name)
+	}
 	directory, chosen := os.LookupEnv("REDOUBT_BIN_DIR")
 	if !chosen {
 		directory = filepath.Join("..", "..", "bin")
 	}
-	found, err := filepath.Abs(filepath.Join(directory, "kubeadm"))
+	found, err := filepath.Abs(filepath.Join(directory, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(found); err != nil {
-		t.Skipf("kubeadm is not built: %v; run test/tools/build kubernetes, or set REDOUBT_BIN_DIR", err)
+		t.Skipf("%s is not built: %v; run make tools-all, or set REDOUBT_BIN_DIR", name, err)
 	}
 	return found
 }
@@ -42,8 +54,10 @@ func written(t *testing.T, contents string) string {
 }
 
 // TestKubeadmValidates asks the real program, which refuses unknown fields.
-func TestKubeadmValidates(t *testing.T) {
-	kubeadm := program(t)
+func TestKubeadmValidates(t *testing.T) { perMinor(t, kubeadmValidates) }
+
+func kubeadmValidates(t *testing.T, version string) {
+	kubeadm := program(t, version)
 	validate := func(contents string) (string, error) {
 		output, err := exec.Command(kubeadm, "config", "validate", "--config", written(t, contents)).CombinedOutput()
 		return string(output), err
@@ -52,7 +66,7 @@ func TestKubeadmValidates(t *testing.T) {
 		if each.action != Init { // kubeadm wants the discovery file to be there
 			each.spec.DiscoveryFile = written(t, "")
 		}
-		contents := render(t, each.spec, each.action)
+		contents := render(t, each.spec.of(version), each.action)
 		output, err := validate(contents)
 		if err != nil || strings.TrimSpace(output) != "ok" {
 			t.Errorf("%s: %v: %s", name, err, output)
@@ -67,13 +81,15 @@ func TestKubeadmValidates(t *testing.T) {
 // TestKubeadmWritesTheseManifests lets the real program write the static pods
 // and reads them: every argument that is meant arrives, and every path that an
 // argument names is in the pod.
-func TestKubeadmWritesTheseManifests(t *testing.T) {
-	kubeadm := program(t)
+func TestKubeadmWritesTheseManifests(t *testing.T) { perMinor(t, kubeadmWritesTheseManifests) }
+
+func kubeadmWritesTheseManifests(t *testing.T, version string) {
+	kubeadm := program(t, version)
 	if os.Geteuid() != 0 {
 		t.Skip("kubeadm writes manifests for root only")
 	}
 	for name, s := range map[string]Spec{"alone": controlPlane(), "several": several()} {
-		s = s.WithDefaults()
+		s = s.of(version).WithDefaults()
 		file, written := written(t, render(t, s, Init)), t.TempDir()
 		for _, phase := range []string{"control-plane", "etcd"} {
 			which := map[string]string{"control-plane": "all", "etcd": "local"}[phase]

@@ -12,9 +12,6 @@ import (
 // now is the time of every test that is not about time.
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// versions are one of each supported minor.
-var versions = []string{hostconfig.DefaultKubernetesVersion}
-
 // cluster is the one that every machine of these tests is part of.
 func cluster() hostconfig.Cluster {
 	return hostconfig.Cluster{
@@ -53,6 +50,15 @@ func several() Spec {
 		hostconfig.ComponentControllerManager: {"allocate-node-cidrs": "true"},
 	}
 	s.EncryptionAlgorithm, s.FeatureGates = RSA3072, map[string]bool{"NodeLocalCRISocket": true}
+	return s
+}
+
+// of gives the specification for another Kubernetes version.
+func (s Spec) of(version string) Spec {
+	s.Node.KubernetesVersion = version
+	if !nodeLocalCRISocket.In(minorOf(version)) {
+		s.FeatureGates = nil
+	}
 	return s
 }
 

@@ -37,7 +37,15 @@ func (s Spec) Render(action Action, now time.Time) (hostconfig.File, error) {
 		}
 		documents = []any{s.init(registration), s.cluster(), kubelet}
 		if !s.SkipKubeProxy {
-			documents = append(documents, s.kubeProxy())
+			proxy := map[string]any{}
+			contents, err := s.kubeProxy().Configuration()
+			if err == nil {
+				err = yaml.Unmarshal([]byte(contents), &proxy)
+			}
+			if err != nil {
+				return hostconfig.File{}, fmt.Errorf("kube-proxy: %w", err)
+			}
+			documents = append(documents, proxy)
 		}
 	default:
 		documents = []any{s.join(action, registration)}
@@ -180,12 +188,10 @@ func (s Spec) kubelet() (map[string]any, error) {
 	return nil, fmt.Errorf("kubelet configuration: %s is not rendered", s.worker().Paths.KubeletConfig())
 }
 
-// kubeProxy gives the KubeProxyConfiguration. Metrics and health listen on
-// loopback (CIS 4.3.1), the ports are upstream's.
-func (s Spec) kubeProxy() kubeProxyConfiguration {
-	return kubeProxyConfiguration{
-		typeMeta: typeMeta{"kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"},
-		Mode:     "nftables", ClusterCIDR: s.plane().PodCIDR, BindAddress: "0.0.0.0",
-		MetricsBindAddress: "127.0.0.1:10249", HealthzBindAddress: "127.0.0.1:10256", NodePortAddresses: []string{"primary"},
+// kubeProxy gives kube-proxy's specification. Its credentials are kubeadm's.
+func (s Spec) kubeProxy() hostconfig.KubeProxy {
+	return hostconfig.KubeProxy{
+		KubernetesVersion: s.Node.KubernetesVersion, PodCIDR: s.plane().PodCIDR,
+		Extra: s.ExtraKubeProxy, Exceptions: s.Node.Exceptions,
 	}
 }

@@ -17,10 +17,9 @@ import (
 )
 
 func TestGolden(t *testing.T) {
-	for _, version := range versions {
+	for _, m := range hostconfig.SupportedMinors() {
 		for name, each := range cases() {
-			each.spec.Node.KubernetesVersion = version
-			golden.Compare(t, version[:strings.LastIndex(version, ".")]+"/"+name+".yaml", render(t, each.spec, each.action))
+			golden.Compare(t, m.Name+"/"+name+".yaml", render(t, each.spec.of(m.Proven), each.action))
 		}
 	}
 }
@@ -42,7 +41,7 @@ func TestDocumentsDecodeStrictly(t *testing.T) {
 		for kind, document := range documents(render(t, each.spec, each.action)) {
 			into := map[string]any{
 				"InitConfiguration": &initConfiguration{}, "ClusterConfiguration": &clusterConfiguration{},
-				"JoinConfiguration": &joinConfiguration{}, "KubeProxyConfiguration": &kubeProxyConfiguration{},
+				"JoinConfiguration": &joinConfiguration{}, "KubeProxyConfiguration": &map[string]any{}, // judged by kube-proxy itself
 				"KubeletConfiguration": &kubeletv1beta1.KubeletConfiguration{},
 			}[kind]
 			if into == nil {
@@ -170,17 +169,25 @@ func TestRefusals(t *testing.T) {
 		action      Action
 		field, text string
 	}{
-		"no action":        {func(s *Spec) {}, "", "action", "not an action"},
-		"root":             {func(s *Spec) { s.Node.Paths.Root = "/srv" }, Init, "node.paths.root", "built in"},
-		"etcd port":        {func(s *Spec) { s.Node.Cluster.Ports.EtcdClient = 4001 }, Init, "node.cluster.ports.etcdClient", "probes"},
-		"scheduler port":   {func(s *Spec) { s.Node.Cluster.Ports.Scheduler = 4001 }, Init, "node.cluster.ports.scheduler", "probes"},
-		"worker":           {func(s *Spec) { s.Node.Role = hostconfig.RoleWorker }, Init, "node.role", "no control plane"},
-		"joins below":      {func(s *Spec) {}, JoinWorker, "node.role", "as a worker"},
-		"no services":      {func(s *Spec) { s.Node.Cluster.ServiceCIDRs = nil }, Init, "node.cluster.serviceCIDRs", "missing"},
-		"short key":        {func(s *Spec) { s.EncryptionAlgorithm = "RSA-2048" }, Init, "encryptionAlgorithm", "not offered"},
-		"short authority":  {func(s *Spec) { s.CAValidity.Duration = time.Hour }, Init, "caValidity", "between"},
-		"long authority":   {func(s *Spec) { s.CAValidity = metav1.Duration{Duration: 11 * longestCA / 10} }, Init, "caValidity", "between"},
-		"gate":             {func(s *Spec) { s.FeatureGates = map[string]bool{"RootlessControlPlane": true} }, Init, `featureGates["RootlessControlPlane"]`, "unknown"},
+		"no action":       {func(s *Spec) {}, "", "action", "not an action"},
+		"root":            {func(s *Spec) { s.Node.Paths.Root = "/srv" }, Init, "node.paths.root", "built in"},
+		"etcd port":       {func(s *Spec) { s.Node.Cluster.Ports.EtcdClient = 4001 }, Init, "node.cluster.ports.etcdClient", "probes"},
+		"scheduler port":  {func(s *Spec) { s.Node.Cluster.Ports.Scheduler = 4001 }, Init, "node.cluster.ports.scheduler", "probes"},
+		"worker":          {func(s *Spec) { s.Node.Role = hostconfig.RoleWorker }, Init, "node.role", "no control plane"},
+		"joins below":     {func(s *Spec) {}, JoinWorker, "node.role", "as a worker"},
+		"no services":     {func(s *Spec) { s.Node.Cluster.ServiceCIDRs = nil }, Init, "node.cluster.serviceCIDRs", "missing"},
+		"short key":       {func(s *Spec) { s.EncryptionAlgorithm = "RSA-2048" }, Init, "encryptionAlgorithm", "not offered"},
+		"short authority": {func(s *Spec) { s.CAValidity.Duration = time.Hour }, Init, "caValidity", "between"},
+		"long authority":  {func(s *Spec) { s.CAValidity = metav1.Duration{Duration: 11 * longestCA / 10} }, Init, "caValidity", "between"},
+		"gate":            {func(s *Spec) { s.FeatureGates = map[string]bool{"RootlessControlPlane": true} }, Init, `featureGates["RootlessControlPlane"]`, "unknown"},
+		"gate of an older minor": {func(s *Spec) {
+			*s = s.of("v1.37.1")
+			s.FeatureGates = map[string]bool{"NodeLocalCRISocket": true}
+		}, Init, `featureGates["NodeLocalCRISocket"]`, "unknown"},
+		"proxy": {func(s *Spec) {
+			s.SkipKubeProxy, s.Node.ControlPlane.AllowPrivileged = false, true
+			s.ExtraKubeProxy = map[string]any{"metricsBindAddress": "0.0.0.0:10249"}
+		}, Init, `kubeProxy.extra["metricsBindAddress"]`, "CIS-4.3.1"},
 		"privileged proxy": {func(s *Spec) { s.SkipKubeProxy = false }, Init, "skipKubeProxy", "privileged"},
 		"lonely join":      {func(s *Spec) {}, JoinControlPlane, "node.cluster.controlPlanes", "no other"},
 		"discovery":        {func(s *Spec) { s.DiscoveryFile = "discovery.conf" }, JoinControlPlane, "discoveryFile", "absolute"},

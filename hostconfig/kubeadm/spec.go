@@ -50,10 +50,14 @@ type Settings struct {
 	// most kubeadm's ten. The validity of the other certificates is the shorter
 	// one of the node's.
 	CAValidity metav1.Duration `json:"caValidity"`
-	// FeatureGates are kubeadm's own. Only NodeLocalCRISocket can be chosen.
+	// FeatureGates are kubeadm's own. Only NodeLocalCRISocket can be chosen, and
+	// only before v1.37.
 	FeatureGates map[string]bool `json:"featureGates,omitempty"`
 	// SkipKubeProxy is for a network plugin that serves services itself.
 	SkipKubeProxy bool `json:"skipKubeProxy,omitempty"`
+	// ExtraKubeProxy changes fields of the KubeProxyConfiguration, see
+	// [hostconfig.KubeProxyRules]. Exceptions are those of the node.
+	ExtraKubeProxy map[string]any `json:"extraKubeProxy,omitempty"`
 	// DiscoveryFile is the kubeconfig with which a machine joins, by its
 	// absolute path; /etc/kubernetes/discovery.conf by default. It holds the
 	// cluster's authority, endpoint and a credential that lives for minutes.
@@ -137,6 +141,9 @@ func (s Spec) Validate(action Action, now time.Time) error {
 		}
 		p.fixed(s)
 		p.cluster(s)
+		if !s.SkipKubeProxy {
+			p.within("kubeProxy", s.kubeProxy().Validate(now))
+		}
 		if action == JoinControlPlane && len(s.Node.Cluster.ControlPlanes) < 2 {
 			p.add("node.cluster.controlPlanes", "a control plane joins, and no other is listed", "list every control plane")
 		}
@@ -183,7 +190,7 @@ func (p *problems) cluster(s Spec) {
 			fmt.Sprintf("write more than %s and at most %s", leaf, longestCA))
 	}
 	for name := range s.FeatureGates {
-		if name != "NodeLocalCRISocket" {
+		if name != "NodeLocalCRISocket" || !nodeLocalCRISocket.In(minorOf(s.Node.KubernetesVersion)) {
 			p.add(fmt.Sprintf("featureGates[%q]", name), "is unknown, deprecated or cannot be changed in this version", "leave it out")
 		}
 	}
@@ -191,6 +198,14 @@ func (p *problems) cluster(s Spec) {
 		p.add("skipKubeProxy", "kubeadm runs kube-proxy in a privileged container, which the API server refuses",
 			"set node.controlPlane.allowPrivileged, or skipKubeProxy where the network plugin serves services")
 	}
+}
+
+// nodeLocalCRISocket is kubeadm's only feature gate that may be chosen: v1.37 has it no longer.
+var nodeLocalCRISocket = hostconfig.Rule{Gone: "v1.37"}
+
+func minorOf(version string) string {
+	m, _ := hostconfig.FindMinor(version)
+	return m.Name
 }
 
 // leafValidity is the shorter of the two validities: kubeadm knows one.

@@ -128,17 +128,3 @@ type volume struct {
 type disabled struct {
 	Disabled bool `json:"disabled"`
 }
-
-// kubeProxyConfiguration is kubeproxy.config.k8s.io/v1alpha1.
-// https://kubernetes.io/docs/reference/config-api/kube-proxy-config.v1alpha1/
-type kubeProxyConfiguration struct {
-	typeMeta           `json:",inline"`
-	Mode               string `json:"mode"`
-	ClusterCIDR        string `json:"clusterCIDR"`
-	BindAddress        string `json:"bindAddress"`
-	MetricsBindAddress string `json:"metricsBindAddress"`
-	HealthzBindAddress string `json:"healthzBindAddress"`
-	EnableProfiling    bool   `json:"enableProfiling"`
-	// NodePortAddresses limits node ports to the node's own primary address.
-	NodePortAddresses []string `json:"nodePortAddresses"`
-}

@@ -71,8 +71,11 @@ type Node struct {
 	Updates     Updates  `json:"updates"`
 	// DataDisk is an encrypted disk for data. None by default.
 	DataDisk *DataDisk `json:"dataDisk,omitempty"`
-	// Interfaces are those of the host firewall.
-	Interfaces Interfaces `json:"interfaces"`
+	// Interfaces are those of the host firewall, and Surroundings what it lets the
+	// machine reach besides its cluster. The platform in them is the node's own;
+	// time servers that have only a name need their ranges there.
+	Interfaces   Interfaces   `json:"interfaces"`
+	Surroundings Surroundings `json:"surroundings"`
 	// Paths is empty but for a local machine without isolation.
 	Paths Paths `json:"paths"`
 	// ControlPlane is read on control planes; nil means the hardened defaults.
@@ -110,7 +113,7 @@ func (n Node) WithDefaults() Node {
 	}
 	setDefault(&n.Updates.Strategy, UpdateReplace)
 	if n.OS != OSBottlerocket {
-		n.Interfaces = n.Interfaces.withDefaults()
+		n.Interfaces = n.Interfaces.withDefaults(n.Platform, n.Surroundings.Network)
 	}
 	if n.DataDisk != nil {
 		disk := n.DataDisk.withDefaults(n.Role, n.Paths)

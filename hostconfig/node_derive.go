@@ -81,7 +81,7 @@ func (n Node) ControlPlaneSpec() ControlPlane {
 		ServiceCIDR: ofIPv4(n.Cluster.ServiceCIDRs), PodCIDR: ofIPv4(n.Cluster.PodCIDRs), ClusterDomain: n.Cluster.Domain,
 		EtcdUser: s.EtcdUser, OIDC: s.OIDC, Audit: s.Audit, Encryption: s.Encryption, Certificates: s.Certificates,
 		AllowPrivileged: s.AllowPrivileged, ExtraArgs: s.ExtraArgs, PodSecurity: s.PodSecurity, EventRateLimit: s.EventRateLimit,
-		Exceptions: n.Exceptions,
+		AdmissionPlugins: s.AdmissionPlugins, Exceptions: n.Exceptions,
 	}
 	if n.LearnsAddress() {
 		c.AdvertiseAddress = AddressLearnedAtBoot
@@ -95,20 +95,30 @@ func (n Node) ControlPlaneSpec() ControlPlane {
 }
 
 // HostFirewall gives the firewall of the node. It is the same for every node of
-// a role.
+// a role. Where the cluster lists no machines of a role, its node ranges stand
+// for them.
 func (n Node) HostFirewall() Firewall {
 	n = n.WithDefaults()
-	f := Firewall{
-		Role: n.Role, Ports: n.Cluster.Ports, PodCIDR: ofIPv4(n.Cluster.PodCIDRs), Operators: n.Cluster.Operators,
-		NodeInterface: n.Interfaces.Node, OperatorInterface: n.Interfaces.Operator, PodInterface: n.Interfaces.Pod,
+	around := n.Surroundings
+	around.Platform = n.Platform
+	if len(around.TimeServers) == 0 {
+		around.TimeServers = addresses(n.TimeServers)
 	}
-	for _, machine := range n.Cluster.ControlPlanes {
-		f.ControlPlane = append(f.ControlPlane, machine.Address)
-	}
-	for _, machine := range n.Cluster.Workers {
-		f.Workers = append(f.Workers, machine.Address)
-	}
+	f := n.Cluster.Firewall(n.Role, around)
+	f.NodeInterface, f.OperatorInterface, f.PodInterface = n.Interfaces.Node, n.Interfaces.Operator, n.Interfaces.Pod
+	f.PodInterfaces = nil
 	return f.WithDefaults()
+}
+
+// addresses leaves names out.
+func addresses(servers []string) []string {
+	var found []string
+	for _, server := range servers {
+		if _, err := netip.ParseAddr(server); err == nil {
+			found = append(found, server)
+		}
+	}
+	return found
 }
 
 // ofIPv4 gives the first IPv4 range, or the first of all where there is none.

@@ -23,8 +23,9 @@ var nodeFields = func() []NodeField {
 	t.only("", withWorker, func() {
 		t.bounded("sandboxImage", DefaultSandboxImage, "one image with a tag or a digest", "M26")
 		t.free("eth0", "interfaces.node")
-		t.free("op0", "interfaces.operator")
-		t.free(PodBridge, "interfaces.pod")
+		t.free("op0 on host, else interfaces.node", "interfaces.operator")
+		t.free(PodBridge+", or the network plugin's", "interfaces.pod")
+		surroundingFields(&t)
 	})
 	t.only("", withFiles, func() { t.additive("runtimeClasses", "gvisor and kata", "", "M28") })
 	registryFields(&t)
@@ -85,6 +86,22 @@ func clusterFields(t *nodeTable) {
 		t.bounded("cluster.ports."+each.Field, itoa(*each.Port), "a port that no other listener has", "M04")
 	}
 	t.additive("cluster.ports.webhooks", "ports of pods that serve the API server", "", "M04", "M25")
+}
+
+func surroundingFields(t *nodeTable) {
+	at := func(name string) string { return "surroundings." + name }
+	t.add(NodeField{Path: at("platform"), Merge: Locked, Decided: "platform"})
+	t.additive(at("network"), "kinds of traffic of the network plugin", "", "M04", "M32")
+	t.bounded(at("services[].name"), Required, "a DNS label, once", "M04")
+	t.bounded(at("services[].cidrs"), Required, "ranges narrower than the world, without the metadata service", "M04", "M08")
+	t.bounded(at("services[].protocol"), ProtocolTCP, "tcp or udp", "M04")
+	t.bounded(at("services[].port"), "443", "1 to 65535", "M04")
+	t.bounded(at("services[].pods"), "false", "true where pods use it too", "M21")
+	t.bounded(at("services[].reason"), Required, "a sentence", "M08")
+	for _, name := range []string{"resolvers", "dhcpServers", "loadBalancers"} {
+		t.bounded(at(name), "those of the platform", "addresses or ranges narrower than the world", "M04")
+	}
+	t.bounded(at("timeServers"), "the addresses among timeServers, or those of the platform", "addresses or ranges narrower than the world", "M04")
 }
 
 func kubeletFields(t *nodeTable) {
@@ -181,6 +198,8 @@ func controlPlaneFields(t *nodeTable) {
 		t.bounded(name+".burst", itoa(each.limit.Burst), "at least qps", "CIS-1.2.9")
 		t.free(itoa(each.limit.CacheSize), name+".cacheSize")
 	}
+	t.bounded(at("admissionPlugins[].name"), Required, "a plugin whose configuration is judged, once", "M14", "M26")
+	t.bounded(at("admissionPlugins[].configuration"), Required, "the plugin's own document", "M14", "M26")
 	t.add(NodeField{Path: at("extraArgs"), Merge: Overwritable, Controls: []string{"M13", "M14", "M15"}, Exception: "*",
 		Bound: "each flag by its own rule, see ArgumentRules"})
 }

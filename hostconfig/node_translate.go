@@ -21,6 +21,9 @@ var derivedFields = map[string]string{
 	"oidc": "controlPlane.oidc", "audit": "controlPlane.audit", "encryption": "controlPlane.encryption",
 	"certificates": "controlPlane.certificates", "allowPrivileged": "controlPlane.allowPrivileged",
 	"podSecurity": "controlPlane.podSecurity", "eventRateLimit": "controlPlane.eventRateLimit", "extraArgs": "controlPlane.extraArgs",
+	"admissionPlugins": "controlPlane.admissionPlugins",
+	"resolvers":        "surroundings.resolvers", "dhcpServers": "surroundings.dhcpServers", "loadBalancers": "surroundings.loadBalancers",
+	"network": "surroundings.network", "services": "surroundings.services",
 }
 
 // The kinds of derived specifications: one name means different fields in them.
@@ -38,6 +41,9 @@ func nodeFieldOf(kind, field string) string {
 	}
 	if root == "podCIDR" && kind != derivedWorker {
 		return "cluster.podCIDRs" + rest
+	}
+	if root == "timeServers" && kind == derivedFirewall {
+		return "surroundings." + root + rest
 	}
 	if root == "controlPlane" && kind == derivedFirewall {
 		root = "cluster.controlPlanes"

@@ -130,14 +130,17 @@ func (d DataDisk) withDefaults(role Role, paths Paths) DataDisk {
 type Interfaces struct {
 	// Node faces the node network; "eth0" by default.
 	Node string `json:"node,omitempty"`
-	// Operator faces the operators on a control plane; "op0" by default.
+	// Operator faces the operators on a control plane; on a local machine "op0" by
+	// default, elsewhere the node's.
 	Operator string `json:"operator,omitempty"`
-	// Pod is a worker's bridge of pods; "cni0" by default.
+	// Pod is a worker's bridge of pods; "cni0" by default, unless the network
+	// plugin's traffic in the surroundings tells another.
 	Pod string `json:"pod,omitempty"`
 }
 
-func (i Interfaces) withDefaults() Interfaces {
-	f := Firewall{NodeInterface: i.Node, OperatorInterface: i.Operator, PodInterface: i.Pod}.WithDefaults()
+func (i Interfaces) withDefaults(platform Platform, network []NetworkTraffic) Interfaces {
+	f := Firewall{NodeInterface: i.Node, OperatorInterface: i.Operator, PodInterface: i.Pod,
+		Surroundings: Surroundings{Platform: platform, Network: network}}.WithDefaults()
 	return Interfaces{Node: f.NodeInterface, Operator: f.OperatorInterface, Pod: f.PodInterface}
 }
 
@@ -162,6 +165,8 @@ type ControlPlaneSettings struct {
 	// ExtraArgs adds flags: component name, flag without dashes, value. Each
 	// flag has a merge rule, see [ArgumentRules].
 	ExtraArgs map[string]map[string]string `json:"extraArgs,omitempty"`
+	// AdmissionPlugins adds the configurations of further admission plugins.
+	AdmissionPlugins []AdmissionPlugin `json:"admissionPlugins,omitempty"`
 }
 
 func (s ControlPlaneSettings) withDefaults(minor string) ControlPlaneSettings {

@@ -140,6 +140,16 @@ func (p *problems) nodeHost(n Node) {
 			p.add(fmt.Sprintf("timeServers[%d]", i), quote(name)+" is neither a name nor an IPv4 address", "write a server such as time.example.org")
 		}
 	}
+	// The firewall knows addresses. The platform's own server has a name on GCP
+	// and is among the platform's ranges.
+	if n.OS == OSFlatcar && len(n.Surroundings.TimeServers) == 0 && !slices.Equal(n.TimeServers, PlatformTimeServers(n.Platform)) &&
+		len(addresses(n.TimeServers)) < len(n.TimeServers) {
+		p.add("surroundings.timeServers", "is empty, so the host firewall drops what goes to time servers that have only a name (M04)",
+			"write the ranges in which they are, or addresses in timeServers")
+	}
+	if n.Surroundings.Platform != "" && n.Surroundings.Platform != n.Platform {
+		p.add("surroundings.platform", "is decided by the field platform", "leave it out")
+	}
 	if text := n.Proxy.HTTPS; text != "" {
 		if u, err := url.Parse(text); err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 			p.add("proxy.https", "is not the URL of a proxy", "write http://host:port without user and password")

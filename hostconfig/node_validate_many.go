@@ -55,7 +55,7 @@ func (j judged) cluster(c Cluster) (*clusterIndex, problems) {
 // time. It names every machine, so its time is that of the cluster.
 func (j judged) firewall(n Node) problems {
 	index := j[n.Cluster.identity()]
-	key := fmt.Sprintf("%s %v", n.Role, n.Interfaces)
+	key := fmt.Sprintf("%s %s %v %v", n.Role, n.Platform, n.Interfaces, n.Surroundings)
 	if index == nil || index.firewalls[key] {
 		return nil
 	}

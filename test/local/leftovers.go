@@ -18,6 +18,9 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
+// keptLogs is the folder below .state that keeps the logs of failed runs.
+const keptLogs = "kept-logs"
+
 // traces are what an environment can leave on the host, each as a line of text,
 // so that two moments can be compared.
 type traces map[string]bool

@@ -22,9 +22,6 @@ import (
 	"github.com/redoubt-dev/redoubt/test/rehearse/redoubt"
 )
 
-// keptLogs is the folder below .state that keeps the logs of failed runs.
-const keptLogs = "kept-logs"
-
 // upTimeout is several times what a warm `make up` takes on two cores.
 const upTimeout = 8 * time.Minute
 

@@ -1,14 +1,35 @@
 package hostconfig
 
 import (
-	"fmt"
-	"net/netip"
-	"net/url"
 	"path"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 )
+
+// ContainerdVersion is a line of containerd whose configuration has a form of
+// its own. A form that containerd does not know is dropped key by key without a
+// word: the field must say what the machine really runs.
+type ContainerdVersion string
+
+// Supported lines of containerd.
+const (
+	// Containerd16 is 1.6, which Debian 12 ships: version 2 of the configuration.
+	Containerd16 ContainerdVersion = "1.6"
+	// Containerd17 is 1.7: the same form with further keys.
+	Containerd17 ContainerdVersion = "1.7"
+	// Containerd2 is 2.0 and later, which Flatcar ships: version 3, in which images,
+	// the runtime and the CRI server are plugins of their own.
+	Containerd2 ContainerdVersion = "2"
+)
+
+// containerdVersions are in the order of their age.
+var containerdVersions = []ContainerdVersion{Containerd16, Containerd17, Containerd2}
+
+// knows tells whether the line has what an earlier or the same one brought.
+func (v ContainerdVersion) knows(since ContainerdVersion) bool {
+	return slices.Index(containerdVersions, v) >= slices.Index(containerdVersions, since)
+}
 
 // disabledContainerdPlugins are parts of containerd that a Kubernetes node does
 // not use: snapshotters other than overlayfs, tracing exporters, the restart
@@ -17,14 +38,18 @@ import (
 // are ignored by it. The runtime of the first generation stays: the task service
 // of 1.6 does not start without it.
 var disabledContainerdPlugins = []string{
+	"io.containerd.differ.v1.erofs",
 	"io.containerd.internal.v1.opt",
 	"io.containerd.internal.v1.restart",
 	"io.containerd.internal.v1.tracing",
+	"io.containerd.monitor.container.v1.restart",
+	"io.containerd.mount-handler.v1.erofs",
 	"io.containerd.nri.v1.nri",
 	"io.containerd.snapshotter.v1.aufs",
 	"io.containerd.snapshotter.v1.blockfile",
 	"io.containerd.snapshotter.v1.btrfs",
 	"io.containerd.snapshotter.v1.devmapper",
+	"io.containerd.snapshotter.v1.erofs",
 	"io.containerd.snapshotter.v1.native",
 	"io.containerd.snapshotter.v1.zfs",
 	"io.containerd.tracing.processor.v1.otlp",
@@ -35,67 +60,94 @@ func (w Worker) ContainerdArgs() []string {
 	return []string{"--config=" + w.Paths.ContainerdConfig()}
 }
 
-// containerdFile renders containerd's configuration, version 2, which 1.6 and
-// 1.7 read. containerd drops unknown keys without a word: a test compares what
-// the program read with what stands here.
-func (w Worker) containerdFile() File {
-	var b strings.Builder
-	line := func(format string, arguments ...any) { fmt.Fprintf(&b, format+"\n", arguments...) }
-	line("version = 2")
-	line("root = %q", w.Paths.ContainerdRoot())
-	line("state = %q", w.Paths.ContainerdState())
-	if !w.RestrictOOMScoreAdj {
-		// The kernel ends containers before it ends what runs them.
-		line("oom_score = -999")
-	}
-	line("disabled_plugins = [")
-	for _, plugin := range disabledContainerdPlugins {
-		line("  %q,", plugin)
-	}
-	line("]")
-	line("\n# The socket is as good as root: containerd makes it with mode 0660 for these owners.")
-	line("[grpc]\n  address = %q\n  uid = 0\n  gid = 0\n  tcp_address = \"\"", w.Paths.ContainerdSocket())
-	line("\n[debug]\n  address = \"\"\n  level = \"info\"")
-	line("\n[metrics]\n  address = \"\"")
+// containerdPart is a table of the configuration, by what it decides. The forms
+// place it differently.
+type containerdPart int
 
-	const cri = `plugins."io.containerd.grpc.v1.cri"`
-	line("\n[%s]", cri)
-	line("  sandbox_image = %q", w.SandboxImage)
-	line("  disable_tcp_service = true")
-	line("  stream_server_address = \"127.0.0.1\"")
-	line("  stream_server_port = \"0\"")
-	line("  stream_idle_timeout = \"5m0s\"")
-	line("  # What names no profile gets the default one, not none.")
-	line("  unset_seccomp_profile = \"runtime/default\"")
-	line("  # A container gets no low port and no raw ICMP socket that its capabilities do not give it.")
-	line("  enable_unprivileged_ports = false")
-	line("  enable_unprivileged_icmp = false")
-	line("  device_ownership_from_security_context = false")
-	line("  tolerate_missing_hugetlb_controller = true")
-	line("  restrict_oom_score_adj = %t", w.RestrictOOMScoreAdj)
-	line("\n[%s.cni]\n  bin_dir = %q\n  conf_dir = %q\n  max_conf_num = 1", cri, w.Paths.CNIBin(), w.Paths.CNIConfig())
-	line("\n[%s.containerd]", cri)
-	line("  snapshotter = \"overlayfs\"\n  default_runtime_name = \"runc\"")
-	line("\n[%s.containerd.runtimes.runc]", cri)
-	line("  runtime_type = \"io.containerd.runc.v2\"")
-	line("  # Even a privileged container sees only the devices that it names.")
-	line("  privileged_without_host_devices = true")
-	line("\n[%s.containerd.runtimes.runc.options]", cri)
-	line("  SystemdCgroup = %t", w.CgroupDriver == "systemd")
-	line("\n[%s.registry]\n  config_path = %q", cri, w.Paths.RegistryHosts())
-	return File{Path: w.Paths.ContainerdConfig(), Mode: modePrivate, Owner: ownerRoot, Contents: b.String()}
+const (
+	partRoot     containerdPart = iota
+	partGRPC                    // containerd's own socket
+	partDebug                   // its debug socket and log
+	partMetrics                 // its metrics
+	partService                 // the CRI server and its streams
+	partRuntime                 // containers
+	partCNI                     // pod networks
+	partRuntimes                // which handlers there are
+	partImages                  // pulls
+	partPinned                  // the sandbox image, which is never collected
+	partRegistry                // where the registries' files are
+	partUnpacked                // how images are unpacked
+	partHandler                 // every handler
+)
+
+// containerdTable gives the path of a part. The parts of version 2 coincide.
+func containerdTable(v ContainerdVersion, part containerdPart) []string {
+	service, runtime, images := "io.containerd.grpc.v1.cri", "io.containerd.grpc.v1.cri", "io.containerd.grpc.v1.cri"
+	unpacked, pinned := []string{"plugins", images, "containerd"}, []string{"plugins", images}
+	if v.knows(Containerd2) {
+		runtime, images = "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"
+		unpacked, pinned = []string{"plugins", images}, []string{"plugins", images, "pinned_images"}
+	}
+	return map[containerdPart][]string{
+		partRoot: nil, partGRPC: {"grpc"}, partDebug: {"debug"}, partMetrics: {"metrics"},
+		partService:  {"plugins", service},
+		partRuntime:  {"plugins", runtime},
+		partCNI:      {"plugins", runtime, "cni"},
+		partRuntimes: {"plugins", runtime, "containerd"},
+		partHandler:  {"plugins", runtime, "containerd", "runtimes"},
+		partImages:   {"plugins", images},
+		partPinned:   pinned,
+		partRegistry: {"plugins", images, "registry"},
+		partUnpacked: unpacked,
+	}[part]
 }
 
-// registryHostsFile sends every pull to the mirror. It names the mirror as the
-// server too, so that no pull falls back to the registry of the image's name.
-func (w Worker) registryHostsFile() File {
-	return File{
-		Path:  path.Join(w.Paths.RegistryHosts(), "_default", "hosts.toml"),
-		Mode:  modePrivate,
-		Owner: ownerRoot,
-		Contents: fmt.Sprintf("server = %[1]q\n\n[host.%[1]q]\n  capabilities = [\"pull\", \"resolve\"]\n",
-			w.RegistryEndpoint),
+// containerdFile renders containerd's configuration with what the user changed.
+// containerd drops unknown keys without a word: tests compare what each version
+// read with what stands here.
+func (w Worker) containerdFile() File {
+	var tables []tomlTable
+	index := map[string]int{}
+	add := func(at []string, line tomlLine) {
+		name := strings.Join(at, "\x00")
+		i, known := index[name]
+		if !known {
+			i = len(tables)
+			index[name] = i
+			tables = append(tables, tomlTable{path: at})
+		}
+		tables[i].lines = append(tables[i].lines, line)
 	}
+	version := 2
+	if w.ContainerdVersion.knows(Containerd2) {
+		version = 3
+	}
+	add(nil, tomlLine{"version", version, ""})
+	merged, _ := w.mergeContainerd()
+	for _, key := range containerdKeys {
+		value, isSet := merged[key.name]
+		if !isSet || !w.ContainerdVersion.knows(key.since) || key.part == partHandler {
+			continue
+		}
+		name := path.Ext("." + key.name)[1:]
+		if key.part == partPinned && w.ContainerdVersion.knows(Containerd2) {
+			name = "sandbox"
+		}
+		add(containerdTable(w.ContainerdVersion, key.part), tomlLine{name, value, key.why})
+	}
+	for _, handler := range w.handlers() {
+		at := append(slices.Clone(containerdTable(w.ContainerdVersion, partHandler)), handler.name)
+		add(at, tomlLine{"runtime_type", handler.runtimeType, ""})
+		for _, key := range containerdKeys {
+			if value, isSet := merged[key.name]; isSet && key.part == partHandler && w.ContainerdVersion.knows(key.since) {
+				add(at, tomlLine{key.name, value, key.why})
+			}
+		}
+		for _, line := range handler.options {
+			add(append(slices.Clone(at), "options"), line)
+		}
+	}
+	return File{Path: w.Paths.ContainerdConfig(), Mode: modePrivate, Owner: ownerRoot, Contents: renderTOML(tables)}
 }
 
 // imagePattern is a registry, a path, and a tag or digest or both. An image
@@ -106,26 +158,5 @@ func (p *problems) image(field, value string) {
 	last := value[strings.LastIndex(value, "/")+1:]
 	if !imagePattern.MatchString(value) || !strings.ContainsAny(last, ":@") || strings.HasSuffix(value, ":latest") {
 		p.add(field, quote(value)+" does not name one image", "write registry/name:tag or registry/name@sha256:digest")
-	}
-}
-
-func (p *problems) registryEndpoint(field, value string) {
-	if value == "" {
-		return
-	}
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
-		strings.ContainsAny(value, "\"\\\n") || u.Scheme != "http" && u.Scheme != "https" {
-		p.add(field, quote(value)+" is not the URL of a registry", "write https://host or, on the node itself, http://127.0.0.1:port")
-		return
-	}
-	address, err := netip.ParseAddr(u.Hostname())
-	if u.Scheme == "http" && (err != nil || !address.IsLoopback()) {
-		p.add(field, value+" carries images in plaintext (M26)", "use https, or an address of 127.0.0.0/8 with http")
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			p.add(field, port+" is not a port", "write a port between 1 and 65535")
-		}
 	}
 }

@@ -50,18 +50,18 @@ func worker(t testing.TB) Worker {
 		t.Fatal(err)
 	}
 	return Worker{
-		ClusterName:      "local",
-		Name:             "worker-1",
-		NodeIP:           "10.80.0.11",
-		APIServer:        "https://10.80.0.10:6443",
-		CACertificate:    string(ca),
-		PodCIDR:          "10.81.1.0/24",
-		ClusterPodCIDR:   "10.81.0.0/16",
-		ClusterDNS:       []string{"10.82.0.10"},
-		Labels:           map[string]string{"example.org/pool": "general", "node.kubernetes.io/pool": "general"},
-		Taints:           []string{"example.org/dedicated=tenant:NoSchedule"},
-		SandboxImage:     "redoubt.local/pause:1",
-		RegistryEndpoint: "http://127.0.0.1:5000",
+		ClusterName:    "local",
+		Name:           "worker-1",
+		NodeIP:         "10.80.0.11",
+		APIServer:      "https://10.80.0.10:6443",
+		CACertificate:  string(ca),
+		PodCIDR:        "10.81.1.0/24",
+		ClusterPodCIDR: "10.81.0.0/16",
+		ClusterDNS:     []string{"10.82.0.10"},
+		Labels:         map[string]string{"example.org/pool": "general", "node.kubernetes.io/pool": "general"},
+		Taints:         []string{"example.org/dedicated=tenant:NoSchedule"},
+		SandboxImage:   "redoubt.local/pause:1",
+		Registries:     Registries{Endpoint: "http://127.0.0.1:5000"},
 	}.WithDefaults()
 }
 

@@ -24,6 +24,10 @@ func (w Worker) KubeletArgs() []string {
 		"root-dir":             w.Paths.KubeletDir(),
 		"node-ip":              w.NodeIP,
 	}
+	if len(w.Registries.CredentialProviders) > 0 {
+		arguments["image-credential-provider-config"] = w.Paths.CredentialProviders()
+		arguments["image-credential-provider-bin-dir"] = w.Paths.CredentialProviderBin()
+	}
 	if len(w.Labels) > 0 {
 		var labels []string
 		for _, key := range slices.Sorted(maps.Keys(w.Labels)) {

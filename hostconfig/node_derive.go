@@ -30,8 +30,12 @@ func (n Node) Worker() Worker {
 		ResolvConf: n.Kubelet.ResolvConf, Labels: n.Labels, Taints: n.Taints, Paths: n.Paths, Ports: n.Cluster.Ports,
 		CgroupRoot: n.Kubelet.CgroupRoot, CgroupDriver: n.Kubelet.CgroupDriver, CgroupV1: n.Kubelet.CgroupV1,
 		Swap: n.Kubelet.Swap, RestrictOOMScoreAdj: n.Kubelet.RestrictOOMScoreAdj,
-		SandboxImage: n.SandboxImage, RegistryEndpoint: n.Registries.Endpoint,
+		SandboxImage: n.SandboxImage, Registries: n.Registries, RuntimeClasses: n.RuntimeClasses,
 		ExtraKubelet: n.Kubelet.fields(), Exceptions: n.Exceptions,
+	}
+	if n.OS == OSFlatcar {
+		// Stable ships 2.x since 4230: flatcar/scripts, portage-stable/app-containers/containerd.
+		w.ContainerdVersion = Containerd2
 	}
 	if n.LearnsAddress() {
 		w.NodeIP = AddressLearnedAtBoot

@@ -128,12 +128,27 @@ func registryFields(t *nodeTable) {
 		t.bounded("registries.allowed[].name", Required, "a registry, once", "M26")
 		t.bounded("registries.allowed[].mirrors[].url", Required, "https, or http on loopback", "M26")
 	})
-	t.only("", []OS{OSBottlerocket}, func() {
+	t.only("", withFiles, func() {
+		t.bounded("registries.allowUnlisted", "false", "true with an exception", controlRegistries)
+		t.free("false", "registries.allowed[].mirrorsOnly", "registries.allowed[].mirrors[].overridePath")
+		t.bounded("registries.allowed[].certificateAuthority", "", "certificates of authorities, without keys", "M26")
+		t.bounded("registries.allowed[].mirrors[].certificateAuthority", "", "certificates of authorities, without keys", "M26")
+		t.free("", "registries.allowed[].clientCertificate", "registries.allowed[].clientKey",
+			"registries.allowed[].mirrors[].clientCertificate", "registries.allowed[].mirrors[].clientKey",
+			"registries.credentialProviders[].arguments", "registries.credentialProviders[].serviceAccountToken.audience",
+			"registries.credentialProviders[].serviceAccountToken.cachePerServiceAccount",
+			"registries.credentialProviders[].serviceAccountToken.optional",
+			"registries.credentialProviders[].serviceAccountToken.requiredAnnotations",
+			"registries.credentialProviders[].serviceAccountToken.optionalAnnotations")
+	})
+	t.only("", withKernel, func() {
 		t.additive("registries.trustedCertificates", "certificates of authorities, without keys", "", "M26")
 		t.bounded("registries.credentialProviders[].name", Required, "a program of the image, once", "M34")
 		t.bounded("registries.credentialProviders[].matchImages", Required, "at least one pattern", "M26")
-		t.bounded("registries.credentialProviders[].cacheDuration", "12h", "1m to 12h", "M34")
+		t.bounded("registries.credentialProviders[].cacheDuration", "1m", "0 to 12h", "M34")
 		t.free("", "registries.credentialProviders[].environment")
+	})
+	t.only("", []OS{OSBottlerocket}, func() {
 		t.bounded("imageVerification.notationTrustPolicy", "", "a trust policy in JSON", "M26")
 		t.bounded("imageVerification.trustedDigests", "", "sha256 digests", "M26")
 	})

@@ -24,7 +24,7 @@ func leavesOf(t reflect.Type, path string) []string {
 	}
 	var leaves []string
 	for _, field := range reflect.VisibleFields(t) {
-		if len(field.Index) > 1 || field.Anonymous && jsonName(field) == "" {
+		if field.Anonymous && jsonName(field) == "" {
 			continue
 		}
 		leaves = append(leaves, leavesOf(field.Type, strings.TrimPrefix(path+"."+jsonName(field), "."))...)

@@ -15,7 +15,7 @@ var derivedFields = map[string]string{
 	"etcdMembers": "cluster.controlPlanes", "workers": "cluster.workers", "operators": "cluster.operators",
 	"resolvConf": "kubelet.resolvConf", "cgroupRoot": "kubelet.cgroupRoot", "cgroupDriver": "kubelet.cgroupDriver",
 	"cgroupV1": "kubelet.cgroupV1", "swap": "kubelet.swap", "restrictOOMScoreAdj": "kubelet.restrictOOMScoreAdj",
-	"extraKubelet": "kubelet.extra", "registryEndpoint": "registries.endpoint",
+	"extraKubelet":  "kubelet.extra",
 	"nodeInterface": "interfaces.node", "operatorInterface": "interfaces.operator", "podInterface": "interfaces.pod",
 	"bindAddress": "controlPlane.bindAddress", "sans": "controlPlane.sans", "etcdUser": "controlPlane.etcdUser",
 	"oidc": "controlPlane.oidc", "audit": "controlPlane.audit", "encryption": "controlPlane.encryption",
@@ -69,7 +69,7 @@ var kubeletOwn = []string{"evictionHard", "kubeReserved", "maxPods", "systemRese
 
 var (
 	// fieldInText finds names that can only be fields, in problems and remedies.
-	fieldInText = regexp.MustCompile(`\b(clusterPodCIDR|podCIDR|serviceCIDR|advertiseAddress|nodeIP|apiServer|registryEndpoint|extraKubelet|etcdMembers)\b`)
+	fieldInText = regexp.MustCompile(`\b(clusterPodCIDR|podCIDR|serviceCIDR|advertiseAddress|nodeIP|apiServer|extraKubelet|etcdMembers)\b`)
 	// fieldDecides finds the field that decides another.
 	fieldDecides = regexp.MustCompile(`(is decided by the field |^set )([A-Za-z.]+)( instead)?$`)
 )

@@ -2,7 +2,6 @@ package hostconfig
 
 import (
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -74,50 +72,11 @@ func (p *problems) quantity(field, value string) {
 }
 
 var (
-	registryPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
-	digestPattern   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
 func (p *problems) nodeRegistries(n Node) {
-	r, seen := n.Registries, map[string]bool{}
-	for i, registry := range r.Allowed {
-		at := fmt.Sprintf("registries.allowed[%d]", i)
-		if !registryPattern.MatchString(registry.Name) || seen[registry.Name] {
-			p.add(at+".name", quote(registry.Name)+" is not a registry, or is listed twice", "write a name such as docker.io, once")
-		}
-		seen[registry.Name] = true
-		if len(registry.Mirrors) == 0 {
-			p.add(at+".mirrors", "is empty", "write the URL of a mirror")
-		}
-		for j, mirror := range registry.Mirrors {
-			at := fmt.Sprintf("%s.mirrors[%d].url", at, j)
-			if mirror.URL == "" {
-				p.add(at, "is empty", "write the mirror's URL")
-			}
-			p.registryEndpoint(at, mirror.URL)
-		}
-	}
-	if text := strings.TrimSpace(r.TrustedCertificates); text != "" {
-		for rest := []byte(text); len(rest) > 0; {
-			block, after := pem.Decode(rest)
-			if block == nil {
-				p.add("registries.trustedCertificates", "holds something that is no certificate", "write certificates of authorities in PEM")
-				break
-			}
-			p.caCertificate("registries.trustedCertificates", string(pem.EncodeToMemory(block)))
-			rest = after
-		}
-	}
-	for i, provider := range r.CredentialProviders {
-		at := fmt.Sprintf("registries.credentialProviders[%d]", i)
-		p.dnsLabel(at+".name", provider.Name)
-		if len(provider.MatchImages) == 0 {
-			p.add(at+".matchImages", "is empty", "write the registries that it is asked for")
-		}
-		if d := provider.CacheDuration.Duration; d != 0 && (d < time.Minute || d > 12*time.Hour) {
-			p.add(at+".cacheDuration", d.String()+" is outside 1m to 12h (M34)", "write a duration such as 12h")
-		}
-	}
+	p.checkRegistries("registries", Worker{Registries: n.Registries, Exceptions: n.Exceptions})
 	if v := n.ImageVerification; v != nil {
 		if v.NotationTrustPolicy == "" && len(v.TrustedDigests) == 0 {
 			p.add("imageVerification", "has no policy, so no image could be pulled", "write notationTrustPolicy or trustedDigests")

@@ -90,7 +90,7 @@ func attempts() map[string]attempt {
 			n.Registries.TrustedCertificates = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n"
 		}, "private key"),
 		"registries.allowed[0].mirrors[0].url": eks(func(n *Node) {
-			n.Registries.Allowed = []Registry{{"docker.io", []Mirror{{"http://mirror.example.org"}}}}
+			n.Registries.Allowed = []Registry{{Name: "docker.io", Mirrors: []Mirror{{URL: "http://mirror.example.org"}}}}
 		}, "plaintext"),
 		"registries.credentialProviders[0].cacheDuration": eks(func(n *Node) {
 			n.Registries.CredentialProviders = []CredentialProvider{{Name: "p", MatchImages: []string{"a"}, CacheDuration: durationOf(48 * time.Hour)}}

@@ -103,6 +103,19 @@ func (p Paths) ContainerdConfig() string { return p.at("/etc/containerd/config.t
 // RegistryHosts is containerd's directory of hosts.toml files, one directory a registry.
 func (p Paths) RegistryHosts() string { return p.at("/etc/containerd/certs.d") }
 
+// RegistryAuthorities holds the authorities of registries' certificates.
+func (p Paths) RegistryAuthorities() string { return p.at("/etc/containerd/authorities") }
+
+// Runsc is the configuration of gVisor's shim.
+func (p Paths) Runsc() string { return p.at("/etc/containerd/runsc.toml") }
+
+// CredentialProviders is the kubelet's CredentialProviderConfig.
+func (p Paths) CredentialProviders() string { return p.at("/etc/kubernetes/credential-providers.yaml") }
+
+// CredentialProviderBin is the directory of the programs that it names. Whoever
+// makes the machine's image puts them there; no program may be written to it.
+func (p Paths) CredentialProviderBin() string { return p.at("/opt/kubernetes/credential-providers") }
+
 // ContainerdRoot is containerd's persistent directory.
 func (p Paths) ContainerdRoot() string { return p.at("/var/lib/containerd") }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,10 +65,24 @@ type Worker struct {
 	RestrictOOMScoreAdj bool `json:"restrictOOMScoreAdj,omitempty"`
 	// SandboxImage is by default the one of the Kubernetes minor, see [SandboxImage].
 	SandboxImage string `json:"sandboxImage,omitempty"`
-	// RegistryEndpoint is a mirror that serves every registry, for example
-	// "http://127.0.0.1:5000"; plain http only on loopback. No other registry is
-	// asked then.
-	RegistryEndpoint string `json:"registryEndpoint,omitempty"`
+	// ContainerdVersion is the line of containerd that the machine runs;
+	// Containerd16 by default.
+	ContainerdVersion ContainerdVersion `json:"containerdVersion,omitempty"`
+	// Registries says from where images come; DefaultRegistry alone by default.
+	Registries Registries `json:"registries"`
+	// RuntimeClasses are the sandboxed runtimes that the machine's image has, of
+	// those that [RuntimeClasses] names.
+	RuntimeClasses []string `json:"runtimeClasses,omitempty"`
+	// GVisorPlatform is "systrap" (the default) or, with virtualization, "kvm".
+	GVisorPlatform string `json:"gVisorPlatform,omitempty"`
+	// KataConfig is the path of Kata's configuration in the machine's image;
+	// DefaultKataConfig by default.
+	KataConfig string `json:"kataConfig,omitempty"`
+	// SELinux says that the machine's kernel and policy label containers.
+	SELinux bool `json:"selinux,omitempty"`
+	// ExtraContainerd changes keys of containerd's configuration. Each has a merge
+	// rule and a name, see [ContainerdRules].
+	ExtraContainerd map[string]any `json:"extraContainerd,omitempty"`
 	// ExtraKubelet changes fields of the KubeletConfiguration, by JSON name.
 	// Each field has a merge rule, see [KubeletRules].
 	ExtraKubelet map[string]any `json:"extraKubelet,omitempty"`
@@ -83,6 +98,11 @@ func (w Worker) WithDefaults() Worker {
 	setDefault(&w.CgroupRoot, "/")
 	setDefault(&w.CgroupDriver, "cgroupfs")
 	setDefault(&w.SandboxImage, SandboxImage(w.KubernetesVersion))
+	if w.ContainerdVersion == "" {
+		w.ContainerdVersion = Containerd16
+	}
+	setDefault(&w.GVisorPlatform, gVisorPlatforms[0])
+	setDefault(&w.KataConfig, DefaultKataConfig)
 	w.Ports = w.Ports.WithDefaults()
 	return w
 }
@@ -120,10 +140,18 @@ func (w Worker) Validate(now time.Time) error {
 		p.add("cgroupDriver", quote(w.CgroupDriver)+" is not a driver", "write cgroupfs or systemd")
 	}
 	p.image("sandboxImage", w.SandboxImage)
-	p.registryEndpoint("registryEndpoint", w.RegistryEndpoint)
+	p.checkRegistries("registries", w)
+	p.runtimeClasses(w)
+	if !slices.Contains(containerdVersions, w.ContainerdVersion) {
+		p.add("containerdVersion", quote(string(w.ContainerdVersion))+" is not a supported line of containerd", "write 1.6, 1.7 or 2")
+	}
 	p.exceptions("exceptions", w.Exceptions, now)
-	_, refused := w.mergeKubelet()
-	p = append(p, refused...)
+	for _, merge := range []func(Worker) []error{
+		func(w Worker) []error { _, refused := w.mergeKubelet(); return refused },
+		func(w Worker) []error { _, refused := w.mergeContainerd(); return refused },
+	} {
+		p = append(p, merge(w)...)
+	}
 	return p.join()
 }
 
@@ -222,10 +250,15 @@ func (w Worker) Files() ([]File, error) {
 	if w.CACertificate != "" {
 		files = append(files, File{Path: w.Paths.ClusterCA(), Mode: modePublic, Owner: ownerRoot, Contents: w.CACertificate})
 	}
-	if w.RegistryEndpoint != "" {
-		files = append(files, w.registryHostsFile())
+	files = append(files, w.registryFiles()...)
+	if slices.Contains(w.RuntimeClasses, RuntimeClassGVisor) {
+		files = append(files, w.runscFile())
 	}
-	for _, render := range []func() (File, error){w.kubeletFile, w.cniFile} {
+	renderers := []func() (File, error){w.kubeletFile, w.cniFile}
+	if len(w.Registries.CredentialProviders) > 0 {
+		renderers = append(renderers, w.credentialProviderFile)
+	}
+	for _, render := range renderers {
 		file, err := render()
 		if err != nil {
 			return nil, err

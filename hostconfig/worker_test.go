@@ -47,10 +47,10 @@ func TestWorkerRefusals(t *testing.T) {
 		"image without tag":      {func(w *Worker) { w.SandboxImage = "redoubt.local/pause" }, "sandboxImage", "one image"},
 		"image latest":           {func(w *Worker) { w.SandboxImage = "redoubt.local/pause:latest" }, "sandboxImage", "one image"},
 		"image with a line":      {func(w *Worker) { w.SandboxImage = "a.b/c:1\n[plugins]" }, "sandboxImage", "one image"},
-		"plaintext registry":     {func(w *Worker) { w.RegistryEndpoint = "http://10.80.0.10:5000" }, "registryEndpoint", "plaintext"},
-		"plaintext by name":      {func(w *Worker) { w.RegistryEndpoint = "http://localhost:5000" }, "registryEndpoint", "plaintext"},
-		"registry with password": {func(w *Worker) { w.RegistryEndpoint = "https://u:p@registry.example.org" }, "registryEndpoint", "URL"},
-		"registry port":          {func(w *Worker) { w.RegistryEndpoint = "https://registry.example.org:99999" }, "registryEndpoint", "port"},
+		"plaintext registry":     {func(w *Worker) { w.Registries.Endpoint = "http://10.80.0.10:5000" }, "registries.endpoint", "plaintext"},
+		"plaintext by name":      {func(w *Worker) { w.Registries.Endpoint = "http://localhost:5000" }, "registries.endpoint", "plaintext"},
+		"registry with password": {func(w *Worker) { w.Registries.Endpoint = "https://u:p@registry.example.org" }, "registries.endpoint", "URL"},
+		"registry port":          {func(w *Worker) { w.Registries.Endpoint = "https://registry.example.org:99999" }, "registries.endpoint", "URL"},
 		"bad port":               {func(w *Worker) { w.Ports.Kubelet = 70000 }, "ports.kubelet", "not a port"},
 		"expired exception": {func(w *Worker) {
 			w.Exceptions = []Exception{{Control: "M16", Reason: "accepted for long", Expires: "2020-01-01"}}
@@ -68,7 +68,7 @@ func TestWorkerGolden(t *testing.T) {
 	v1 := worker(t)
 	v1.CgroupV1, v1.RestrictOOMScoreAdj, v1.Swap, v1.CgroupRoot = true, true, true, "/redoubt/local/worker-1"
 	systemd := worker(t)
-	systemd.CgroupDriver, systemd.RegistryEndpoint, systemd.SandboxImage, systemd.ResolvConf = "systemd", "", DefaultSandboxImage, "/run/systemd/resolve/resolv.conf"
+	systemd.CgroupDriver, systemd.Registries.Endpoint, systemd.SandboxImage, systemd.ResolvConf = "systemd", "", DefaultSandboxImage, "/run/systemd/resolve/resolv.conf"
 	for name, w := range map[string]Worker{"local": worker(t), "restricted-machine": v1, "systemd": systemd} {
 		files, err := w.Files()
 		if err != nil {
@@ -82,14 +82,18 @@ func TestWorkerGolden(t *testing.T) {
 				t.Errorf("%s belongs to %q", file.Path, file.Owner)
 			}
 			want := uint32(0o600)
-			if file.Path == w.Paths.ClusterCA() || file.Path == w.Paths.Sysctl() {
+			if file.Path == w.Paths.ClusterCA() || file.Path == w.Paths.Sysctl() || path.Dir(file.Path) == w.Paths.RegistryAuthorities() {
 				want = 0o644
 			}
 			if file.Mode != want {
 				t.Errorf("%s has mode %o", file.Path, file.Mode)
 			}
+			base := path.Base(file.Path)
+			if base == "hosts.toml" {
+				base = path.Base(path.Dir(file.Path)) + "-" + base
+			}
 			if path.Ext(file.Path) != ".crt" {
-				golden.Compare(t, "worker/"+name+"/"+path.Base(file.Path), file.Contents)
+				golden.Compare(t, "worker/"+name+"/"+base, file.Contents)
 			}
 		}
 		golden.Compare(t, "worker/"+name+"/kubelet.args", strings.Join(w.KubeletArgs(), "\n")+"\n")
@@ -184,7 +188,7 @@ func FuzzValidateWorker(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, address, pods, taint, label, text, image, registry, cgroup string) {
 		w := worker(t)
 		w.Name, w.NodeIP, w.PodCIDR, w.Taints, w.Labels = name, address, pods, []string{taint}, map[string]string{label: text}
-		w.SandboxImage, w.RegistryEndpoint, w.CgroupRoot = image, registry, cgroup
+		w.SandboxImage, w.Registries.Endpoint, w.CgroupRoot = image, registry, cgroup
 		err := w.Validate(now)
 		files, filesErr := w.Files()
 		if err != nil {

@@ -64,7 +64,6 @@ func (s Spec) ownFiles(now time.Time) ([]hostconfig.File, error) {
 	files = append(files, privateFile(nftablesPath, ruleset), s.auditFile(), s.updateFile(), s.sysctlFile())
 	files = append(files, publicFile(timePath, "[Time]\nNTP="+strings.Join(s.Node.TimeServers, " ")+"\nFallbackNTP=\n"))
 	files = append(files, s.moduleFiles()...)
-	files = append(files, s.mirrorFiles()...)
 	if s.Node.Platform == hostconfig.PlatformMetal {
 		files = append(files, publicFile("/etc/hostname", s.Node.Name+"\n"))
 	}
@@ -114,27 +113,6 @@ func (s Spec) kubeletFile(file hostconfig.File) (hostconfig.File, error) {
 	}
 	file.Contents = string(contents)
 	return file, nil
-}
-
-// mirrorFiles asks hostconfig for the file of each mirror.
-func (s Spec) mirrorFiles() []hostconfig.File {
-	var files []hostconfig.File
-	for _, registry := range s.Node.Registries.Allowed {
-		node := s.Node
-		node.Registries.Endpoint = registry.Mirrors[0].URL
-		worker := node.Worker()
-		rendered, err := worker.Files()
-		if err != nil {
-			continue // the same node failed before
-		}
-		for _, file := range rendered {
-			if below(file.Path, path.Join(worker.Paths.RegistryHosts(), "_default")) {
-				file.Path = path.Join(worker.Paths.RegistryHosts(), registry.Name, path.Base(file.Path))
-				files = append(files, file)
-			}
-		}
-	}
-	return files
 }
 
 // kubeadmFiles gives what kubeadm reads: its document, until it has been used,

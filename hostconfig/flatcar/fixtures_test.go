@@ -51,7 +51,7 @@ func spec(role hostconfig.Role, platform hostconfig.Platform) Spec {
 		Node: hostconfig.Node{
 			Role: role, Platform: platform, Cluster: cluster(),
 			Registries: hostconfig.Registries{Endpoint: "https://registry.example.org", Allowed: []hostconfig.Registry{
-				{Name: "docker.io", Mirrors: []hostconfig.Mirror{{URL: "https://docker.example.org"}}},
+				{Name: "docker.io", MirrorsOnly: true, Mirrors: []hostconfig.Mirror{{URL: "https://docker.example.org"}}},
 			}},
 		},
 		Kubernetes: Image{Source: imageURL, Hash: imageHash()},
@@ -67,6 +67,7 @@ func spec(role hostconfig.Role, platform hostconfig.Platform) Spec {
 			n.Name, n.Address = "node-4", "10.80.0.11"
 		}
 		n.TimeServers = []string{"time.example.org", "10.80.0.2"}
+		n.Surroundings.TimeServers = []string{"10.80.0.0/29"} // where time.example.org is
 		n.Updates.Strategy = hostconfig.UpdateInPlace
 		n.DataDisk = &hostconfig.DataDisk{Device: "/dev/disk/by-id/data"}
 		n.Files = []hostconfig.File{{Path: "/etc/motd", Mode: 0o644, Owner: "root", Contents: "Redoubt\n"}}

@@ -25,7 +25,7 @@ func cluster() hostconfig.Cluster {
 func node(role hostconfig.Role, name, address string) hostconfig.Node {
 	return hostconfig.Node{
 		Role: role, OS: hostconfig.OSFlatcar, Platform: hostconfig.PlatformMetal, Name: name, Address: address, Cluster: cluster(),
-		TimeServers: []string{"time.example.org"},
+		TimeServers: []string{"10.80.0.2"},
 	}
 }
 

@@ -17,7 +17,7 @@ DRIVE = $(BIN)/rehearse $(1) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CO
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
 TOOLS := kubernetes pulumi etcd
-JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2
+JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 ignition
 OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum

@@ -15,7 +15,7 @@ func exampleWorker() hostconfig.Worker {
 	}
 }
 
-func printNodeFile(w hostconfig.Worker, name string) {
+func printWorkerFile(w hostconfig.Worker, name string) {
 	files, err := w.Files()
 	if err != nil {
 		panic(err)
@@ -36,9 +36,9 @@ func ExampleRegistries() {
 		Name:    "registry.example.org",
 		Mirrors: []hostconfig.Mirror{{URL: "https://mirror.example.org:5000"}},
 	}}
-	printNodeFile(w, path.Join(w.Paths.RegistryHosts(), "registry.example.org", "hosts.toml"))
+	printWorkerFile(w, path.Join(w.Paths.RegistryHosts(), "registry.example.org", "hosts.toml"))
 	fmt.Println("--- every other registry")
-	printNodeFile(w, path.Join(w.Paths.RegistryHosts(), "_default", "hosts.toml"))
+	printWorkerFile(w, path.Join(w.Paths.RegistryHosts(), "_default", "hosts.toml"))
 	// Output:
 	// server = "https://refused.invalid"
 	// capabilities = ["push"]
@@ -62,7 +62,7 @@ func ExampleRuntimeClasses() {
 	w := exampleWorker()
 	w.RuntimeClasses = []string{hostconfig.RuntimeClassGVisor}
 	w.GVisorPlatform = "kvm"
-	printNodeFile(w.WithDefaults(), w.Paths.Runsc())
+	printWorkerFile(w.WithDefaults(), w.Paths.Runsc())
 	// Output:
 	// [runsc_config]
 	//   allow-flag-override = "false"
@@ -86,7 +86,7 @@ func ExampleRuntimeClasses() {
 func ExampleGCRCredentialProvider() {
 	w := exampleWorker()
 	w.Registries.CredentialProviders = []hostconfig.CredentialProvider{hostconfig.GCRCredentialProvider()}
-	printNodeFile(w, w.Paths.CredentialProviders())
+	printWorkerFile(w, w.Paths.CredentialProviders())
 	// Output:
 	// apiVersion: kubelet.config.k8s.io/v1
 	// kind: CredentialProviderConfig

@@ -14,10 +14,12 @@ import (
 // Butane renders the readable document. It validates first, with the time that
 // decides whether exceptions still hold: what does not validate is not rendered.
 func (s Spec) Butane(now time.Time) ([]byte, error) {
-	if err := s.Validate(now); err != nil {
+	s = s.WithDefaults()
+	files, err := s.check(now)
+	if err != nil {
 		return nil, err
 	}
-	document, err := s.WithDefaults().document()
+	document, err := s.document(files)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +30,7 @@ func pointer[T any](value T) *T { return &value }
 
 // document builds Butane's own types. Those of 1.1.0 hold for 1.0.0 too: no
 // field that only the newer one has is used.
-func (s Spec) document() (base.Config, error) {
+func (s Spec) document(files []hostconfig.File) (base.Config, error) {
 	document := base.Config{Variant: "flatcar", Version: string(s.ButaneVersion)}
 	for _, argument := range s.kernelArguments() {
 		document.KernelArguments.ShouldExist = append(document.KernelArguments.ShouldExist, base.KernelArgument(argument))
@@ -38,19 +40,19 @@ func (s Spec) document() (base.Config, error) {
 	}
 	// No key and no shell: there is no login at all.
 	document.Passwd.Users = []base.PasswdUser{{Name: "core", Shell: pointer("/sbin/nologin")}}
-	if err := s.storage(&document.Storage); err != nil {
+	if err := s.storage(&document.Storage, files); err != nil {
 		return document, err
 	}
 	return document, s.units(&document.Systemd)
 }
 
-func (s Spec) storage(storage *base.Storage) error {
+func (s Spec) storage(storage *base.Storage, files []hostconfig.File) error {
 	for _, directory := range []string{statePath, manifestsPath, "/var/lib/kubelet/volume-plugins"} {
 		storage.Directories = append(storage.Directories, base.Directory{Path: directory, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
 	}
-	files, err := s.files()
-	if err != nil {
-		return err
+	if disk := s.Node.DataDisk; disk != nil && disk.Path == s.Node.Paths.EtcdData() {
+		// The root of a new file system is open to all (CIS 1.1.11).
+		storage.Directories = append(storage.Directories, base.Directory{Path: disk.Path, Mode: pointer(0o700), User: rootUser(), Group: rootGroup()})
 	}
 	for i, file := range files {
 		if i > 0 && files[i-1].Path == file.Path {
@@ -69,10 +71,10 @@ func (s Spec) storage(storage *base.Storage) error {
 		{Path: "/etc/extensions/docker-flatcar.raw", Target: pointer("/dev/null"), Hard: pointer(false), Overwrite: pointer(true)},
 		{Path: "/etc/extensions/kubernetes.raw", Target: pointer(image), Hard: pointer(false), Overwrite: pointer(true)},
 	}
-	if s.DataDisk != nil {
-		storage.Luks = []base.Luks{{Name: volumeName, Device: pointer(s.DataDisk.Device), Label: pointer(volumeName), WipeVolume: pointer(true)}}
+	if s.Node.DataDisk != nil {
+		storage.Luks = []base.Luks{{Name: volumeName, Device: pointer(s.Node.DataDisk.Device), Label: pointer(volumeName), WipeVolume: pointer(true)}}
 		storage.Filesystems = []base.Filesystem{{
-			Device: "/dev/mapper/" + volumeName, Path: pointer(s.DataDisk.Path), Format: pointer("ext4"), Label: pointer("REDOUBT"),
+			Device: "/dev/mapper/" + volumeName, Path: pointer(s.Node.DataDisk.Path), Format: pointer("ext4"), Label: pointer("REDOUBT"),
 			WipeFilesystem: pointer(true), WithMountUnit: pointer(true), MountOptions: []string{"nodev", "nosuid"},
 		}}
 	}
@@ -109,7 +111,7 @@ func (s Spec) units(section *base.Systemd) error {
 	}
 	section.Units = append(section.Units, base.Unit{Name: unitContainerd, Enabled: pointer(true),
 		Dropins: []base.Dropin{{Name: "10-redoubt.conf", Contents: pointer(s.containerdDropIn())}}})
-	for _, service := range append(s.Services(), s.Units...) {
+	for _, service := range append(s.Services(), s.Node.Units...) {
 		contents, err := service.Render()
 		if err != nil {
 			return err
@@ -122,6 +124,13 @@ func (s Spec) units(section *base.Systemd) error {
 			unit.Dropins = []base.Dropin{{Name: "10-kubeadm.conf", Contents: pointer(emptyDropIn)}}
 		}
 		section.Units = append(section.Units, unit)
+	}
+	for _, timer := range s.Timers() {
+		contents, err := timer.Render()
+		if err != nil {
+			return err
+		}
+		section.Units = append(section.Units, base.Unit{Name: timer.Name, Contents: pointer(contents), Enabled: pointer(true)})
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package flatcar
 import (
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -13,8 +15,10 @@ import (
 
 // Paths that this package decides.
 const (
-	// kubeadmPath holds the kubeadm document until it has been used.
+	// kubeadmPath holds the kubeadm document until it has been used, renewalPath
+	// what certificates are renewed by.
 	kubeadmPath = "/etc/kubernetes/kubeadm.yaml"
+	renewalPath = "/etc/kubernetes/kubeadm-renewal.yaml"
 	// kubeletConfigPath is not the path that kubeadm writes from the cluster's
 	// ConfigMap: the machine's own configuration is the only one that is read.
 	kubeletConfigPath = "/etc/kubernetes/kubelet.yaml"
@@ -26,14 +30,6 @@ const (
 	timePath          = "/etc/systemd/timesyncd.conf.d/90-redoubt.conf"
 )
 
-// timeServers are the platforms' own, reached without leaving the network:
-// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configure-ec2-ntp.html
-// https://cloud.google.com/compute/docs/instances/configure-ntp
-var timeServers = map[Platform][]string{
-	PlatformAWS: {"169.254.169.123"},
-	PlatformGCP: {"metadata.google.internal"},
-}
-
 func publicFile(name, contents string) hostconfig.File {
 	return hostconfig.File{Path: name, Mode: 0o644, Owner: "root", Contents: contents}
 }
@@ -42,36 +38,44 @@ func privateFile(name, contents string) hostconfig.File {
 	return hostconfig.File{Path: name, Mode: 0o600, Owner: "root", Contents: contents}
 }
 
-// files gives every file of the machine, sorted by path.
-func (s Spec) files() ([]hostconfig.File, error) {
+// withAdditions gives every file of the machine, sorted by path: those of
+// ownFiles and the user's.
+func (s Spec) withAdditions(own []hostconfig.File) []hostconfig.File {
+	files := slices.Concat(own, s.Kubeadm.Files, s.Node.Files)
+	sort.SliceStable(files, func(i, j int) bool { return files[i].Path < files[j].Path })
+	return files
+}
+
+// ownFiles gives every file but those that the user adds.
+func (s Spec) ownFiles(now time.Time) ([]hostconfig.File, error) {
 	files, err := s.nodeFiles()
 	if err != nil {
 		return nil, err
 	}
-	ruleset, err := hostconfig.Nftables(s.Firewall)
+	ruleset, err := hostconfig.Nftables(s.Node.HostFirewall())
 	if err != nil {
 		return nil, err
 	}
-	kubeadm := privateFile(kubeadmPath, s.Kubeadm.Configuration)
-	kubeadm.Secret = true
-	files = append(files, kubeadm, privateFile(nftablesPath, ruleset), s.auditFile(), s.updateFile(), s.sysctlFile())
-	files = append(files, publicFile(timePath, "[Time]\nNTP="+strings.Join(s.TimeServers, " ")+"\nFallbackNTP=\n"))
+	joined, err := s.kubeadmFiles(now)
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, joined...)
+	files = append(files, privateFile(nftablesPath, ruleset), s.auditFile(), s.updateFile(), s.sysctlFile())
+	files = append(files, publicFile(timePath, "[Time]\nNTP="+strings.Join(s.Node.TimeServers, " ")+"\nFallbackNTP=\n"))
 	files = append(files, s.moduleFiles()...)
-	files = append(files, s.Kubeadm.Files...)
-	files = append(files, s.Files...)
-	if s.Platform == PlatformMetal {
+	if s.Node.Platform == hostconfig.PlatformMetal {
 		files = append(files, publicFile("/etc/hostname", s.Node.Name+"\n"))
 	}
-	if s.DataDisk != nil {
+	if s.Node.DataDisk != nil {
 		files = append(files, s.enrolScript())
 	}
-	sort.SliceStable(files, func(i, j int) bool { return files[i].Path < files[j].Path })
 	return files, nil
 }
 
 // nodeFiles takes the kubelet's and the runtime's files from hostconfig.
 func (s Spec) nodeFiles() ([]hostconfig.File, error) {
-	node := s.node()
+	node := s.Node.Worker()
 	rendered, err := node.Files()
 	if err != nil {
 		return nil, err
@@ -95,7 +99,7 @@ func (s Spec) nodeFiles() ([]hostconfig.File, error) {
 // static pods, which no worker has.
 func (s Spec) kubeletFile(file hostconfig.File) (hostconfig.File, error) {
 	file.Path = kubeletConfigPath
-	if s.Role != hostconfig.RoleControlPlane {
+	if !s.controlPlane() {
 		return file, nil
 	}
 	var fields map[string]any
@@ -111,12 +115,35 @@ func (s Spec) kubeletFile(file hostconfig.File) (hostconfig.File, error) {
 	return file, nil
 }
 
+// kubeadmFiles gives what kubeadm reads: its document, until it has been used,
+// and on a control plane what the static pods read and how certificates are renewed.
+func (s Spec) kubeadmFiles(now time.Time) ([]hostconfig.File, error) {
+	spec, action := s.kubeadm()
+	document, err := spec.Render(action, now)
+	if err != nil {
+		return nil, err
+	}
+	files := []hostconfig.File{document}
+	if !s.Kubeadm.Init {
+		files = append(files, s.joinScript())
+	}
+	if !s.controlPlane() {
+		return files, nil
+	}
+	renewal, err := spec.Renewal()
+	if err != nil {
+		return nil, err
+	}
+	read, err := spec.Files()
+	return append(append(files, renewal, s.renewScript()), read...), err
+}
+
 // updateFile: SERVER=disabled stops update-engine from asking, even if something
 // started it. Mode 0644: update-engine and locksmithd read it as other users.
 // https://www.flatcar.org/docs/latest/setup/releases/update-strategies/
 func (s Spec) updateFile() hostconfig.File {
 	contents := "REBOOT_STRATEGY=off\n"
-	if s.Updates == UpdateReplace {
+	if s.Node.Updates.Strategy == hostconfig.UpdateReplace {
 		contents += "SERVER=disabled\n"
 	}
 	return publicFile(updatePath, contents)

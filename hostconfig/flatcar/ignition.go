@@ -86,11 +86,11 @@ func (s Spec) UserData(now time.Time, source string) (UserData, error) {
 	if err != nil {
 		return UserData{}, err
 	}
-	limit := map[Platform]int{PlatformAWS: EC2Limit, PlatformGCP: GCPLimit}[s.Platform]
+	limit := map[hostconfig.Platform]int{hostconfig.PlatformAWS: EC2Limit, hostconfig.PlatformGCP: GCPLimit}[s.Node.Platform]
 	if source == "" {
 		if limit > 0 && len(ignition) > limit {
 			return UserData{}, &hostconfig.FieldError{Field: "source",
-				Problem: fmt.Sprintf("the configuration has %d bytes, and %s takes %d", len(ignition), s.Platform, limit),
+				Problem: fmt.Sprintf("the configuration has %d bytes, and %s takes %d", len(ignition), s.Node.Platform, limit),
 				Remedy:  "name an object such as s3://bucket/key or gs://bucket/key"}
 		}
 		return UserData{Contents: ignition}, nil

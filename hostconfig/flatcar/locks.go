@@ -2,23 +2,30 @@ package flatcar
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// Controls that this package upholds, as an exception names them.
-const (
-	controlHost  = "M03" // no shell, no needless process, hardened kernel
-	controlAudit = "M17" // what happens is recorded
-)
+// controlAudit: what happens is recorded.
+const controlAudit = "M17"
+
+var notInID = regexp.MustCompile(`[^a-z0-9]+`)
+
+// partOf names the part of M03 (no shell, no needless process, hardened kernel)
+// that one lock upholds, as an exception does: M03/file-etc-shadow,
+// M03/unit-sshd, M03/kernel-argument-lockdown. One exception opens one lock.
+func partOf(kind, lock string) string {
+	return "M03/" + kind + "-" + strings.Trim(notInID.ReplaceAllString(strings.ToLower(lock), "-"), "-")
+}
 
 // maskedUnits can not be started by anything: remote and local shells, a reboot
 // by three keys, and updates outside of the chosen strategy.
 func (s Spec) maskedUnits() []string {
 	masked := []string{"ctrl-alt-del.target", "debug-shell.service", "sshd.service", "sshd.socket", "locksmithd.service"}
-	if s.Updates == UpdateReplace {
+	if s.Node.Updates.Strategy == hostconfig.UpdateReplace {
 		masked = append(masked, "update-engine.service", "update-engine-stub.service", "update-engine-stub.timer")
 	}
 	slices.Sort(masked)
@@ -32,8 +39,14 @@ var protectedUnits = []string{
 	"kubelet.", "locksmithd.", "nftables.", "redoubt-", "rescue.", "serial-getty@", "sshd", "systemd-", "update-engine",
 }
 
-func protectedUnit(name string) bool {
-	return slices.ContainsFunc(protectedUnits, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+// protectedUnit gives the lock that a name meets, if any.
+func protectedUnit(name string) (string, bool) {
+	for _, prefix := range protectedUnits {
+		if strings.HasPrefix(name, prefix) {
+			return prefix, true
+		}
+	}
+	return "", false
 }
 
 // protectedPaths are files and directories through which a control could be
@@ -51,8 +64,16 @@ var protectedPaths = []string{
 	"/var/lib/extensions", "/var/lib/kubelet", "/var/lib/redoubt", "/var/log/audit",
 }
 
-func protectedPath(file string) bool {
-	return slices.ContainsFunc(protectedPaths, func(p string) bool { return below(file, p) || below(p, file) })
+// protectingPaths gives every lock that a path meets: one that lies above several
+// would take the place of all of them.
+func protectingPaths(file string) []string {
+	var found []string
+	for _, p := range protectedPaths {
+		if below(file, p) || below(p, file) {
+			found = append(found, p)
+		}
+	}
+	return found
 }
 
 // below tells whether a path is a directory's own or lies in it.
@@ -72,5 +93,5 @@ func oneLine(text string) bool {
 // excepted tells whether an exception names the control. Its form and expiry
 // are judged by Validate, without which nothing is rendered.
 func (s Spec) excepted(control string) bool {
-	return slices.ContainsFunc(s.Exceptions, func(e hostconfig.Exception) bool { return e.Control == control })
+	return slices.ContainsFunc(s.Node.Exceptions, func(e hostconfig.Exception) bool { return e.Control == control })
 }

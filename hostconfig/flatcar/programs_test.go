@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -39,10 +40,16 @@ func write(t testing.TB, path, contents string, mode os.FileMode) {
 	}
 }
 
+// files gives every file of a machine.
+func (s Spec) files(now time.Time) ([]hostconfig.File, error) {
+	own, err := s.ownFiles(now)
+	return s.withAdditions(own), err
+}
+
 // contents gives a file of a machine.
 func contents(t testing.TB, s Spec, path string) string {
 	t.Helper()
-	for _, file := range must[[]hostconfig.File](t)(s.WithDefaults().files()) {
+	for _, file := range must[[]hostconfig.File](t)(s.WithDefaults().files(now)) {
 		if file.Path == path {
 			return file.Contents
 		}
@@ -59,10 +66,10 @@ func unitRoot(t *testing.T, s Spec) (string, []string) {
 	var names []string
 	write(t, r+"/etc/os-release", "ID=flatcar\n", 0o644)
 	for _, name := range []string{"/usr/bin/kubelet", "/usr/bin/kubeadm", "/usr/bin/containerd", "/usr/bin/touch", "/usr/bin/rm",
-		"/usr/bin/echo", "/usr/sbin/nft", enrolPath, "/usr/bin/true"} {
+		"/usr/bin/echo", "/usr/sbin/nft", enrolPath, renewPath, joinPath, "/usr/bin/true"} {
 		write(t, r+name, "#!/bin/sh\n", 0o755)
 	}
-	for _, name := range []string{"sysinit", "basic", "shutdown", "multi-user", "network-online", "network-pre", "local-fs", "time-sync"} {
+	for _, name := range []string{"sysinit", "basic", "shutdown", "multi-user", "network-online", "network-pre", "local-fs", "time-sync", "timers"} {
 		write(t, r+"/usr/lib/systemd/system/"+name+".target", "[Unit]\nDescription="+name+"\nDefaultDependencies=no\n", 0o644)
 	}
 	for _, name := range []string{unitContainerd, unitMetadata, "systemd-sysext.service", "systemd-sysctl.service", "systemd-modules-load.service"} {
@@ -72,9 +79,13 @@ func unitRoot(t *testing.T, s Spec) (string, []string) {
 	write(t, r+"/usr/lib/systemd/system/system.slice", "[Unit]\nDefaultDependencies=no\n", 0o644)
 	write(t, r+"/etc/systemd/system/containerd.service.d/10-redoubt.conf", s.WithDefaults().containerdDropIn(), 0o644)
 	write(t, r+"/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", emptyDropIn, 0o644)
-	for _, service := range append(s.Services(), s.Units...) {
+	for _, service := range append(s.Services(), s.Node.Units...) {
 		write(t, r+"/etc/systemd/system/"+service.Name, must[string](t)(service.Render()), 0o644)
 		names = append(names, service.Name)
+	}
+	for _, timer := range s.Timers() {
+		write(t, r+"/etc/systemd/system/"+timer.Name, must[string](t)(timer.Render()), 0o644)
+		names = append(names, timer.Name)
 	}
 	return r, append(names, unitContainerd)
 }
@@ -96,8 +107,8 @@ func TestUnitsVerify(t *testing.T) {
 
 // exposure is the highest score, of 100, that each unit may have.
 var exposure = map[string]string{
-	unitFirewall: "16",
-	unitEnrol:    "18",
+	unitFirewall: "16", unitRenew: "8",
+	unitEnrol: "20",
 	// No mount namespace is possible: their mounts must be seen by the host, and
 	// they start programs that need all that root has.
 	unitKubelet: "93", unitKubeadmInit: "93", unitKubeadmJoin: "93",
@@ -108,7 +119,7 @@ func TestUnitsExposure(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	for name, s := range specs() {
 		r, _ := unitRoot(t, s)
-		for _, service := range append(s.Services(), s.Units...) {
+		for _, service := range append(s.Services(), s.Node.Units...) {
 			unit := service.Name
 			output, err := exec.Command(analyze, "security", "--no-pager", "--offline=yes", "--threshold="+exposure[unit],
 				"--root="+r, unit).CombinedOutput()
@@ -164,7 +175,7 @@ func TestSysctlAccepts(t *testing.T) {
 
 func TestEnrolScriptParses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "enrol")
-	write(t, file, contents(t, spec(hostconfig.RoleWorker, PlatformMetal), enrolPath), 0o700)
+	write(t, file, contents(t, spec(hostconfig.RoleWorker, hostconfig.PlatformMetal), enrolPath), 0o700)
 	if output, err := exec.Command(tool(t, "sh", "dash"), "-n", file).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, output)
 	}

@@ -1,11 +1,11 @@
 package flatcar
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
 )
 
@@ -34,9 +34,9 @@ const (
 const metadataPath = "/run/metadata/flatcar"
 
 // metadata names the variable with the machine's own address.
-var metadata = map[Platform]string{
-	PlatformAWS: "COREOS_EC2_IPV4_LOCAL",
-	PlatformGCP: "COREOS_GCE_IP_LOCAL_0",
+var metadata = map[hostconfig.Platform]string{
+	hostconfig.PlatformAWS: "COREOS_EC2_IPV4_LOCAL",
+	hostconfig.PlatformGCP: "COREOS_GCE_IP_LOCAL_0",
 }
 
 // Services gives the units that this machine runs in full, in the order in
@@ -44,10 +44,22 @@ var metadata = map[Platform]string{
 func (s Spec) Services() []systemd.Service {
 	s = s.WithDefaults()
 	services := []systemd.Service{firewallUnit()}
-	if s.DataDisk != nil {
+	if s.Node.DataDisk != nil {
 		services = append(services, s.enrolUnit())
 	}
+	if s.controlPlane() {
+		services = append(services, s.renewUnit())
+	}
 	return append(services, s.kubeletUnit(), s.kubeadmUnit())
+}
+
+// Timers gives the timers of this machine.
+func (s Spec) Timers() []systemd.Timer {
+	s = s.WithDefaults()
+	if !s.controlPlane() {
+		return nil
+	}
+	return []systemd.Timer{s.renewTimer()}
 }
 
 // firewallUnit replaces our table, and only ours, in one transaction before any
@@ -102,7 +114,7 @@ func (s Spec) kubeletUnit() systemd.Service {
 		Sandbox:        systemd.Sandbox{Open: true},
 		WantedBy:       []string{"multi-user.target"},
 	}
-	if s.learnsAddress() {
+	if s.Node.LearnsAddress() {
 		unit.Requires = append(unit.Requires, unitMetadata)
 		unit.After = append(unit.After, unitMetadata)
 		unit.EnvironmentFile = metadataPath
@@ -118,12 +130,12 @@ func (s Spec) kubeletCommand() systemd.Command {
 		"kubeconfig":           "/etc/kubernetes/kubelet.conf",
 		"bootstrap-kubeconfig": "/etc/kubernetes/bootstrap-kubelet.conf",
 	}
-	if s.learnsAddress() {
-		address := systemd.Variable(metadata[s.Platform])
+	if s.Node.LearnsAddress() {
+		address := systemd.Variable(metadata[s.Node.Platform])
 		replaced["node-ip"], replaced["address"] = address, address
 	}
 	command := systemd.Command{kubeletProgram}
-	for _, argument := range s.node().KubeletArgs() {
+	for _, argument := range s.Node.Worker().KubeletArgs() {
 		name, _, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
 		if value, found := replaced[name]; found {
 			argument = "--" + name + "=" + value
@@ -141,10 +153,10 @@ func (s Spec) kubeletCommand() systemd.Command {
 // containerdDropIn makes Flatcar's own unit read our configuration:
 // https://www.flatcar.org/docs/latest/container-runtimes/customizing-containerd/
 func (s Spec) containerdDropIn() string {
-	command := append(systemd.Command{containerdProgram}, s.node().ContainerdArgs()...)
+	command := append(systemd.Command{containerdProgram}, s.Node.Worker().ContainerdArgs()...)
 	dropIn := "[Service]\nExecStart=\nExecStart=" + command.String() + "\n"
-	if s.DataDisk != nil {
-		dropIn = "[Unit]\nRequiresMountsFor=" + s.DataDisk.Path + "\n\n" + dropIn
+	if s.Node.DataDisk != nil {
+		dropIn = "[Unit]\nRequiresMountsFor=" + s.Node.DataDisk.Path + "\n\n" + dropIn
 	}
 	return dropIn
 }
@@ -152,57 +164,3 @@ func (s Spec) containerdDropIn() string {
 // emptyDropIn takes the place of the drop-in of the same name in the Kubernetes
 // system extension, which would give the kubelet other arguments.
 const emptyDropIn = "# Takes the place of the file of this name in the system extension.\n[Unit]\n"
-
-// retryable are preflight checks that fail only because an earlier attempt got
-// as far as it did. Everything else still stops kubeadm.
-var retryable = map[bool][]string{
-	true: {
-		"DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd",
-		"FileAvailable--etc-kubernetes-manifests-etcd.yaml",
-		"FileAvailable--etc-kubernetes-manifests-kube-apiserver.yaml",
-		"FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml",
-		"FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
-		"Port-10250", "Port-10257", "Port-10259", "Port-2379", "Port-2380", "Port-6443",
-	},
-	false: {
-		"DirAvailable--etc-kubernetes-manifests", "DirAvailable--var-lib-etcd",
-		"FileAvailable--etc-kubernetes-bootstrap-kubelet.conf", "FileAvailable--etc-kubernetes-kubelet.conf",
-		"FileAvailable--etc-kubernetes-pki-ca.crt", "Port-10250",
-	},
-}
-
-// kubeadmUnit runs kubeadm once in a machine's life. Its phases take over what
-// an earlier attempt left, so it is tried until it succeeds; the mark that it
-// then leaves keeps later boots from running it.
-func (s Spec) kubeadmUnit() systemd.Service {
-	name, verb, does := unitKubeadmJoin, "join", "Join the cluster with kubeadm"
-	if s.Kubeadm.Init {
-		name, verb, does = unitKubeadmInit, "init", "Create the cluster with kubeadm"
-	}
-	mark := statePath + "/kubeadm-" + verb + ".done"
-	command := systemd.Command{kubeadmProgram, verb, "--config=" + kubeadmPath,
-		"--ignore-preflight-errors=" + strings.Join(retryable[s.Kubeadm.Init], ",")}
-	return systemd.Service{
-		Name:          name,
-		Description:   does,
-		Documentation: []string{fmt.Sprintf("https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-%s/", verb)},
-		Requires:      []string{unitContainerd, unitFirewall},
-		Wants:         []string{"network-online.target"},
-		After: []string{unitContainerd, unitFirewall, "network-online.target", "systemd-sysext.service",
-			"systemd-sysctl.service", "time-sync.target"},
-		Conditions:      []systemd.Condition{{Kind: "PathExists", Value: "!" + mark}},
-		Type:            systemd.TypeOneshot,
-		RemainAfterExit: true,
-		Start: []systemd.Command{
-			command,
-			{"/usr/bin/touch", mark},
-			// It can hold a token, and nothing reads it again.
-			{"/usr/bin/rm", "--force", kubeadmPath},
-		},
-		Restart:      "on-failure",
-		RestartDelay: 30 * time.Second, // another control plane may still be starting
-		StartTimeout: 15 * time.Minute, // images are pulled in between
-		Sandbox:      systemd.Sandbox{Open: true},
-		WantedBy:     []string{"multi-user.target"},
-	}
-}

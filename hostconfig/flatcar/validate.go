@@ -3,13 +3,9 @@ package flatcar
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -29,60 +25,49 @@ func (p *problems) weakens(s Spec, field, problem, control string) {
 	}
 }
 
-// nested takes the problems of a part, with the part's name before their fields.
-func (p *problems) nested(prefix string, err error) {
-	var one *hostconfig.FieldError
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, each := range joined.Unwrap() {
-			p.nested(prefix, each)
-		}
-	} else if errors.As(err, &one) {
-		field := prefix + "." + one.Field
-		// The exceptions of the machine are checked with the node's.
-		if strings.HasPrefix(one.Field, "exceptions") {
-			field = one.Field
-		}
-		p.add(field, one.Problem, one.Remedy)
-	} else if err != nil {
-		p.add(prefix, err.Error(), "see "+prefix)
-	}
-}
-
 // Validate reports everything that is wrong with the specification, as joined
 // [hostconfig.FieldError] values. The time decides whether exceptions still
 // hold. Defaults are filled in first.
 func (s Spec) Validate(now time.Time) error {
-	if len(s.Node.Exceptions) > 0 && !slices.Equal(s.Node.Exceptions, s.Exceptions) {
-		return &hostconfig.FieldError{Field: "node.exceptions", Problem: "is not the machine's list", Remedy: "write them in exceptions"}
-	}
-	s = s.WithDefaults()
+	_, err := s.WithDefaults().check(now)
+	return err
+}
+
+// check validates a specification with its defaults, and gives the files that it
+// had to render for that.
+func (s Spec) check(now time.Time) ([]hostconfig.File, error) {
 	var p problems
 	oneOf := func(field, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
 			p.add(field, fmt.Sprintf("%q is not supported", value), "write one of "+strings.Join(allowed, ", "))
 		}
 	}
-	oneOf("role", string(s.Role), string(hostconfig.RoleControlPlane), string(hostconfig.RoleWorker))
-	oneOf("platform", string(s.Platform), string(PlatformAWS), string(PlatformGCP), string(PlatformMetal))
+	oneOf("node.os", string(s.Node.OS), string(hostconfig.OSFlatcar))
 	oneOf("butaneVersion", string(s.ButaneVersion), string(Butane11), string(Butane10))
-	oneOf("updates", string(s.Updates), string(UpdateReplace), string(UpdateInPlace))
 	oneOf("kubernetes.architecture", s.Kubernetes.Architecture, ArchitectureX86, ArchitectureARM)
-	if s.Node.Paths.Root != "" {
-		p.add("node.paths.root", "is set", "leave it empty: a machine has the standard paths")
-	}
 	if s.BridgeNetwork && s.Node.PodCIDR == "" {
 		p.add("node.podCIDR", "is empty", "write this node's own range, or leave bridgeNetwork off")
 	}
-	p.nested("node", s.node().Validate(now))
-	p.nested("firewall", s.Firewall.Validate())
+	spec, action := s.kubeadm()
+	for _, each := range split(spec.Validate(action, now)) {
+		// The node has the same name in both; the rest is kubeadm's own.
+		if !strings.HasPrefix(each.Field, "node.") {
+			each.Field = "kubeadm." + each.Field
+		}
+		p = append(p, each)
+	}
 	p.kubernetes(s)
 	p.disk(s)
-	p.timeServers(s)
-	p.files(s)
+	// What does not render has a problem that is reported above.
+	own, err := s.ownFiles(now)
+	if err != nil && len(p) == 0 {
+		p = append(p, err)
+	}
+	p.files(s, own)
 	p.services(s)
 	p.kernel(s)
 	slices.SortStableFunc(p, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(slices.CompactFunc(p, func(a, b error) bool { return a.Error() == b.Error() })...)
+	return s.withAdditions(own), errors.Join(slices.CompactFunc(p, func(a, b error) bool { return a.Error() == b.Error() })...)
 }
 
 func (p *problems) kubernetes(s Spec) {
@@ -93,56 +78,36 @@ func (p *problems) kubernetes(s Spec) {
 	if !hashPattern.MatchString(s.Kubernetes.Hash) {
 		p.add("kubernetes.hash", "is missing or not a hash (M26)", "write sha512- and 128, or sha256- and 64 hexadecimal digits of the image")
 	}
-	if s.Kubeadm.Init && s.Role != hostconfig.RoleControlPlane {
+	if s.Kubeadm.Init && !s.controlPlane() {
 		p.add("kubeadm.init", "a worker cannot create a cluster", "leave it off, or write the role control-plane")
 	}
-	want := "kind: JoinConfiguration"
-	if s.Kubeadm.Init {
-		want = "kind: InitConfiguration"
+	if !plainPath.MatchString(s.Kubeadm.DiscoveryFile) {
+		p.add("kubeadm.discoveryFile", fmt.Sprintf("%q needs quoting", s.Kubeadm.DiscoveryFile), "write letters, digits, and one of _.@+- between slashes")
 	}
-	if !slices.Contains(strings.Split(s.Kubeadm.Configuration, "\n"), want) {
-		p.add("kubeadm.configuration", "has no line "+want, "write the kubeadm document of this machine")
+	encryption := s.Node.Paths.Encryption()
+	if s.controlPlane() && !slices.ContainsFunc(s.Kubeadm.Files, func(f hostconfig.File) bool { return f.Path == encryption }) {
+		p.add("kubeadm.files", "has no "+encryption+", without which the API server does not start (M18)",
+			"add the file that hostconfig.Encryption.Configuration renders")
 	}
 	for i, file := range s.Kubeadm.Files {
 		at := fmt.Sprintf("kubeadm.files[%d]", i)
 		p.file(at, file)
 		if !below(file.Path, "/etc/kubernetes") && !below(file.Path, "/var/lib/kubelet") {
-			p.add(at+".path", file.Path+" lies outside of Kubernetes' directories", "write it in files")
+			p.add(at+".path", file.Path+" lies outside of Kubernetes' directories", "write it in node.files")
 		}
 	}
 }
 
-var (
-	devicePattern = regexp.MustCompile(`^/dev/[A-Za-z0-9_./:-]+$`)
-	dataPaths     = []string{"/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/var/log", "/srv", "/mnt"}
-)
+// dataPaths are where data of a node lies.
+var dataPaths = []string{"/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/var/log", "/srv", "/mnt"}
 
 func (p *problems) disk(s Spec) {
-	if s.DataDisk == nil {
+	if s.Node.DataDisk == nil {
 		return
 	}
-	if !devicePattern.MatchString(s.DataDisk.Device) || !cleanPath(s.DataDisk.Device) {
-		p.add("dataDisk.device", fmt.Sprintf("%q is not a device", s.DataDisk.Device), "write a path such as /dev/disk/by-id/name")
-	}
-	path := s.DataDisk.Path
-	if !cleanPath(path) || !slices.ContainsFunc(dataPaths, func(d string) bool { return below(path, d) }) || !plainPath.MatchString(path) {
-		p.add("dataDisk.path", fmt.Sprintf("%q is no place for data", path), "write a path below "+strings.Join(dataPaths, ", "))
-	}
-	for i, register := range s.DataDisk.PCRs {
-		if register < 0 || register > 23 {
-			p.add(fmt.Sprintf("dataDisk.pcrs[%d]", i), "is not a register", "write 0 to 23")
-		}
-	}
-}
-
-func (p *problems) timeServers(s Spec) {
-	if len(s.TimeServers) == 0 {
-		p.add("timeServers", "is empty", "write at least one server: certificates and logs depend on the time")
-	}
-	for i, name := range s.TimeServers {
-		if len(validation.IsDNS1123Subdomain(strings.ToLower(name))) > 0 {
-			p.add(fmt.Sprintf("timeServers[%d]", i), fmt.Sprintf("%q is neither a name nor an IPv4 address", name), "write a server such as time.example.org")
-		}
+	path := s.Node.DataDisk.Path
+	if !slices.ContainsFunc(dataPaths, func(d string) bool { return below(path, d) }) {
+		p.add("node.dataDisk.path", fmt.Sprintf("%q is no place for data", path), "write a path below "+strings.Join(dataPaths, ", "))
 	}
 }
 
@@ -160,36 +125,22 @@ func split(err error) []*hostconfig.FieldError {
 	return found
 }
 
+// kernel judges what the node does not: modules that this system cannot do
+// without, and arguments, which only it has.
 func (p *problems) kernel(s Spec) {
-	for _, name := range slices.Sorted(maps.Keys(s.Sysctls)) {
-		at, value := fmt.Sprintf("sysctls[%q]", name), s.Sysctls[name]
-		if !sysctlPattern.MatchString(name) || value == "" || !oneLine(value) {
-			p.add(at, "is not a kernel setting", "write a dotted name and a value of one line")
-		}
-		if want, locked := lockedValue(name); locked && value != want {
-			p.weakens(s, at, "must be "+want, controlHost)
-		}
-	}
-	for i, name := range s.LoadModules {
-		at := fmt.Sprintf("loadModules[%d]", i)
-		p.module(at, name)
-		if slices.Contains(deniedModules, moduleName(name)) {
-			p.weakens(s, at, name+" is denied", controlHost)
-		}
-	}
-	for i, name := range s.DenyModules {
-		at := fmt.Sprintf("denyModules[%d]", i)
-		p.module(at, name)
-		if slices.Contains(neededModules, moduleName(name)) || slices.Contains(moduleNames(s.LoadModules), moduleName(name)) {
-			p.add(at, name+" is needed", "leave it: without it the machine does not boot or the cluster does not run")
+	for i, name := range s.Node.Modules.Deny {
+		if slices.Contains(neededModules, hostconfig.ModuleName(name)) {
+			p.add(fmt.Sprintf("node.modules.deny[%d]", i), name+" is needed", "leave it: without it the machine does not boot or the cluster does not run")
 		}
 	}
 	for i, argument := range s.KernelArguments {
 		at := fmt.Sprintf("kernelArguments[%d]", i)
-		if !argumentPattern.MatchString(argument) {
+		lock, locked := lockedArgument(argument)
+		switch {
+		case !argumentPattern.MatchString(argument):
 			p.add(at, fmt.Sprintf("%q is not one argument", argument), "write name or name=value")
-		} else if lockedArgument(argument) && !slices.Contains(hardenedArguments, argument) {
-			p.weakens(s, at, argument+" could undo a control", controlHost)
+		case locked && !slices.Contains(hardenedArguments, argument):
+			p.weakens(s, at, argument+" could undo a control", partOf("kernel-argument", lock))
 		}
 	}
 	for i, rule := range s.AuditRules {
@@ -197,11 +148,5 @@ func (p *problems) kernel(s Spec) {
 			p.add(fmt.Sprintf("auditRules[%d]", i), fmt.Sprintf("%q does not only record (%s)", rule, controlAudit),
 				"write -w /path -p wa -k key, or -a always,exit with -F, -S and -k")
 		}
-	}
-}
-
-func (p *problems) module(field, name string) {
-	if !modulePattern.MatchString(moduleName(name)) {
-		p.add(field, fmt.Sprintf("%q is not the name of a module", name), "write a name such as usb_storage")
 	}
 }

@@ -3,7 +3,6 @@ package flatcar
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,14 +31,10 @@ func (p *problems) file(at string, file hostconfig.File) {
 }
 
 // files wants every path once, and no path that a control depends on.
-func (p *problems) files(s Spec) {
+func (p *problems) files(s Spec, own []hostconfig.File) {
 	seen := map[string]string{"/opt/extensions/kubernetes/" + s.imageName(): "the system extension"}
-	own := s
-	own.Files, own.Kubeadm.Files = nil, nil
-	if rendered, err := own.files(); err == nil {
-		for _, file := range rendered {
-			seen[file.Path] = "a file of this package"
-		}
+	for _, file := range own {
+		seen[file.Path] = "a file of this package"
 	}
 	check := func(at string, file hostconfig.File) {
 		if other := seen[file.Path]; other != "" {
@@ -47,7 +42,7 @@ func (p *problems) files(s Spec) {
 		}
 		for path := range seen {
 			if path != file.Path && (below(path, file.Path) || below(file.Path, path)) {
-				p.add(at+".path", file.Path+" and "+path+" cannot both be files", "choose another path")
+				p.add(at+".path", file.Path+" and another file's directory cannot be one", "choose another path")
 				break
 			}
 		}
@@ -56,34 +51,26 @@ func (p *problems) files(s Spec) {
 	for i, file := range s.Kubeadm.Files {
 		check(fmt.Sprintf("kubeadm.files[%d]", i), file)
 	}
-	for i, file := range s.Files {
-		at := fmt.Sprintf("files[%d]", i)
-		p.file(at, file)
+	for i, file := range s.Node.Files {
+		at := fmt.Sprintf("node.files[%d]", i)
 		check(at, file)
-		if protectedPath(file.Path) {
-			p.weakens(s, at+".path", file.Path+" is protected", controlHost)
+		for _, lock := range protectingPaths(file.Path) {
+			p.weakens(s, at+".path", file.Path+" is protected", partOf("file", lock))
 		}
 	}
 }
 
-// services wants valid units that take nothing from those of the machine.
+// services wants units that take nothing from those of the machine.
 func (p *problems) services(s Spec) {
-	seen := map[string]bool{}
-	for i, service := range s.Units {
-		at := fmt.Sprintf("units[%d]", i)
-		p.nested(at, service.Validate())
-		if protectedUnit(service.Name) {
+	for i, service := range s.Node.Units {
+		at := fmt.Sprintf("node.units[%d]", i)
+		if _, protected := protectedUnit(service.Name); protected {
 			p.add(at+".name", service.Name+" is a unit of the machine", "choose another name")
 		}
-		if seen[service.Name] {
-			p.add(at+".name", service.Name+" is listed twice", "write each unit once")
-		}
-		seen[service.Name] = true
-		if slices.ContainsFunc(service.Conflicts, protectedUnit) {
-			p.weakens(s, at+".conflicts", "stops a unit of the machine", controlHost)
-		}
-		if service.Sandbox.Open {
-			p.weakens(s, at+".sandbox.open", "the unit would have no sandbox", controlHost)
+		for _, stopped := range service.Conflicts {
+			if lock, protected := protectedUnit(stopped); protected {
+				p.weakens(s, at+".conflicts", "stops "+stopped+", a unit of the machine", partOf("unit", lock))
+			}
 		}
 	}
 }

@@ -76,13 +76,13 @@ func (s Spec) arguments(component string) []argument {
 	var rendered []string
 	switch component {
 	case hostconfig.ComponentEtcd:
-		rendered = s.ControlPlane.EtcdArgs()
+		rendered = s.plane().EtcdArgs()
 	case hostconfig.ComponentAPIServer:
-		rendered = s.ControlPlane.APIServerArgs()
+		rendered = s.plane().APIServerArgs()
 	case hostconfig.ComponentControllerManager:
-		rendered = s.ControlPlane.ControllerManagerArgs()
+		rendered = s.plane().ControllerManagerArgs()
 	default:
-		rendered = s.ControlPlane.SchedulerArgs()
+		rendered = s.plane().SchedulerArgs()
 	}
 	list := parse(rendered)
 	deviations := Deviations()

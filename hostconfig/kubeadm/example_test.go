@@ -11,9 +11,12 @@ import (
 
 // A worker joins with a discovery file that its provisioner writes.
 func ExampleSpec_Render() {
-	spec := kubeadm.Spec{Node: hostconfig.Worker{
-		ClusterName: "production", Name: "worker-1", NodeIP: "10.80.0.11", APIServer: "https://api.example.org:6443",
-		PodCIDR: "10.81.1.0/24", ClusterPodCIDR: "10.81.0.0/16", CgroupDriver: "systemd",
+	spec := kubeadm.Spec{Node: hostconfig.Node{
+		Role: hostconfig.RoleWorker, OS: hostconfig.OSFlatcar, Platform: hostconfig.PlatformAWS,
+		Cluster: hostconfig.Cluster{
+			Name: "production", Endpoint: "https://api.example.org:6443", PodCIDRs: []string{"10.81.0.0/16"},
+			ControlPlanes: []hostconfig.Machine{{Name: "cp-1", Address: "10.80.0.10"}},
+		},
 	}}
 	file, err := spec.Render(kubeadm.JoinWorker, time.Now())
 	if err != nil {

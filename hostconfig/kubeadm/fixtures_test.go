@@ -12,34 +12,40 @@ import (
 // now is the time of every test that is not about time.
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// controlPlane is a single control plane whose network plugin is not kube-proxy's.
-func controlPlane() Spec {
-	return Spec{
-		ControlPlane: hostconfig.ControlPlane{
-			ClusterName: "production", Name: "cp-1", AdvertiseAddress: "10.80.0.10", SANs: []string{"api.example.org"},
-			ServiceCIDR: "10.82.0.0/20", PodCIDR: "10.81.0.0/16", EtcdUser: "etcd",
-		},
-		Node:          node("cp-1", "10.80.0.10", "10.81.0.0/24"),
-		SkipKubeProxy: true,
+// cluster is the one that every machine of these tests is part of.
+func cluster() hostconfig.Cluster {
+	return hostconfig.Cluster{
+		Name: "production", Endpoint: "https://api.example.org:6443", DNS: []string{"10.82.0.10"},
+		PodCIDRs: []string{"10.81.0.0/16"}, ServiceCIDRs: []string{"10.82.0.0/20"}, NodeCIDRs: []string{"10.80.0.0/24"},
+		ControlPlanes: []hostconfig.Machine{{Name: "cp-1", Address: "10.80.0.10"}},
+		Workers:       []hostconfig.Machine{{Name: "worker-1", Address: "10.80.0.11"}},
 	}
 }
 
-func node(name, address, pods string) hostconfig.Worker {
-	return hostconfig.Worker{
-		ClusterName: "production", Name: name, NodeIP: address, APIServer: "https://api.example.org:6443",
-		PodCIDR: pods, ClusterPodCIDR: "10.81.0.0/16", ClusterDNS: []string{"10.82.0.10"}, CgroupDriver: "systemd",
+func node(role hostconfig.Role, name, address string) hostconfig.Node {
+	return hostconfig.Node{
+		Role: role, OS: hostconfig.OSFlatcar, Platform: hostconfig.PlatformMetal, Name: name, Address: address, Cluster: cluster(),
+		TimeServers: []string{"10.80.0.2"},
 	}
+}
+
+// controlPlane is a single control plane whose network plugin is not kube-proxy's.
+func controlPlane() Spec {
+	n := node(hostconfig.RoleControlPlane, "cp-1", "10.80.0.10")
+	n.ControlPlane = &hostconfig.ControlPlaneSettings{SANs: []string{"api.example.org"}, EtcdUser: "etcd"}
+	return Spec{Node: n, Settings: Settings{SkipKubeProxy: true}}
 }
 
 // several is the first of three, with everything optional.
 func several() Spec {
 	s := controlPlane()
-	s.ControlPlane.EtcdMembers = []hostconfig.EtcdMember{
+	s.Node.Cluster.ControlPlanes = []hostconfig.Machine{
 		{Name: "cp-1", Address: "10.80.0.10"}, {Name: "cp-2", Address: "10.80.0.20"}, {Name: "cp-3", Address: "10.80.0.30"},
 	}
-	s.ControlPlane.AllowPrivileged, s.SkipKubeProxy = true, false
-	s.ControlPlane.Encryption = hostconfig.Encryption{Provider: hostconfig.EncryptionKMS, KMS: &hostconfig.KMS{Name: "cloud", Endpoint: "unix:///run/kms/cloud.sock"}}
-	s.ControlPlane.ExtraArgs = map[string]map[string]string{
+	c := s.Node.ControlPlane
+	c.AllowPrivileged, s.SkipKubeProxy = true, false
+	c.Encryption = hostconfig.Encryption{Provider: hostconfig.EncryptionKMS, KMS: &hostconfig.KMS{Name: "cloud", Endpoint: "unix:///run/kms/cloud.sock"}}
+	c.ExtraArgs = map[string]map[string]string{
 		hostconfig.ComponentAPIServer:         {"tracing-config-file": "/etc/kubernetes/tracing.yaml"},
 		hostconfig.ComponentControllerManager: {"allocate-node-cidrs": "true"},
 	}
@@ -49,7 +55,7 @@ func several() Spec {
 
 // of gives the specification for another Kubernetes version.
 func (s Spec) of(version string) Spec {
-	s.Node.KubernetesVersion, s.ControlPlane.KubernetesVersion = version, version
+	s.Node.KubernetesVersion = version
 	if !nodeLocalCRISocket.In(minorOf(version)) {
 		s.FeatureGates = nil
 	}
@@ -59,15 +65,21 @@ func (s Spec) of(version string) Spec {
 // second joins as another control plane.
 func second() Spec {
 	s := several()
-	s.ControlPlane.Name, s.ControlPlane.AdvertiseAddress = "cp-2", "10.80.0.20"
-	s.Node = node("cp-2", "10.80.0.20", "10.81.4.0/24")
+	s.Node.Name, s.Node.Address = "cp-2", "10.80.0.20"
 	return s
 }
 
 func worker() Spec {
-	n := node("worker-1", "10.80.0.11", "10.81.1.0/24")
+	n := node(hostconfig.RoleWorker, "worker-1", "10.80.0.11")
 	n.Labels, n.Taints = map[string]string{"example.org/pool": "general"}, []string{"example.org/dedicated=tenant:NoSchedule"}
 	return Spec{Node: n}
+}
+
+// group is workers that learn their names and addresses.
+func group() Spec {
+	s := worker()
+	s.Node.Platform, s.Node.Name, s.Node.Address = hostconfig.PlatformAWS, "", ""
+	return s
 }
 
 // cases are the golden files by name.
@@ -83,6 +95,7 @@ func cases() map[string]struct {
 		"init-several":       {several(), Init},
 		"join-control-plane": {second(), JoinControlPlane},
 		"join-worker":        {worker(), JoinWorker},
+		"join-group":         {group(), JoinWorker},
 	}
 }
 

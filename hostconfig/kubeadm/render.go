@@ -59,7 +59,7 @@ func (s Spec) Render(action Action, now time.Time) (hostconfig.File, error) {
 		rendered = append(rendered, string(text))
 	}
 	return hostconfig.File{
-		Path: path.Join(s.Node.Paths.KubernetesDir(), "kubeadm.yaml"), Mode: 0o600, Owner: "root",
+		Path: path.Join(s.worker().Paths.KubernetesDir(), "kubeadm.yaml"), Mode: 0o600, Owner: "root",
 		Contents: strings.Join(rendered, "---\n"),
 	}, nil
 }
@@ -81,7 +81,7 @@ func (s Spec) init(registration nodeRegistration) initConfiguration {
 func (s Spec) join(action Action, registration nodeRegistration) joinConfiguration {
 	document := joinConfiguration{
 		typeMeta: typeMeta{apiVersion, "JoinConfiguration"}, NodeRegistration: registration,
-		CACertPath: s.Node.Paths.ClusterCA(), Discovery: discovery{File: fileDiscovery{KubeConfigPath: s.DiscoveryFile}},
+		CACertPath: s.worker().Paths.ClusterCA(), Discovery: discovery{File: fileDiscovery{KubeConfigPath: s.DiscoveryFile}},
 	}
 	if action == JoinControlPlane {
 		document.ControlPlane = &joinControlPlane{LocalAPIEndpoint: s.localEndpoint()}
@@ -89,12 +89,14 @@ func (s Spec) join(action Action, registration nodeRegistration) joinConfigurati
 	return document
 }
 
+// localEndpoint leaves an address that the machine learns to kubeadm, which takes
+// that of the interface with the default route.
 func (s Spec) localEndpoint() apiEndpoint {
-	return apiEndpoint{AdvertiseAddress: s.ControlPlane.AdvertiseAddress, BindPort: int32(s.ControlPlane.Ports.APIServer)}
+	return apiEndpoint{AdvertiseAddress: s.Node.Address, BindPort: int32(s.plane().Ports.APIServer)}
 }
 
 func (s Spec) cluster() clusterConfiguration {
-	c := s.ControlPlane
+	c := s.plane()
 	component := func(name string) controlPlaneComponent {
 		return controlPlaneComponent{ExtraArgs: s.arguments(name), ExtraVolumes: s.volumes(name)}
 	}
@@ -118,13 +120,14 @@ func (s Spec) cluster() clusterConfiguration {
 // between machines: kubeadm adds each machine's own name and address.
 func (s Spec) certificateNames() []string {
 	var names []string
-	for _, leaf := range s.ControlPlane.LeafCertificates() {
+	c := s.plane()
+	for _, leaf := range c.LeafCertificates() {
 		if leaf.Name == "apiserver" {
 			names = slices.Concat(leaf.DNSNames, leaf.IPAddresses)
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return name == s.ControlPlane.Name || name == s.ControlPlane.AdvertiseAddress
+		return name == c.Name || name == c.AdvertiseAddress
 	})
 }
 
@@ -133,7 +136,7 @@ func (s Spec) certificateNames() []string {
 var nodeFlags = []string{"node-ip", "node-labels"}
 
 func (s Spec) registration(action Action) (nodeRegistration, error) {
-	configuration, err := s.Node.KubeletConfiguration()
+	configuration, err := s.worker().KubeletConfiguration()
 	if err != nil {
 		return nodeRegistration{}, err
 	}
@@ -146,9 +149,12 @@ func (s Spec) registration(action Action) (nodeRegistration, error) {
 	}
 	// The address is a field of the kubelet's configuration, which kubeadm keeps
 	// once for the whole cluster: so it is a flag here.
-	arguments := []argument{{Name: "address", Value: configuration.Address}}
-	for _, each := range parse(s.Node.KubeletArgs()) {
-		if slices.Contains(nodeFlags, each.Name) {
+	arguments := []argument{}
+	if !s.Node.LearnsAddress() {
+		arguments = append(arguments, argument{Name: "address", Value: configuration.Address})
+	}
+	for _, each := range parse(s.worker().KubeletArgs()) {
+		if slices.Contains(nodeFlags, each.Name) && !(each.Name == "node-ip" && s.Node.LearnsAddress()) {
 			arguments = append(arguments, each)
 		}
 	}
@@ -162,12 +168,12 @@ func (s Spec) registration(action Action) (nodeRegistration, error) {
 // hostconfig renders it, less the fields that differ between machines, and with
 // the directory from which kubeadm's control plane starts.
 func (s Spec) kubelet() (map[string]any, error) {
-	files, err := s.Node.Files()
+	files, err := s.worker().Files()
 	if err != nil {
 		return nil, err
 	}
 	for _, file := range files {
-		if file.Path != s.Node.Paths.KubeletConfig() {
+		if file.Path != s.worker().Paths.KubeletConfig() {
 			continue
 		}
 		fields := map[string]any{}
@@ -176,16 +182,16 @@ func (s Spec) kubelet() (map[string]any, error) {
 		}
 		delete(fields, "address")
 		delete(fields, "registerWithTaints")
-		fields["staticPodPath"] = path.Join(s.Node.Paths.KubernetesDir(), "manifests")
+		fields["staticPodPath"] = path.Join(s.worker().Paths.KubernetesDir(), "manifests")
 		return fields, nil
 	}
-	return nil, fmt.Errorf("kubelet configuration: %s is not rendered", s.Node.Paths.KubeletConfig())
+	return nil, fmt.Errorf("kubelet configuration: %s is not rendered", s.worker().Paths.KubeletConfig())
 }
 
 // kubeProxy gives kube-proxy's specification. Its credentials are kubeadm's.
 func (s Spec) kubeProxy() hostconfig.KubeProxy {
 	return hostconfig.KubeProxy{
-		KubernetesVersion: s.ControlPlane.KubernetesVersion, PodCIDR: s.ControlPlane.PodCIDR,
-		Extra: s.ExtraKubeProxy, Exceptions: s.ControlPlane.Exceptions,
+		KubernetesVersion: s.Node.KubernetesVersion, PodCIDR: s.plane().PodCIDR,
+		Extra: s.ExtraKubeProxy, Exceptions: s.Node.Exceptions,
 	}
 }

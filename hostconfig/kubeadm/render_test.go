@@ -60,8 +60,8 @@ func TestEveryArgument(t *testing.T) {
 	for name, s := range map[string]Spec{"alone": controlPlane(), "several": several()} {
 		s = s.WithDefaults()
 		for component, rendered := range map[string][]string{
-			hostconfig.ComponentEtcd: s.ControlPlane.EtcdArgs(), hostconfig.ComponentAPIServer: s.ControlPlane.APIServerArgs(),
-			hostconfig.ComponentControllerManager: s.ControlPlane.ControllerManagerArgs(), hostconfig.ComponentScheduler: s.ControlPlane.SchedulerArgs(),
+			hostconfig.ComponentEtcd: s.plane().EtcdArgs(), hostconfig.ComponentAPIServer: s.plane().APIServerArgs(),
+			hostconfig.ComponentControllerManager: s.plane().ControllerManagerArgs(), hostconfig.ComponentScheduler: s.plane().SchedulerArgs(),
 		} {
 			meant, got := map[string]string{}, map[string]string{}
 			for _, a := range parse(rendered) {
@@ -95,7 +95,7 @@ func TestKubeletIsHostconfigs(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(documents(render(t, s, Init))["KubeletConfiguration"]), &got); err != nil {
 		t.Fatal(err)
 	}
-	want, err := s.Node.KubeletConfiguration()
+	want, err := s.worker().KubeletConfiguration()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,13 +170,12 @@ func TestRefusals(t *testing.T) {
 		field, text string
 	}{
 		"no action":       {func(s *Spec) {}, "", "action", "not an action"},
-		"root":            {func(s *Spec) { s.ControlPlane.Paths.Root = "/srv" }, Init, "controlPlane.paths.root", "built in"},
-		"node root":       {func(s *Spec) { s.Node.Paths.Root = "/srv" }, JoinWorker, "node.paths.root", "built in"},
-		"etcd port":       {func(s *Spec) { s.ControlPlane.Ports.EtcdClient = 4001 }, Init, "controlPlane.ports.etcdClient", "probes"},
-		"scheduler port":  {func(s *Spec) { s.ControlPlane.Ports.Scheduler = 4001 }, Init, "controlPlane.ports.scheduler", "probes"},
-		"names":           {func(s *Spec) { s.Node.Name = "other" }, Init, "node.name", "differs"},
-		"addresses":       {func(s *Spec) { s.Node.NodeIP = "10.80.0.11" }, Init, "node.nodeIP", "differs"},
-		"pods":            {func(s *Spec) { s.ControlPlane.PodCIDR = "10.90.0.0/16" }, Init, "node.clusterPodCIDR", "differs"},
+		"root":            {func(s *Spec) { s.Node.Paths.Root = "/srv" }, Init, "node.paths.root", "built in"},
+		"etcd port":       {func(s *Spec) { s.Node.Cluster.Ports.EtcdClient = 4001 }, Init, "node.cluster.ports.etcdClient", "probes"},
+		"scheduler port":  {func(s *Spec) { s.Node.Cluster.Ports.Scheduler = 4001 }, Init, "node.cluster.ports.scheduler", "probes"},
+		"worker":          {func(s *Spec) { s.Node.Role = hostconfig.RoleWorker }, Init, "node.role", "no control plane"},
+		"joins below":     {func(s *Spec) {}, JoinWorker, "node.role", "as a worker"},
+		"no services":     {func(s *Spec) { s.Node.Cluster.ServiceCIDRs = nil }, Init, "node.cluster.serviceCIDRs", "missing"},
 		"short key":       {func(s *Spec) { s.EncryptionAlgorithm = "RSA-2048" }, Init, "encryptionAlgorithm", "not offered"},
 		"short authority": {func(s *Spec) { s.CAValidity.Duration = time.Hour }, Init, "caValidity", "between"},
 		"long authority":  {func(s *Spec) { s.CAValidity = metav1.Duration{Duration: 11 * longestCA / 10} }, Init, "caValidity", "between"},
@@ -186,19 +185,19 @@ func TestRefusals(t *testing.T) {
 			s.FeatureGates = map[string]bool{"NodeLocalCRISocket": true}
 		}, Init, `featureGates["NodeLocalCRISocket"]`, "unknown"},
 		"proxy": {func(s *Spec) {
-			s.SkipKubeProxy, s.ControlPlane.AllowPrivileged = false, true
+			s.SkipKubeProxy, s.Node.ControlPlane.AllowPrivileged = false, true
 			s.ExtraKubeProxy = map[string]any{"metricsBindAddress": "0.0.0.0:10249"}
 		}, Init, `kubeProxy.extra["metricsBindAddress"]`, "CIS-4.3.1"},
 		"privileged proxy": {func(s *Spec) { s.SkipKubeProxy = false }, Init, "skipKubeProxy", "privileged"},
-		"lonely join":      {func(s *Spec) {}, JoinControlPlane, "controlPlane.etcdMembers", "no other"},
-		"discovery":        {func(s *Spec) { s.DiscoveryFile = "discovery.conf" }, JoinWorker, "discoveryFile", "absolute"},
-		"kubelet":          {func(s *Spec) { s.Node.ExtraKubelet = map[string]any{"readOnlyPort": 10255} }, JoinWorker, `node.extraKubelet["readOnlyPort"]`, "CIS-4.2.4"},
+		"lonely join":      {func(s *Spec) {}, JoinControlPlane, "node.cluster.controlPlanes", "no other"},
+		"discovery":        {func(s *Spec) { s.DiscoveryFile = "discovery.conf" }, JoinControlPlane, "discoveryFile", "absolute"},
+		"kubelet":          {func(s *Spec) { s.Node.Kubelet.Extra = map[string]any{"readOnlyPort": 10255} }, Init, `node.kubelet.extra["readOnlyPort"]`, "CIS-4.2.4"},
 		"locked flag": {func(s *Spec) {
-			s.ControlPlane.ExtraArgs = map[string]map[string]string{"kube-apiserver": {"profiling": "true"}}
-		}, Init, `controlPlane.extraArgs["kube-apiserver"]["profiling"]`, "CIS-1.2.15"},
+			s.Node.ControlPlane.ExtraArgs = map[string]map[string]string{"kube-apiserver": {"profiling": "true"}}
+		}, Init, `node.controlPlane.extraArgs["kube-apiserver"]["profiling"]`, "CIS-1.2.15"},
 		"flag of kubeadm": {func(s *Spec) {
-			s.ControlPlane.ExtraArgs = map[string]map[string]string{"kube-scheduler": {"leader-elect": "false"}}
-		}, Init, `controlPlane.extraArgs["kube-scheduler"]["leader-elect"]`, "kubeadm decides"},
+			s.Node.ControlPlane.ExtraArgs = map[string]map[string]string{"kube-scheduler": {"leader-elect": "false"}}
+		}, Init, `node.controlPlane.extraArgs["kube-scheduler"]["leader-elect"]`, "kubeadm decides"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := controlPlane()

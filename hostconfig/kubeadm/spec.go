@@ -41,20 +41,14 @@ const (
 	RSA4096   EncryptionAlgorithm = "RSA-4096"
 )
 
-// Spec describes one machine of a cluster that kubeadm runs. The zero value of a
-// field means its hardened default, unless the field says that it is required.
-type Spec struct {
-	// ControlPlane is the control plane that runs on this machine. A worker has
-	// none, and the field is not read then.
-	ControlPlane hostconfig.ControlPlane `json:"controlPlane"`
-	// Node is the kubelet of this machine, on control planes too. The host and
-	// port of its APIServer become the cluster's control-plane endpoint.
-	Node hostconfig.Worker `json:"node"`
+// Settings is what kubeadm has beyond the node. The zero value of a field means
+// its hardened default.
+type Settings struct {
 	// EncryptionAlgorithm is ECDSAP256 by default.
 	EncryptionAlgorithm EncryptionAlgorithm `json:"encryptionAlgorithm,omitempty"`
 	// CAValidity is how long the authorities hold; five years by default, at
 	// most kubeadm's ten. The validity of the other certificates is the shorter
-	// one of ControlPlane.Certificates.
+	// one of the node's.
 	CAValidity metav1.Duration `json:"caValidity"`
 	// FeatureGates are kubeadm's own. Only NodeLocalCRISocket can be chosen, and
 	// only before v1.37.
@@ -62,7 +56,7 @@ type Spec struct {
 	// SkipKubeProxy is for a network plugin that serves services itself.
 	SkipKubeProxy bool `json:"skipKubeProxy,omitempty"`
 	// ExtraKubeProxy changes fields of the KubeProxyConfiguration, see
-	// [hostconfig.KubeProxyRules]. Exceptions are those of ControlPlane.
+	// [hostconfig.KubeProxyRules]. Exceptions are those of the node.
 	ExtraKubeProxy map[string]any `json:"extraKubeProxy,omitempty"`
 	// DiscoveryFile is the kubeconfig with which a machine joins, by its
 	// absolute path; /etc/kubernetes/discovery.conf by default. It holds the
@@ -70,13 +64,28 @@ type Spec struct {
 	DiscoveryFile string `json:"discoveryFile,omitempty"`
 }
 
+// Spec describes one machine, or a group of machines that learn their names and
+// addresses, of a cluster that kubeadm runs.
+type Spec struct {
+	// Node is required. The host and port of its cluster's endpoint become the
+	// control-plane endpoint.
+	Node hostconfig.Node `json:"node"`
+	Settings
+}
+
+// worker is the kubelet of the machine, on a control plane too.
+func (s Spec) worker() hostconfig.Worker { return s.Node.Worker() }
+
+// plane is the control plane that runs on the machine.
+func (s Spec) plane() hostconfig.ControlPlane { return s.Node.ControlPlaneSpec() }
+
 // longestCA is kubeadm's own default for authorities.
 const longestCA = 10 * 365 * 24 * time.Hour
 
 // WithDefaults gives a copy in which every field that was left empty has its
 // hardened default. It is idempotent.
 func (s Spec) WithDefaults() Spec {
-	s.ControlPlane, s.Node = s.ControlPlane.WithDefaults(), s.Node.WithDefaults()
+	s.Node = s.Node.WithDefaults()
 	if s.EncryptionAlgorithm == "" {
 		s.EncryptionAlgorithm = ECDSAP256
 	}
@@ -126,46 +135,31 @@ func (s Spec) Validate(action Action, now time.Time) error {
 	}
 	switch action {
 	case Init, JoinControlPlane:
-		p.within("controlPlane", s.ControlPlane.Validate(now))
-		p.same(s)
+		if s.Node.Role != hostconfig.RoleControlPlane {
+			p.add("node.role", fmt.Sprintf("%q runs no control plane", s.Node.Role), "write control-plane, or use JoinWorker")
+			break
+		}
 		p.fixed(s)
 		p.cluster(s)
 		if !s.SkipKubeProxy {
 			p.within("kubeProxy", s.kubeProxy().Validate(now))
 		}
-		if action == JoinControlPlane && len(s.ControlPlane.EtcdMembers) < 2 {
-			p.add("controlPlane.etcdMembers", "a control plane joins, and no other is listed", "list every control plane")
+		if action == JoinControlPlane && len(s.Node.Cluster.ControlPlanes) < 2 {
+			p.add("node.cluster.controlPlanes", "a control plane joins, and no other is listed", "list every control plane")
 		}
 	case JoinWorker:
+		if s.Node.Role != hostconfig.RoleWorker {
+			p.add("node.role", fmt.Sprintf("%q does not join as a worker", s.Node.Role), "write worker, or use JoinControlPlane")
+		}
 	default:
 		p.add("action", fmt.Sprintf("%q is not an action", action), "use Init, JoinControlPlane or JoinWorker")
 	}
 	return errors.Join(p...)
 }
 
-// same wants one value where the two halves of a control plane meet.
-func (p *problems) same(s Spec) {
-	c, n := s.ControlPlane, s.Node
-	for _, each := range []struct{ field, node, other, value string }{
-		{"node.name", n.Name, "controlPlane.name", c.Name},
-		{"node.clusterName", n.ClusterName, "controlPlane.clusterName", c.ClusterName},
-		{"node.nodeIP", n.NodeIP, "controlPlane.advertiseAddress", c.AdvertiseAddress},
-		{"node.kubernetesVersion", n.KubernetesVersion, "controlPlane.kubernetesVersion", c.KubernetesVersion},
-		{"node.clusterPodCIDR", n.ClusterPodCIDR, "controlPlane.podCIDR", c.PodCIDR},
-		{"node.clusterDomain", n.ClusterDomain, "controlPlane.clusterDomain", c.ClusterDomain},
-	} {
-		if each.node != each.value {
-			p.add(each.field, fmt.Sprintf("%q differs from %s, %q", each.node, each.other, each.value), "write the same in both")
-		}
-	}
-}
-
 // fixed wants the values that kubeadm has built in.
 func (p *problems) fixed(s Spec) {
-	if s.ControlPlane.Paths.Root != "" {
-		p.add("controlPlane.paths.root", "kubeadm has its directories built in", "leave it empty")
-	}
-	got, want := s.ControlPlane.Ports, hostconfig.DefaultPorts()
+	got, want := s.Node.Cluster.Ports, hostconfig.DefaultPorts()
 	for _, each := range []struct {
 		name      string
 		got, want int
@@ -175,13 +169,13 @@ func (p *problems) fixed(s Spec) {
 		{"controllerManager", got.ControllerManager, want.ControllerManager}, {"scheduler", got.Scheduler, want.Scheduler},
 	} {
 		if each.got != each.want {
-			p.add("controlPlane.ports."+each.name, fmt.Sprintf("%d differs from what kubeadm probes", each.got), fmt.Sprintf("use %d", each.want))
+			p.add("node.cluster.ports."+each.name, fmt.Sprintf("%d differs from what kubeadm probes", each.got), fmt.Sprintf("use %d", each.want))
 		}
 	}
-	for component, arguments := range s.ControlPlane.ExtraArgs {
+	for component, arguments := range s.plane().ExtraArgs {
 		for _, flag := range slices.Sorted(maps.Keys(arguments)) {
 			if d, found := deviation(component, flag); found {
-				p.add(fmt.Sprintf("controlPlane.extraArgs[%q][%q]", component, flag), "kubeadm decides it: "+d.Reason, "leave it out")
+				p.add(fmt.Sprintf("node.controlPlane.extraArgs[%q][%q]", component, flag), "kubeadm decides it: "+d.Reason, "leave it out")
 			}
 		}
 	}
@@ -196,13 +190,13 @@ func (p *problems) cluster(s Spec) {
 			fmt.Sprintf("write more than %s and at most %s", leaf, longestCA))
 	}
 	for name := range s.FeatureGates {
-		if name != "NodeLocalCRISocket" || !nodeLocalCRISocket.In(minorOf(s.ControlPlane.KubernetesVersion)) {
+		if name != "NodeLocalCRISocket" || !nodeLocalCRISocket.In(minorOf(s.Node.KubernetesVersion)) {
 			p.add(fmt.Sprintf("featureGates[%q]", name), "is unknown, deprecated or cannot be changed in this version", "leave it out")
 		}
 	}
-	if !s.SkipKubeProxy && !s.ControlPlane.AllowPrivileged {
+	if !s.SkipKubeProxy && !s.plane().AllowPrivileged {
 		p.add("skipKubeProxy", "kubeadm runs kube-proxy in a privileged container, which the API server refuses",
-			"set controlPlane.allowPrivileged, or skipKubeProxy where the network plugin serves services")
+			"set node.controlPlane.allowPrivileged, or skipKubeProxy where the network plugin serves services")
 	}
 }
 
@@ -216,13 +210,13 @@ func minorOf(version string) string {
 
 // leafValidity is the shorter of the two validities: kubeadm knows one.
 func (s Spec) leafValidity() time.Duration {
-	c := s.ControlPlane.Certificates
+	c := s.plane().Certificates
 	return min(c.ServerValidity.Duration, c.ClientValidity.Duration)
 }
 
 // endpoint is the host and port under which nodes know the cluster.
 func (s Spec) endpoint() string {
-	if u, err := url.Parse(s.Node.APIServer); err == nil {
+	if u, err := url.Parse(s.Node.Cluster.Endpoint); err == nil {
 		return u.Host
 	}
 	return ""

@@ -61,12 +61,14 @@ type joinControlPlane struct {
 }
 
 type apiEndpoint struct {
-	AdvertiseAddress string `json:"advertiseAddress"`
+	AdvertiseAddress string `json:"advertiseAddress,omitempty"`
 	BindPort         int32  `json:"bindPort"`
 }
 
 type nodeRegistration struct {
-	Name      string `json:"name"`
+	// Name is empty where the machine's host name, which the platform gives, is
+	// the node's name.
+	Name      string `json:"name,omitempty"`
 	CRISocket string `json:"criSocket"`
 	// Taints is written even when it is empty: absent means the default taint
 	// of a control plane.

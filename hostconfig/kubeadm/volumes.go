@@ -19,7 +19,7 @@ var notPaths = []string{"authorization-always-allow-paths", "kubeconfig", "authe
 // among its arguments, and what its files refer to. The scheduler's pod has no
 // certificates directory, the other two have.
 func (s Spec) volumes(component string) []volume {
-	paths := s.ControlPlane.Paths
+	paths := s.plane().Paths
 	mounted := paths.PKI() + "/"
 	if component == hostconfig.ComponentScheduler {
 		mounted = "\x00"
@@ -46,7 +46,7 @@ func (s Spec) volumes(component string) []volume {
 	}
 	if component == hostconfig.ComponentAPIServer {
 		add("event-rate-limit", paths.EventRateLimit(), corev1.HostPathFile, true) // admission.yaml refers to it
-		if s.ControlPlane.Encryption.KMS != nil {
+		if s.plane().Encryption.KMS != nil {
 			add("kms", paths.KMSDir(), corev1.HostPathDirectory, false) // connecting to a socket writes
 		}
 	}
@@ -63,7 +63,7 @@ func (s Spec) volumes(component string) []volume {
 // pods read. Kubeconfigs are not among them, because kubeadm makes its own.
 func (s Spec) Files() ([]hostconfig.File, error) {
 	s = s.WithDefaults()
-	all, err := s.ControlPlane.Files()
+	all, err := s.plane().Files()
 	if err != nil {
 		return nil, err
 	}

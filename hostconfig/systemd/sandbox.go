@@ -18,7 +18,8 @@ type Sandbox struct {
 	// Capabilities are the only ones that the service can ever have.
 	Capabilities []string
 	// Network allows address families besides none, for example AF_INET, and
-	// the host's network. Families without IP keep IP traffic denied.
+	// the host's network, which AF_ALG alone, the kernel's ciphers, does not need.
+	// Families without IP keep IP traffic denied.
 	Network []string
 	// Writable are absolute paths that stay writable; "-" before one lets it be absent.
 	Writable []string
@@ -115,16 +116,15 @@ func (s Sandbox) devices() []directive {
 }
 
 func (s Sandbox) network() []directive {
-	ip := false
+	ip, host, families := false, false, "none"
 	for _, family := range s.Network {
 		ip = ip || family == "AF_INET" || family == "AF_INET6"
+		host = host || family != "AF_ALG"
 	}
-	var lines []directive
-	if len(s.Network) == 0 {
-		lines = append(lines, directive{"PrivateNetwork", "yes"}, directive{"RestrictAddressFamilies", "none"})
-	} else {
-		lines = append(lines, directive{"PrivateNetwork", "no"}, directive{"RestrictAddressFamilies", strings.Join(s.Network, " ")})
+	if len(s.Network) > 0 {
+		families = strings.Join(s.Network, " ")
 	}
+	lines := []directive{{"PrivateNetwork", yes(!host)}, {"RestrictAddressFamilies", families}}
 	if !ip {
 		lines = append(lines, directive{"IPAddressDeny", "any"})
 	}

@@ -42,11 +42,16 @@ func analyze(t testing.TB, text string, arguments ...string) (string, error) {
 		t.Skip("systemd-analyze is not installed: install systemd")
 	}
 	file := filepath.Join(t.TempDir(), "test.service")
+	save(t, file, text)
+	output, err := exec.Command(program, append(arguments, file)...).CombinedOutput()
+	return string(output), err
+}
+
+func save(t testing.TB, file, text string) {
+	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	output, err := exec.Command(program, append(arguments, file)...).CombinedOutput()
-	return string(output), err
 }
 
 // sandboxes are the ways to open one, each with its highest exposure of 100.

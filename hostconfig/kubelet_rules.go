@@ -114,6 +114,7 @@ func (w Worker) mergeKubelet() (*kubeletConfiguration, []error) {
 		}
 		merged = changed
 	}
+	refused = append(refused, kubeletNeedsOf(minor(w.KubernetesVersion), &merged)...)
 	return &merged, refused
 }
 

@@ -27,7 +27,7 @@ var nodeFields = func() []NodeField {
 		t.free(PodBridge+", or the network plugin's", "interfaces.pod")
 		surroundingFields(&t)
 	})
-	t.only("", withFiles, func() { t.additive("runtimeClasses", "gvisor and kata", "", "M28") })
+	runtimeFields(&t)
 	registryFields(&t)
 	t.only("", withKernel, func() {
 		t.additive("sysctls", "settings that no control depends on, see LockedSysctls", ControlSysctls, "M03", "M16")
@@ -118,6 +118,22 @@ func kubeletFields(t *nodeTable) {
 			Bound: "each field by its own rule, see KubeletRules"})
 	})
 	t.only("", []OS{OSHost}, func() { t.free("false", "kubelet.cgroupV1", "kubelet.swap", "kubelet.restrictOOMScoreAdj") })
+}
+
+func runtimeFields(t *nodeTable) {
+	t.only("", withFiles, func() {
+		t.additive("runtimeClasses", "gvisor and kata", "", "M28")
+		t.bounded("runtime.gVisorPlatform", gVisorPlatforms[0], "systrap or kvm, with the runtime class gvisor", "M28")
+		t.bounded("runtime.kataConfig", DefaultKataConfig, "a clean absolute path, with the runtime class kata", "M28")
+	})
+	t.only("", []OS{OSHost}, func() {
+		t.bounded("runtime.containerdVersion", string(Containerd16)+"; Flatcar has "+string(Containerd2), "1.6, 1.7 or 2")
+		t.free("false; Flatcar labels containers", "runtime.selinux")
+	})
+	t.only("", withWorker, func() {
+		t.add(NodeField{Path: "runtime.extra", Merge: Overwritable, Controls: []string{"M16", "M26", "M28"}, Exception: "*",
+			Bound: "each key by its own rule, see ContainerdRules"})
+	})
 }
 
 func registryFields(t *nodeTable) {

@@ -64,6 +64,7 @@ func (n Node) check(now time.Time, known judged) (own, cluster problems) {
 	own.nodeListed(n, index)
 	own.nodeKubelet(n.Kubelet)
 	own.nodeKernel(n)
+	own.nodeRuntime(n)
 	own.nodeRegistries(n)
 	own.nodeHost(n)
 	own.nodeAdditions(n)

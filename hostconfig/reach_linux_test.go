@@ -205,7 +205,7 @@ func (s *site) mutate(machine, ruleset string, flows []Flow, probes []probe) {
 		}
 		_, flow, found := strings.Cut(line, `comment "`)
 		if !found || strings.Contains(line, "dhcpv6") {
-			continue // the DHCPv6 flows have a test of their own
+			continue // TestLinkBetweenNamespaces has these, and neighbour discovery
 		}
 		flow = strings.TrimSuffix(flow, `"`)
 		try := func(what, mutated string, concerned []probe) {

@@ -112,6 +112,7 @@ func (s *site) guard() map[string]string {
 func TestPortTableBetweenNamespaces(t *testing.T) {
 	for name, cloud := range map[string]bool{"local": false, "cloud": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with each other: most of the time they wait for what is dropped
 			s := newSite(t, cloud)
 			f := s.firewall(RoleWorker)
 			flows := PortTable(f.Topology())

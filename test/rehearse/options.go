@@ -44,6 +44,8 @@ type Options struct {
 	StandIns bool
 	// Refresh makes Up look at what really exists before it compares.
 	Refresh bool
+	// ContinueOnError goes on with what does not depend on a resource that failed.
+	ContinueOnError bool
 	// PolicyPacks judge every resource.
 	PolicyPacks []string
 

@@ -26,6 +26,11 @@ func nodesFail(c *simcloud.Change, of, with *simcloud.Object) *simcloud.Error {
 	if !slices.ContainsFunc(attached(c.Cloud, node), func(p string) bool { return strings.Contains(p, "AmazonEC2ContainerRegistry") }) {
 		return because("the node role may not pull images from ECR: attach AmazonEC2ContainerRegistryPullOnly")
 	}
+	if !of.State.Bool("bootstrapSelfManagedAddons") {
+		if cni := c.Cloud.Get(c.Scope, addon, of.ID+":vpc-cni"); cni == nil || !cni.Ready {
+			return because("container runtime network not ready: cni config uninitialized; the vpc-cni add-on must be there first")
+		}
+	}
 	vpcID, group := of.State.String("vpcConfig.vpcId"), of.State.String("vpcConfig.clusterSecurityGroupId")
 	nodes, control := []string{group}, append([]string{group}, of.State.Strings("vpcConfig.securityGroupIds")...)
 	if with != nil {
@@ -48,11 +53,6 @@ func nodesFail(c *simcloud.Change, of, with *simcloud.Object) *simcloud.Error {
 	for _, each := range c.New.Strings("subnetIds") {
 		if reason := noWay(c, c.Cloud.Get(c.Scope, subnet, each), nodes); reason != "" {
 			return because(reason)
-		}
-	}
-	if !of.State.Bool("bootstrapSelfManagedAddons") {
-		if cni := c.Cloud.Get(c.Scope, addon, of.ID+":vpc-cni"); cni == nil || !cni.Ready {
-			return because("container runtime network not ready: cni config uninitialized; the vpc-cni add-on must be there first")
 		}
 	}
 	return nil

@@ -45,7 +45,14 @@ func (s *Server) attempt(ctx context.Context, operation Operation, token, name s
 	}
 }
 
-func (s *Server) once(operation Operation, token, name string, judge func() error) error {
+// once judges with the cloud locked. A rule that panics is a fault of the simulation, which the engine is told like any
+// other error: it would see only a broken connection.
+func (s *Server) once(operation Operation, token, name string, judge func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the simulation of %s is wrong: %v", token, r)
+		}
+	}()
 	if fault := s.cloud.faults.next(operation, token, name); fault != nil {
 		if fault.Effect == Nothing {
 			return fault.Err

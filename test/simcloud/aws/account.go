@@ -33,7 +33,7 @@ func Open(options simcloud.Options) (*simcloud.Cloud, error) {
 
 // types are all that is modelled, a function for each service.
 func types() []*simcloud.ResourceType {
-	return slices.Concat(vpcTypes(), routeTypes(), natTypes(), groupTypes(), adoptedTypes(), endpointTypes(), flowLogTypes(), templateTypes(),
+	return slices.Concat(vpcTypes(), routeTypes(), natTypes(), groupTypes(), adoptedTypes(), listTypes(), endpointTypes(), flowLogTypes(), templateTypes(),
 		ebsTypes(), kmsTypes(), roleTypes(), policyTypes(), identityTypes(), logTypes(), alarmTypes(), clusterTypes(), nodeGroupTypes(),
 		addonTypes(), accessTypes(), ecrTypes(), guardDutyTypes(), trailTypes(), bucketTypes(), bucketSettingTypes(), queryLogTypes(),
 		vpnTypes(), parameterTypes())

@@ -37,13 +37,7 @@ func adoptedTypes() []*simcloud.ResourceType {
 	}
 	table.Update = func(c *simcloud.Change) error { return adopt(c, routeTable, c.Object.ID, "routes") }
 
-	// An access list of a program's own is not modelled, but the default ones are objects of this type.
-	own := kind(networkACL, ec2.NetworkAclArgs{}, ec2.NetworkAcl{})
-	own.References = []simcloud.Reference{holding(toVPC("vpcId"))}
-	own.Create = func(*simcloud.Change) error {
-		return errorf("UnsupportedOperation", "network access lists of a program's own are not simulated")
-	}
-	return []*simcloud.ResourceType{group, acl, table, own}
+	return []*simcloud.ResourceType{group, acl, table}
 }
 
 // adopt gives a default object the rules that the program states, and no others.

@@ -139,6 +139,10 @@ func TestClustersAndNodesAreRefused(t *testing.T) {
 		cluster("services", func(a *eks.ClusterArgs) {
 			a.KubernetesNetworkConfig = &eks.ClusterKubernetesNetworkConfigArgs{ServiceIpv4Cidr: str("10.0.64.0/20")}
 		})
+		stingy := must(kms.NewKey(ctx, "stingy", &kms.KeyArgs{Policy: str(policyOf(allow(m{"AWS": "arn:aws:iam::" + aws.Account + ":root"}, []string{"kms:PutKeyPolicy", "kms:DescribeKey"})))}))
+		cluster("no-grant", func(a *eks.ClusterArgs) {
+			a.EncryptionConfig = &eks.ClusterEncryptionConfigArgs{Resources: pulumi.ToStringArray([]string{"secrets"}), Provider: &eks.ClusterEncryptionConfigProviderArgs{KeyArn: stingy.Arn}}
+		})
 		bare := cluster("bare", func(*eks.ClusterArgs) {})
 		mapped := cluster("mapped", func(a *eks.ClusterArgs) {
 			a.AccessConfig = &eks.ClusterAccessConfigArgs{AuthenticationMode: str("CONFIG_MAP")}
@@ -220,7 +224,7 @@ func TestClustersAndNodesAreRefused(t *testing.T) {
 	simtest.Refused(t, account(t), settings, e.program, simtest.Refusals{
 		"one-zone": "Subnets specified must be in at least two different AZs", "two-networks": "must be in the same VPC", "full-subnet": "fewer than the 6 free addresses", "dangling-subnet": "InvalidSubnetID.NotFound",
 		"untrusted": "could not be assumed", "powerless": "AmazonEKSClusterPolicy", "old": "unsupported Kubernetes version 1.24", "extended": "extended support", "unreachable": "Private and public endpoint access cannot be false",
-		"services": "overlaps with the CIDR", "main-again": "Cluster already exists with name: main",
+		"services": "overlaps with the CIDR", "no-grant": "User not authorized to perform kms:CreateGrant operation", "main-again": "Cluster already exists with name: main",
 		"arm": "[m7g.large] is not a valid instance type for requested amiType BOTTLEROCKET_x86_64", "newer": "newer than the cluster version", "far-nodes": "not in the VPC of cluster", "node-trust": "must trust ec2.amazonaws.com",
 		"node-policies": "AmazonEKSWorkerNodeMinimalPolicy", "node-route": "no gateway endpoint of s3", "bare-nodes": "vpc-cni add-on must be there first", "profile": "should not specify an instance profile", "user-data": "no TOML that Bottlerocket reads",
 		"volume-key": "Client.InternalError", "no-rules": "reach the API server on 443/tcp", "version": "VersionNotFound", "pool-again": "NodeGroup already exists",
@@ -234,4 +238,10 @@ func TestNodesWithoutAnEndpointDoNotJoin(t *testing.T) {
 	t.Parallel()
 	simtest.Refused(t, account(t), settings, environment{withoutEndpoint: "sts"}.program, simtest.Refusals{
 		"pool": "no interface endpoint with private DNS for sts"})
+}
+
+func TestNodesBehindAnEmptyAccessListDoNotJoin(t *testing.T) {
+	t.Parallel()
+	simtest.Refused(t, account(t), settings, environment{emptyList: true}.program, simtest.Refusals{
+		"pool": "drops calls to the API server"})
 }

@@ -63,6 +63,7 @@ type environment struct {
 	withoutCNI      bool
 	withoutGrant    bool // the volumes' key does not know the Auto Scaling role
 	withoutEgress   bool // nodes may not reach the API server
+	emptyList       bool // the default access list drops everything, and subnets have no other
 	zones           string
 	version         string
 	userData        string
@@ -111,6 +112,9 @@ func (e environment) network(x *made) {
 		s := newSubnet(x.ctx, fmt.Sprintf("private-%d", i), x.vpc, fmt.Sprintf("10.0.%d.0/20", 16*i), string(zone))
 		must(ec2.NewRouteTableAssociation(x.ctx, fmt.Sprintf("private-%d", i), &ec2.RouteTableAssociationArgs{RouteTableId: table.ID(), SubnetId: s.ID()}))
 		x.subnets = append(x.subnets, s)
+	}
+	if e.emptyList {
+		must(ec2.NewDefaultNetworkAcl(x.ctx, "default", &ec2.DefaultNetworkAclArgs{DefaultNetworkAclId: x.vpc.DefaultNetworkAclId}))
 	}
 	must(ec2.NewDefaultSecurityGroup(x.ctx, "default", &ec2.DefaultSecurityGroupArgs{VpcId: x.vpc.ID()}))
 	x.nodes = must(ec2.NewSecurityGroup(x.ctx, "nodes", &ec2.SecurityGroupArgs{VpcId: x.vpc.ID(), Description: str("nodes of the cluster")}))

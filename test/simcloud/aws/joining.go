@@ -60,10 +60,13 @@ func nodesFail(c *simcloud.Change, of, with *simcloud.Object) *simcloud.Error {
 
 // noWay says what a node in a subnet cannot reach, "" when it has all it needs.
 func noWay(c *simcloud.Change, at *simcloud.Object, nodes []string) string {
+	network := at.State.String("vpcId")
+	if reason := listDrops(c.Cloud, at); reason != "" {
+		return reason
+	}
 	if routesOut(c.Cloud, at) {
 		return ""
 	}
-	network := at.State.String("vpcId")
 	for _, service := range NodeEndpoints {
 		name := "com.amazonaws." + c.Scope + "." + service
 		found := c.Cloud.Find(c.Scope, vpcEndpoint, func(o *simcloud.Object) bool {

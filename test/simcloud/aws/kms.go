@@ -158,3 +158,23 @@ func mayUse(cloud *simcloud.Cloud, k *simcloud.Object, q iampolicy.Request) bool
 	}
 	return direct.Allows(q)
 }
+
+// judgeSecretsKey judges that whoever makes a cluster may hand a key to EKS, which works with a grant from then on.
+// https://docs.aws.amazon.com/eks/latest/userguide/enable-kms.html
+func judgeSecretsKey(c *simcloud.Change, given string) error {
+	k := findKey(c.Cloud, c.Scope, given)
+	doc, err := iampolicy.Parse(k.State.String("policy"), iampolicy.Key)
+	if err != nil {
+		return errorf("InvalidParameterException", "%v", err)
+	}
+	for _, action := range []string{"kms:DescribeKey", "kms:CreateGrant"} {
+		if !doc.Allows(iampolicy.Request{Principal: Caller, Action: action, Context: map[string]string{"kms:ViaService": "eks." + c.Scope + ".amazonaws.com",
+			"kms:CallerAccount": Account, "kms:GrantIsForAWSResource": "true"}}) {
+			return errorf("InvalidRequestException", "User not authorized to perform %s operation", action)
+		}
+	}
+	if k.State.String("customerMasterKeySpec") != "SYMMETRIC_DEFAULT" {
+		return errorf("InvalidParameterException", "The KMS key %s must be symmetric", given)
+	}
+	return nil
+}

@@ -170,7 +170,8 @@ func TestNetworksAreRefused(t *testing.T) {
 		flow("flow-wrong-role", wrong.Arn)
 		flow("flow-no-group", trusted.Arn)
 		must(route53.NewResolverQueryLogConfig(ctx, "queries-nowhere", &route53.ResolverQueryLogConfigArgs{DestinationArn: pulumi.String("arn:aws:logs:eu-central-1:111122223333:log-group:/dns")}))
-		must(ec2.NewNetworkAcl(ctx, "unmodelled", &ec2.NetworkAclArgs{VpcId: v.ID()}))
+		must(ec2.NewNetworkAcl(ctx, "far-list", &ec2.NetworkAclArgs{VpcId: v.ID(), SubnetIds: pulumi.StringArray{beyond.ID()}}))
+		must(ec2.NewNetworkInterface(ctx, "unmodelled", &ec2.NetworkInterfaceArgs{SubnetId: s.ID()}))
 		return nil
 	}, simtest.Refusals{
 		"outside": "InvalidSubnet.Range", "zone": "parameter availabilityZone is invalid", "dangling": "InvalidVpcID.NotFound: The vpc ID 'vpc-0123456789abcdef0' does not exist",
@@ -180,6 +181,6 @@ func TestNetworksAreRefused(t *testing.T) {
 		"rule-dangling": "InvalidGroup.NotFound", "kms-twice": "conflicting DNS domain for kms", "no-service": "InvalidServiceName", "one-zone-twice": "DuplicateSubnetsInSameZone",
 		"far-endpoint-group": "belong to different networks", "far-endpoint-subnet": "does not belong to VPC", "no-names": "Enabling private DNS requires both", "gateway-of-ec2": "InvalidServiceName",
 		"flow-no-role": "DeliverLogsPermissionArn can't be empty", "flow-wrong-role": "Unable to assume given IAM role", "flow-no-group": "does not exist", "queries-nowhere": "does not exist",
-		"unmodelled": "not simulated",
+		"far-list": "belong to different networks", "unmodelled": "UnsupportedOperation",
 	})
 }

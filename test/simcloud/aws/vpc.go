@@ -140,12 +140,14 @@ func createVPC(c *simcloud.Change) error {
 		c.Out["ipv6AssociationId"] = id(c, "vpc-cidr-assoc")
 	}
 	all := []any{simcloud.Values{"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": []string{"0.0.0.0/0"}}}
+	everything := []any{simcloud.Values{"ruleNo": 100, "action": "allow", "protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlock": "0.0.0.0/0"}}
 	c.Beside = []*simcloud.Object{
 		{Scope: c.Scope, Type: securityGroup, ID: group, State: simcloud.Values{"name": "default", "description": "default VPC security group",
 			"vpcId": c.ID, "ownerId": Account, "arn": arn("ec2", c.Scope, "security-group/"+group), "egress": all,
 			"ingress": []any{simcloud.Values{"protocol": "-1", "fromPort": 0, "toPort": 0, "self": true}}}},
 		{Scope: c.Scope, Type: routeTable, ID: table, State: simcloud.Values{"vpcId": c.ID, "ownerId": Account, "arn": arn("ec2", c.Scope, "route-table/"+table)}},
-		{Scope: c.Scope, Type: networkACL, ID: acl, State: simcloud.Values{"vpcId": c.ID, "ownerId": Account, "arn": arn("ec2", c.Scope, "network-acl/"+acl)}},
+		{Scope: c.Scope, Type: networkACL, ID: acl, State: simcloud.Values{"vpcId": c.ID, "ownerId": Account, "arn": arn("ec2", c.Scope, "network-acl/"+acl),
+			"ingress": everything, "egress": everything}},
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ const (
 	networkToken = "redoubt:aws:Network"
 	keysToken    = "redoubt:aws:Keys"
 	logsToken    = "redoubt:aws:Logs"
+
+	firewallToken = "redoubt:aws:Firewall"
 )
 
 var (

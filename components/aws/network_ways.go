@@ -28,6 +28,13 @@ func (b *networkBuilder) accessList() error {
 			// S3 is outside the network's range also through its gateway endpoint.
 			&ec2.NetworkAclEgressArgs{RuleNo: pulumi.Int(110), Action: pulumi.String("allow"), Protocol: pulumi.String("tcp"), CidrBlock: any, FromPort: pulumi.Int(443), ToPort: pulumi.Int(443)},
 		}}
+	if b.args.IPv6 {
+		own := b.it.Ipv6CidrBlock.ToStringPtrOutput()
+		args.Ingress = append(args.Ingress.(ec2.NetworkAclIngressArray), &ec2.NetworkAclIngressArgs{RuleNo: pulumi.Int(120), Action: pulumi.String("allow"),
+			Protocol: pulumi.String("-1"), Ipv6CidrBlock: own, FromPort: pulumi.Int(0), ToPort: pulumi.Int(0)})
+		args.Egress = append(args.Egress.(ec2.NetworkAclEgressArray), &ec2.NetworkAclEgressArgs{RuleNo: pulumi.Int(120), Action: pulumi.String("allow"),
+			Protocol: pulumi.String("-1"), Ipv6CidrBlock: own, FromPort: pulumi.Int(0), ToPort: pulumi.Int(0)})
+	}
 	list, err := ec2.NewNetworkAcl(b.ctx, b.name+"-private", args, b.child)
 	if err == nil {
 		b.network.Ready = append(b.network.Ready, list)

@@ -46,6 +46,9 @@ type Options struct {
 	Refresh bool
 	// ContinueOnError goes on with what does not depend on a resource that failed.
 	ContinueOnError bool
+	// Simulated says that nothing of the environment is real: the state is written once, at the end of an operation, so
+	// that a thousand resources take seconds and not a minute. A run that is killed loses it.
+	Simulated bool
 	// PolicyPacks judge every resource.
 	PolicyPacks []string
 

@@ -181,3 +181,10 @@ func (c *Cloud) Next(sequence string) int {
 
 // Release removes what an object brought along and needs no more. It is for judgements.
 func (c *Cloud) Release(o *Object) error { return c.drop(o) }
+
+// Look runs something with the cloud locked, as judgements are: for what tests compute from what exists.
+func (c *Cloud) Look(do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	do()
+}

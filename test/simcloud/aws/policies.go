@@ -30,7 +30,9 @@ func toPolicy(path string) simcloud.Reference {
 
 // toRoleName is a reference by the name of a role; the property may hold nothing else.
 func toRoleName(path string) simcloud.Reference {
-	return holding(to(path, "NoSuchEntity", "The role with name %s cannot be found.", role))
+	r := holding(to(path, "NoSuchEntity", "The role with name %s cannot be found.", role))
+	r.Patience = seconds(120)
+	return r
 }
 
 // policyTypes are policies and their attachments.

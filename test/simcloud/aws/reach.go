@@ -94,3 +94,9 @@ func coversNetwork(cloud *simcloud.Cloud, scope, vpcID string, ranges []string) 
 	}
 	return false
 }
+
+// Reaches tells whether the security groups let a connection through from one set of groups to another.
+func Reaches(cloud *simcloud.Cloud, scope, vpcID string, from, to []string, protocol string, port int) (yes bool) {
+	cloud.Look(func() { yes = reaches(cloud, scope, vpcID, from, to, protocol, port) })
+	return yes
+}

@@ -66,7 +66,7 @@ func binaries() string {
 func (e *Engine) driver(program pulumi.RunFunc) *rehearse.Driver {
 	return rehearse.New(rehearse.Options{
 		Environment: "sim", Repository: e.directory, ConfigFile: "settings.yaml", BinDirectory: binaries(), Program: program,
-		Set: e.Settings, ContinueOnError: e.Continue, StandIns: true,
+		Set: e.Settings, ContinueOnError: e.Continue, StandIns: true, Simulated: true,
 		Providers: []rehearse.Provider{{Name: e.Cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return e.Cloud.Serve(), nil
 		}}},

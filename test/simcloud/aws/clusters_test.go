@@ -205,6 +205,10 @@ func TestClustersAndNodesAreRefused(t *testing.T) {
 		})
 		must(eks.NewPodIdentityAssociation(ctx, "association-role", &eks.PodIdentityAssociationArgs{ClusterName: x.cluster.Name, Namespace: pulumi.String("n"), ServiceAccount: pulumi.String("s"), RoleArn: untrusted.Arn}))
 
+		associated := &eks.PodIdentityAssociationArgs{ClusterName: x.cluster.Name, Namespace: pulumi.String("n"), ServiceAccount: pulumi.String("s"), RoleArn: x.podRole.Arn}
+		bound := must(eks.NewPodIdentityAssociation(ctx, "association", associated))
+		must(eks.NewPodIdentityAssociation(ctx, "association-twice", associated, after(bound)))
+
 		entry := func(name string, of *eks.Cluster, who pulumi.StringInput, options ...pulumi.ResourceOption) *eks.AccessEntry {
 			return must(eks.NewAccessEntry(ctx, name, &eks.AccessEntryArgs{ClusterName: of.Name, PrincipalArn: who}, options...))
 		}
@@ -229,7 +233,7 @@ func TestClustersAndNodesAreRefused(t *testing.T) {
 		"node-policies": "AmazonEKSWorkerNodeMinimalPolicy", "node-route": "no gateway endpoint of s3", "bare-nodes": "vpc-cni add-on must be there first", "profile": "should not specify an instance profile", "user-data": "no TOML that Bottlerocket reads",
 		"volume-key": "Client.InternalError", "no-rules": "reach the API server on 443/tcp", "version": "VersionNotFound", "pool-again": "NodeGroup already exists",
 		"coredns-without-nodes": "DEGRADED", "cni-twice": "Addon already exists", "no-addon": "not supported: vpc-cny", "addon-version": "Addon version specified is not supported", "proxy-version": "kube-proxy v1.36.0",
-		"pod-role": "must allow pods.eks.amazonaws.com", "association-role": "must allow pods.eks.amazonaws.com", "entry-twice": "already in use on this cluster", "entry-mapped": "must be set to one of [API, API_AND_CONFIG_MAP]",
+		"pod-role": "must allow pods.eks.amazonaws.com", "association-role": "must allow pods.eks.amazonaws.com", "association-twice": "Association already exists", "entry-twice": "already in use on this cluster", "entry-mapped": "must be set to one of [API, API_AND_CONFIG_MAP]",
 		"entry-nobody": "invalid principal", "no-policy": "The specified policyArn is invalid", "no-entry": "could not be found", "node-entry": "STANDARD entries only",
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2clientvpn"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
@@ -75,6 +76,20 @@ func TestPlansOfNetworksAreRefused(t *testing.T) {
 		rule("protocol", func(a *awsvpc.SecurityGroupIngressRuleArgs) { a.IpProtocol = pulumi.String("https") })
 		rule("rule-range", func(a *awsvpc.SecurityGroupIngressRuleArgs) { a.CidrIpv4 = str("10.0.0.1/16") })
 		must(ec2.NewFlowLog(ctx, "interval", &ec2.FlowLogArgs{VpcId: str("x"), TrafficType: str("ALL"), LogDestination: str("arn"), MaxAggregationInterval: pulumi.IntPtr(30)}))
+		list := func(name string, rules ...*ec2.NetworkAclIngressArgs) {
+			all := ec2.NetworkAclIngressArray{}
+			for _, each := range rules {
+				all = append(all, each)
+			}
+			must(ec2.NewNetworkAcl(ctx, name, &ec2.NetworkAclArgs{VpcId: id, Ingress: all}))
+		}
+		entry := func(number int, action, protocol string, port int) *ec2.NetworkAclIngressArgs {
+			return &ec2.NetworkAclIngressArgs{RuleNo: pulumi.Int(number), Action: pulumi.String(action), Protocol: pulumi.String(protocol), CidrBlock: str("10.0.0.0/16"), FromPort: pulumi.Int(port), ToPort: pulumi.Int(port)}
+		}
+		list("list", entry(1, "allow", "tcp", 443), entry(2, "deny", "-1", 0))
+		list("list-numbers", entry(1, "allow", "tcp", 443), entry(1, "deny", "-1", 0))
+		list("list-action", entry(1, "permit", "tcp", 443))
+		list("list-ports", entry(1, "allow", "-1", 443))
 		must(ec2.NewVpcEndpoint(ctx, "endpoint-policy", &ec2.VpcEndpointArgs{VpcId: id, ServiceName: str("x"), Policy: str(policyOf(m{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}))}))
 		vpn := func(name, clients string, options ...string) {
 			kind := "certificate-authentication"
@@ -95,6 +110,7 @@ func TestPlansOfNetworksAreRefused(t *testing.T) {
 		"private-nat-with-address": "`allocationId` is not supported", "accents": "Character sets beyond ASCII are not supported", "long": "(0 - 255)",
 		"sg-name": `cannot begin with "sg-"`, "two-sources": "exactly one of", "no-ports": "fromPort and toPort are required", "ports-backwards": "Invalid TCP/UDP port range",
 		"all-with-ports": "names no ports", "protocol": "Unknown protocol", "rule-range": "did you mean", "interval": "one of [60 600]",
+		"list-numbers": "NetworkAclEntryAlreadyExists", "list-action": "to be one of [allow deny]", "list-ports": "must both be 0",
 		"endpoint-policy": "either Principal or NotPrincipal", "vpn-small": "between 12 and 22", "vpn-saml": "needs samlProviderArn",
 	})
 }
@@ -170,6 +186,26 @@ func TestNetworksAreRefused(t *testing.T) {
 		flow("flow-wrong-role", wrong.Arn)
 		flow("flow-no-group", trusted.Arn)
 		must(route53.NewResolverQueryLogConfig(ctx, "queries-nowhere", &route53.ResolverQueryLogConfigArgs{DestinationArn: pulumi.String("arn:aws:logs:eu-central-1:111122223333:log-group:/dns")}))
+		kept := must(cloudwatch.NewLogGroup(ctx, "flows", &cloudwatch.LogGroupArgs{Name: str("/kept")}))
+		args := &ec2.FlowLogArgs{VpcId: v.ID(), TrafficType: str("ALL"), IamRoleArn: trusted.Arn, LogDestination: kept.Arn}
+		works := must(ec2.NewFlowLog(ctx, "flow", args))
+		must(ec2.NewFlowLog(ctx, "flow-twice", args, after(works)))
+
+		vpn := func(name, clients string) *ec2clientvpn.Endpoint {
+			return must(ec2clientvpn.NewEndpoint(ctx, name, &ec2clientvpn.EndpointArgs{ClientCidrBlock: pulumi.String(clients), ServerCertificateArn: pulumi.String("arn:aws:acm:eu-central-1:111122223333:certificate/x"),
+				ConnectionLogOptions:  &ec2clientvpn.EndpointConnectionLogOptionsArgs{Enabled: pulumi.Bool(true), CloudwatchLogGroup: kept.Name.ToStringPtrOutput()},
+				AuthenticationOptions: ec2clientvpn.EndpointAuthenticationOptionArray{&ec2clientvpn.EndpointAuthenticationOptionArgs{Type: pulumi.String("certificate-authentication"), RootCertificateChainArn: str("arn")}}}))
+		}
+		associate := func(name string, of *ec2clientvpn.Endpoint, in *ec2.Subnet, options ...pulumi.ResourceOption) pulumi.Resource {
+			return must(ec2clientvpn.NewNetworkAssociation(ctx, name, &ec2clientvpn.NetworkAssociationArgs{ClientVpnEndpointId: of.ID(), SubnetId: in.ID()}, options...))
+		}
+		clients := vpn("vpn", "10.100.0.0/22")
+		first := associate("vpn-in", clients, s)
+		associate("vpn-zone-twice", clients, same, after(first))
+		associate("vpn-overlap", vpn("vpn-within", "10.0.0.0/22"), s)
+		rule1 := &ec2clientvpn.AuthorizationRuleArgs{ClientVpnEndpointId: clients.ID(), TargetNetworkCidr: pulumi.String("10.0.0.0/16"), AuthorizeAllGroups: pulumi.Bool(true)}
+		may := must(ec2clientvpn.NewAuthorizationRule(ctx, "vpn-rule", rule1))
+		must(ec2clientvpn.NewAuthorizationRule(ctx, "vpn-rule-twice", rule1, after(may)))
 		must(ec2.NewNetworkAcl(ctx, "far-list", &ec2.NetworkAclArgs{VpcId: v.ID(), SubnetIds: pulumi.StringArray{beyond.ID()}}))
 		must(ec2.NewNetworkInterface(ctx, "unmodelled", &ec2.NetworkInterfaceArgs{SubnetId: s.ID()}))
 		return nil
@@ -181,6 +217,7 @@ func TestNetworksAreRefused(t *testing.T) {
 		"rule-dangling": "InvalidGroup.NotFound", "kms-twice": "conflicting DNS domain for kms", "no-service": "InvalidServiceName", "one-zone-twice": "DuplicateSubnetsInSameZone",
 		"far-endpoint-group": "belong to different networks", "far-endpoint-subnet": "does not belong to VPC", "no-names": "Enabling private DNS requires both", "gateway-of-ec2": "InvalidServiceName",
 		"flow-no-role": "DeliverLogsPermissionArn can't be empty", "flow-wrong-role": "Unable to assume given IAM role", "flow-no-group": "does not exist", "queries-nowhere": "does not exist",
-		"far-list": "belong to different networks", "unmodelled": "UnsupportedOperation",
+		"flow-twice": "FlowLogAlreadyExists", "vpn-zone-twice": "InvalidClientVpnDuplicateAssociation", "vpn-overlap": "overlaps with the local CIDR",
+		"vpn-rule-twice": "InvalidClientVpnDuplicateAuthorizationRule", "far-list": "belong to different networks", "unmodelled": "UnsupportedOperation",
 	})
 }

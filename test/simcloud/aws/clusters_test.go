@@ -203,7 +203,7 @@ func TestClustersAndNodesAreRefused(t *testing.T) {
 		addon("pod-role", "aws-ebs-csi-driver", x.cluster, func(a *eks.AddonArgs) {
 			a.PodIdentityAssociations = eks.AddonPodIdentityAssociationArray{&eks.AddonPodIdentityAssociationArgs{RoleArn: x.nodeRole.Arn, ServiceAccount: pulumi.String("x")}}
 		})
-		must(eks.NewPodIdentityAssociation(ctx, "association-role", &eks.PodIdentityAssociationArgs{ClusterName: x.cluster.Name, Namespace: pulumi.String("n"), ServiceAccount: pulumi.String("s"), RoleArn: untrusted.Arn}))
+		must(eks.NewPodIdentityAssociation(ctx, "association-role", &eks.PodIdentityAssociationArgs{ClusterName: x.cluster.Name, Namespace: pulumi.String("n"), ServiceAccount: pulumi.String("other"), RoleArn: untrusted.Arn}))
 
 		associated := &eks.PodIdentityAssociationArgs{ClusterName: x.cluster.Name, Namespace: pulumi.String("n"), ServiceAccount: pulumi.String("s"), RoleArn: x.podRole.Arn}
 		bound := must(eks.NewPodIdentityAssociation(ctx, "association", associated))

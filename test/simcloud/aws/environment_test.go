@@ -86,6 +86,7 @@ type made struct {
 	group       *eks.NodeGroup
 	cni         *eks.Addon
 	logs        *cloudwatch.LogGroup
+	held        []pulumi.Resource // what nothing names and the cluster or its nodes need: policies, rules
 }
 
 func (e environment) program(ctx *pulumi.Context) error {
@@ -119,13 +120,13 @@ func (e environment) network(x *made) {
 	must(ec2.NewDefaultSecurityGroup(x.ctx, "default", &ec2.DefaultSecurityGroupArgs{VpcId: x.vpc.ID()}))
 	x.nodes = must(ec2.NewSecurityGroup(x.ctx, "nodes", &ec2.SecurityGroupArgs{VpcId: x.vpc.ID(), Description: str("nodes of the cluster")}))
 	endpoints := must(ec2.NewSecurityGroup(x.ctx, "endpoints", &ec2.SecurityGroupArgs{VpcId: x.vpc.ID(), Description: str("interface endpoints")}))
-	must(awsvpc.NewSecurityGroupIngressRule(x.ctx, "endpoints-from-nodes", &awsvpc.SecurityGroupIngressRuleArgs{SecurityGroupId: endpoints.ID(),
-		ReferencedSecurityGroupId: x.nodes.ID(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)}))
-	must(awsvpc.NewSecurityGroupEgressRule(x.ctx, "nodes-to-endpoints", &awsvpc.SecurityGroupEgressRuleArgs{SecurityGroupId: x.nodes.ID(),
-		ReferencedSecurityGroupId: endpoints.ID(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)}))
+	x.held = append(x.held, must(awsvpc.NewSecurityGroupIngressRule(x.ctx, "endpoints-from-nodes", &awsvpc.SecurityGroupIngressRuleArgs{SecurityGroupId: endpoints.ID(),
+		ReferencedSecurityGroupId: x.nodes.ID(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)})))
+	x.held = append(x.held, must(awsvpc.NewSecurityGroupEgressRule(x.ctx, "nodes-to-endpoints", &awsvpc.SecurityGroupEgressRuleArgs{SecurityGroupId: x.nodes.ID(),
+		ReferencedSecurityGroupId: endpoints.ID(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)})))
 	s3 := must(ec2.NewVpcEndpoint(x.ctx, "s3", &ec2.VpcEndpointArgs{VpcId: x.vpc.ID(), ServiceName: str("com.amazonaws." + region + ".s3"), RouteTableIds: pulumi.StringArray{table.ID()}}))
-	must(awsvpc.NewSecurityGroupEgressRule(x.ctx, "nodes-to-s3", &awsvpc.SecurityGroupEgressRuleArgs{SecurityGroupId: x.nodes.ID(),
-		PrefixListId: s3.PrefixListId, IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)}))
+	x.held = append(x.held, must(awsvpc.NewSecurityGroupEgressRule(x.ctx, "nodes-to-s3", &awsvpc.SecurityGroupEgressRuleArgs{SecurityGroupId: x.nodes.ID(),
+		PrefixListId: s3.PrefixListId, IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)})))
 	for _, service := range aws.NodeEndpoints {
 		if service == e.withoutEndpoint {
 			continue
@@ -145,7 +146,7 @@ func (e environment) network(x *made) {
 func (e environment) roles(x *made) {
 	attach := func(name string, to *iam.Role, policies ...string) {
 		for _, policy := range policies {
-			must(iam.NewRolePolicyAttachment(x.ctx, name+"-"+policy, &iam.RolePolicyAttachmentArgs{Role: to.Name, PolicyArn: pulumi.String("arn:aws:iam::aws:policy/" + policy)}))
+			x.held = append(x.held, must(iam.NewRolePolicyAttachment(x.ctx, name+"-"+policy, &iam.RolePolicyAttachmentArgs{Role: to.Name, PolicyArn: pulumi.String("arn:aws:iam::aws:policy/" + policy)})))
 		}
 	}
 	x.clusterRole = must(iam.NewRole(x.ctx, "cluster", &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust("eks.amazonaws.com"))}))
@@ -179,16 +180,16 @@ func (e environment) control(x *made) {
 		AccessConfig:               &eks.ClusterAccessConfigArgs{AuthenticationMode: str("API"), BootstrapClusterCreatorAdminPermissions: pulumi.Bool(false)},
 		EnabledClusterLogTypes:     pulumi.ToStringArray([]string{"api", "audit"}),
 		BootstrapSelfManagedAddons: pulumi.Bool(false),
-	}, pulumi.DependsOn([]pulumi.Resource{x.logs, x.clusterRole, pulumi.Resource(x.volumes)})))
+	}, pulumi.DependsOn(append([]pulumi.Resource{x.logs, x.volumes}, x.held...))))
 	group := x.cluster.VpcConfig.ClusterSecurityGroupId().Elem()
 	if !e.withoutEgress {
-		must(awsvpc.NewSecurityGroupEgressRule(x.ctx, "nodes-to-api", &awsvpc.SecurityGroupEgressRuleArgs{SecurityGroupId: x.nodes.ID(),
-			ReferencedSecurityGroupId: group, IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)}))
+		x.held = append(x.held, must(awsvpc.NewSecurityGroupEgressRule(x.ctx, "nodes-to-api", &awsvpc.SecurityGroupEgressRuleArgs{SecurityGroupId: x.nodes.ID(),
+			ReferencedSecurityGroupId: group, IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)})))
 	}
-	must(awsvpc.NewSecurityGroupIngressRule(x.ctx, "api-from-nodes", &awsvpc.SecurityGroupIngressRuleArgs{SecurityGroupId: group,
-		ReferencedSecurityGroupId: x.nodes.ID(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)}))
-	must(awsvpc.NewSecurityGroupIngressRule(x.ctx, "kubelet-from-api", &awsvpc.SecurityGroupIngressRuleArgs{SecurityGroupId: x.nodes.ID(),
-		ReferencedSecurityGroupId: group, IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(10250), ToPort: pulumi.IntPtr(10250)}))
+	x.held = append(x.held, must(awsvpc.NewSecurityGroupIngressRule(x.ctx, "api-from-nodes", &awsvpc.SecurityGroupIngressRuleArgs{SecurityGroupId: group,
+		ReferencedSecurityGroupId: x.nodes.ID(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(443), ToPort: pulumi.IntPtr(443)})))
+	x.held = append(x.held, must(awsvpc.NewSecurityGroupIngressRule(x.ctx, "kubelet-from-api", &awsvpc.SecurityGroupIngressRuleArgs{SecurityGroupId: x.nodes.ID(),
+		ReferencedSecurityGroupId: group, IpProtocol: pulumi.String("tcp"), FromPort: pulumi.IntPtr(10250), ToPort: pulumi.IntPtr(10250)})))
 	if !e.withoutCNI {
 		must(eks.NewAddon(x.ctx, "agent", &eks.AddonArgs{ClusterName: x.cluster.Name, AddonName: pulumi.String("eks-pod-identity-agent"), AddonVersion: str("v1.3.10-eksbuild.2")}))
 		x.cni = must(eks.NewAddon(x.ctx, "cni", &eks.AddonArgs{ClusterName: x.cluster.Name, AddonName: pulumi.String("vpc-cni"), AddonVersion: str("v1.21.1-eksbuild.1"),
@@ -218,8 +219,5 @@ func (e environment) pool(x *made) {
 		AmiType: str("BOTTLEROCKET_x86_64"), InstanceTypes: pulumi.ToStringArray([]string{"m7i.large"}),
 		ScalingConfig:  &eks.NodeGroupScalingConfigArgs{MinSize: pulumi.Int(1), DesiredSize: pulumi.Int(2), MaxSize: pulumi.Int(3)},
 		LaunchTemplate: &eks.NodeGroupLaunchTemplateArgs{Id: x.template.ID().ToStringOutput().ToStringPtrOutput(), Version: pulumi.Sprintf("%d", x.template.LatestVersion)},
-	}, append(e.nodeOptions, pulumi.DependsOn(append(first, e.rules(x)...)))...))
+	}, append(e.nodeOptions, pulumi.DependsOn(append(first, x.held...)))...))
 }
-
-// rules are the resources a pool depends on without naming them.
-func (environment) rules(*made) []pulumi.Resource { return nil }

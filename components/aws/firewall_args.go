@@ -24,7 +24,8 @@ type FirewallArgs struct {
 	EndpointSecurityGroupID pulumi.StringInput `pulumi:"endpointSecurityGroupId"`
 	S3PrefixListID          pulumi.StringInput `pulumi:"s3PrefixListId"`
 	// Operators are the ranges from which people and automation reach the API
-	// server. None by default.
+	// server. None by default. A range outside the network must be among the
+	// PeerCIDRs of [Network] too, whose ACL keeps the world out.
 	Operators []string `pulumi:"operators,optional"`
 	// Webhooks are the ports of pods that the API server calls. None by default.
 	Webhooks []int `pulumi:"webhooks,optional"`
@@ -32,7 +33,8 @@ type FirewallArgs struct {
 	// gives them interfaces of their own (custom networking of vpc-cni). Without
 	// it they share the interface, and so the group, of their machine.
 	SeparatePods bool `pulumi:"separatePods,optional"`
-	// Egress is what nodes may reach beside the cluster, endpoints and S3.
+	// Egress is what nodes may reach beside the cluster, endpoints and S3. The
+	// ACL of [Network] lets its EgressPorts out, and everything to its PeerCIDRs.
 	Egress     []EgressArgs      `pulumi:"egress,optional"`
 	Tags       map[string]string `pulumi:"tags,optional"`
 	Exceptions []hostconfig.Exception

@@ -24,6 +24,14 @@ var (
 type registered struct {
 	token, name, id string
 	inputs          map[string]any
+	dependencies    []string
+}
+
+// waitsFor tells whether the resource is made after another.
+func (r registered) waitsFor(other registered) bool {
+	return slices.ContainsFunc(r.dependencies, func(urn string) bool {
+		return strings.HasSuffix(urn, other.token+"::"+other.name)
+	})
 }
 
 func (r registered) text(name string) string { s, _ := r.inputs[name].(string); return s }
@@ -44,7 +52,7 @@ func (c *cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	id := args.Name + "_id"
-	c.resources = append(c.resources, registered{args.TypeToken, args.Name, id, args.Inputs.Mappable()})
+	c.resources = append(c.resources, registered{args.TypeToken, args.Name, id, args.Inputs.Mappable(), args.RegisterRPC.GetDependencies()})
 	state := args.Inputs.Copy()
 	set := func(values map[string]string) {
 		for name, value := range values {

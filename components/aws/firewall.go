@@ -12,6 +12,8 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
+const echoRequest = 8 // RFC 792
+
 // Firewall is the security groups of a cluster, made from the port table: a rule
 // for each flow, at both of its ends, and no other (M08).
 type Firewall struct {
@@ -54,7 +56,7 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 		groups[g.name] = group.ID().ToStringOutput()
 	}
 	var made []any
-	for _, r := range rules(a, flows(a)) {
+	for _, r := range rules(a) {
 		id, err := r.register(ctx, name, a, groups, pulumi.Parent(f))
 		if err != nil {
 			return nil, err
@@ -78,7 +80,12 @@ func (r rule) register(ctx *pulumi.Context, name string, a FirewallArgs, groups 
 		SecurityGroupId: groups[r.group], Description: pulumi.String(description(r.name + ": " + r.reason)),
 		IpProtocol: pulumi.String("-1"), Tags: tagged(a.Tags, a.Cluster, r.name),
 	}
-	if r.protocol != hostconfig.ProtocolAny {
+	switch {
+	case r.protocol == hostconfig.ProtocolAny:
+	case r.protocol == hostconfig.ProtocolEcho:
+		// Of ICMP, type and code stand in the place of ports.
+		args.IpProtocol, args.FromPort, args.ToPort = pulumi.String("icmp"), pulumi.Int(echoRequest), pulumi.Int(0)
+	default:
 		args.IpProtocol, args.FromPort, args.ToPort = pulumi.String(r.protocol), pulumi.Int(r.port), pulumi.Int(r.port)
 		if r.port == 0 {
 			args.ToPort = pulumi.Int(65535)

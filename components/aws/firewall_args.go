@@ -33,6 +33,9 @@ type FirewallArgs struct {
 	// gives them interfaces of their own (custom networking of vpc-cni). Without
 	// it they share the interface, and so the group, of their machine.
 	SeparatePods bool `pulumi:"separatePods,optional"`
+	// Network is what the agents of a network plugin send between nodes. None by
+	// default: vpc-cni sends nothing.
+	Network []hostconfig.NetworkTraffic `pulumi:"network,optional"`
 	// Egress is what nodes may reach beside the cluster, endpoints and S3. The
 	// ACL of [Network] lets its EgressPorts out, and everything to its PeerCIDRs.
 	Egress     []EgressArgs      `pulumi:"egress,optional"`
@@ -83,6 +86,9 @@ func (a FirewallArgs) Validate(now time.Time) error {
 			p.add(fmt.Sprintf("webhooks[%d]", i), fmt.Sprintf("%d is not a port", port), "write a port between 1 and 65535")
 		}
 	}
+	if err := (hostconfig.Topology{Platform: hostconfig.PlatformAWS, Managed: true, Network: a.Network}).Validate(); err != nil {
+		p = append(p, err)
+	}
 	for i, e := range a.Egress {
 		at := fmt.Sprintf("egress[%d]", i)
 		p.egressTo(at, e, a.Exceptions)
@@ -95,7 +101,7 @@ func (a FirewallArgs) Validate(now time.Time) error {
 }
 
 func (p *problems) egressTo(at string, e EgressArgs, exceptions []hostconfig.Exception) {
-	if !labelPattern.MatchString(e.Name) || slices.Contains([]string{"endpoints", "s3"}, e.Name) {
+	if !labelPattern.MatchString(e.Name) || slices.Contains([]string{endpointService, objectService}, e.Name) {
 		p.add(at+".name", fmt.Sprintf("%q is no name for it", e.Name), "write a DNS label of at most 32 characters, such as registry")
 	}
 	if len(e.CIDRs) == 0 {
@@ -107,7 +113,7 @@ func (p *problems) egressTo(at string, e EgressArgs, exceptions []hostconfig.Exc
 			p.weakens(field, cidr+" is open to the world", "M08/open-egress", exceptions)
 		}
 	}
-	if e.Protocol != "" && e.Protocol != hostconfig.ProtocolTCP && e.Protocol != protocolUDP {
+	if e.Protocol != "" && e.Protocol != hostconfig.ProtocolTCP && e.Protocol != hostconfig.ProtocolUDP {
 		p.add(at+".protocol", fmt.Sprintf("%q is not a protocol", e.Protocol), "write tcp or udp")
 	}
 	if e.Port < 0 || e.Port > 65535 {

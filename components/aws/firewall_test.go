@@ -101,6 +101,7 @@ func TestReachability(t *testing.T) {
 	want := []string{
 		"10.99.0.0/24 > cluster tcp/443",
 		"cluster > nodes tcp/10250",
+		"cluster > nodes tcp/443",
 		"fd99::/64 > cluster tcp/443",
 		"nodes > cluster tcp/443",
 		"nodes > endpoints tcp/443",
@@ -112,7 +113,8 @@ func TestReachability(t *testing.T) {
 	if got := reachability(t, newTestFirewall(t, args)); !slices.Equal(got, want) {
 		t.Errorf("reachable\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	// With groups of their own, pods reach no kubelet and nodes no pod but DNS.
+	// With groups of their own, pods reach no kubelet.
+	args.Network = []hostconfig.NetworkTraffic{hostconfig.CiliumVXLAN, hostconfig.CiliumHealth}
 	args.SeparatePods, args.Operators, args.Webhooks = true, nil, []int{9443}
 	args.Egress = []EgressArgs{
 		{Name: "mirror", CIDRs: []string{"192.0.2.0/28"}, Port: 5000, Reason: "images of the company"},
@@ -121,15 +123,19 @@ func TestReachability(t *testing.T) {
 	}
 	want = []string{
 		"cluster > nodes tcp/10250",
+		"cluster > nodes tcp/443",
 		"cluster > pods tcp/9443",
 		"nodes > 192.0.2.0/28 tcp/5000",
 		"nodes > 192.0.2.123/32 udp/123",
 		"nodes > 2001:db8::/48 tcp/443",
 		"nodes > cluster tcp/443",
 		"nodes > endpoints tcp/443",
+		"nodes > nodes icmp/8-0",
+		"nodes > nodes tcp/4240",
+		"nodes > nodes tcp/53",
+		"nodes > nodes udp/53",
+		"nodes > nodes udp/8472",
 		"nodes > pl-s3 tcp/443",
-		"nodes > pods tcp/53",
-		"nodes > pods udp/53",
 		"pods > 2001:db8::/48 tcp/443",
 		"pods > cluster tcp/443",
 		"pods > endpoints tcp/443",
@@ -142,21 +148,26 @@ func TestReachability(t *testing.T) {
 }
 
 // Every flow of the port table is let through, or is one that no group can see:
-// inside AWS's control plane, or inside one machine.
+// inside one machine, or answered by the network itself.
 func TestPortTableIsCovered(t *testing.T) {
 	args := testFirewall()
 	args.Operators, args.Webhooks, args.SeparatePods = []string{"10.99.0.0/24"}, []int{9443}, true
-	names := map[hostconfig.Endpoint]string{hostconfig.Operators: "10.99.0.0/24", hostconfig.ControlPlanes: "cluster", hostconfig.Workers: "nodes", hostconfig.Pods: "pods"}
+	args.Network = []hostconfig.NetworkTraffic{hostconfig.CalicoVXLAN}
+	names := map[hostconfig.Endpoint]string{
+		hostconfig.Operators: "10.99.0.0/24", hostconfig.ControlPlanes: "cluster", hostconfig.Workers: "nodes", hostconfig.Nodes: "nodes", hostconfig.Pods: "pods",
+		hostconfig.ServiceEndpoint("endpoints"): "endpoints", hostconfig.ServiceEndpoint("s3"): "pl-s3",
+	}
+	unseen := []hostconfig.Endpoint{hostconfig.Loopback, hostconfig.OwnPods, hostconfig.Resolvers, hostconfig.TimeServers, hostconfig.Metadata, hostconfig.DHCPServers}
 	reach := reachability(t, newTestFirewall(t, args))
-	for _, flow := range hostconfig.PortTable(hostconfig.Ports{APIServer: 443, Webhooks: args.Webhooks}) {
-		from, to := names[flow.From], names[flow.To]
+	for _, flow := range hostconfig.PortTable(topology(args)) {
 		port := fmt.Sprintf("%s/%d", flow.Protocol, flow.Port)
 		if flow.Protocol == hostconfig.ProtocolAny {
 			port = "any"
 		}
-		unseen := from == "" || to == "" || from == to && from == "cluster" || flow.Protocol == hostconfig.ProtocolEcho
-		if got := slices.Contains(reach, from+" > "+to+" "+port); got == unseen {
-			t.Errorf("%s: let through %t", flow.Name, got)
+		let := names[flow.From] + " > " + names[flow.To] + " " + port
+		switch hidden := slices.Contains(unseen, flow.From) || slices.Contains(unseen, flow.To); {
+		case hidden && slices.Contains(reach, let), !hidden && !slices.Contains(reach, let):
+			t.Errorf("%s: %s", flow.Name, let)
 		}
 	}
 }
@@ -189,10 +200,10 @@ func TestRulesAreDescribed(t *testing.T) {
 
 func TestFirewallRefusals(t *testing.T) {
 	refused(t, func(ctx *pulumi.Context) error {
-		_, err := NewFirewall(ctx, "wall", &FirewallArgs{Cluster: "", Operators: []string{"0.0.0.0/0", "10.0.0.1/24", "::/0"}, Webhooks: []int{0},
+		_, err := NewFirewall(ctx, "wall", &FirewallArgs{Cluster: "", Operators: []string{"0.0.0.0/0", "10.0.0.1/24", "::/0"}, Webhooks: []int{0}, Network: []hostconfig.NetworkTraffic{"pigeons"},
 			Egress: []EgressArgs{{Name: "s3", CIDRs: []string{"10.0.0.0/7"}, Protocol: "icmp", Port: 70000}, {Name: "a", Reason: "x"}, {Name: "a", CIDRs: []string{"10.1.0.0/16"}, Reason: "x"}}})
 		return err
-	}, "cluster", "vpcId", "endpointSecurityGroupId", "s3PrefixListId", "operators[0]", "operators[1]", "operators[2]", "webhooks[0]",
+	}, "cluster", "vpcId", "endpointSecurityGroupId", "s3PrefixListId", "operators[0]", "operators[1]", "operators[2]", "webhooks[0]", "network[0]",
 		"egress[0].name", "egress[0].cidrs[0]", "egress[0].protocol", "egress[0].port", "egress[0].reason", "egress[1].cidrs", "egress[2].name")
 	args := testFirewall()
 	args.Egress = []EgressArgs{{Name: "world", CIDRs: []string{"0.0.0.0/0"}, Reason: "a proxy decides"}}

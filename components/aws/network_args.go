@@ -41,7 +41,7 @@ type NetworkArgs struct {
 	CIDR string `pulumi:"cidr,optional"`
 	// Zones are two to six availability zones, such as eu-central-1a. The letter
 	// of a zone decides its addresses, so that their order and number may change.
-	Zones []string `pulumi:"zones,optional"`
+	Zones []string `pulumi:"zones"`
 	// IPv6 adds a range that AWS chooses.
 	IPv6 bool `pulumi:"ipv6,optional"`
 	// ServiceCIDR and PodCIDRs are ranges inside the cluster, and PeerCIDRs those

@@ -96,6 +96,7 @@ func (a FirewallArgs) Validate(now time.Time) error {
 			p.add(at+".name", e.Name+" is another's name", "give each a name of its own")
 		}
 	}
+	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
 }

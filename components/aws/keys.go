@@ -91,6 +91,7 @@ func (a KeysArgs) Validate(now time.Time) error {
 	p.principals("secretsPrincipals", a.SecretsPrincipals)
 	p.principals("volumesPrincipals", a.VolumesPrincipals)
 	p.principals("archiveReaders", a.ArchiveReaders)
+	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
 }

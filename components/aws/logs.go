@@ -93,6 +93,7 @@ func (a LogsArgs) Validate(now time.Time) error {
 	if a.Archive != nil {
 		a.Archive.validate(&p, a.Exceptions)
 	}
+	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
 }

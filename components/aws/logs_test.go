@@ -126,6 +126,9 @@ func TestLogsRefusals(t *testing.T) {
 		return err
 	}, "cluster", "keyArn", "retentionDays", "archive.bucket", "archive.lock", "archive.lockDays")
 	for field, weaken := range map[string]func(*LogsArgs){
+		"tags[aws:x]":      func(a *LogsArgs) { a.Tags = map[string]string{"aws:x": "y", "team": "blue"} },
+		"tags[team]":       func(a *LogsArgs) { a.Tags = map[string]string{"team": "<blue>"} },
+		"tags[Name]":       func(a *LogsArgs) { a.Tags = map[string]string{"Name": "own"} },
 		"retentionDays":    func(a *LogsArgs) { a.RetentionDays = 90 },
 		"archive.lock":     func(a *LogsArgs) { a.Archive = &ArchiveArgs{Lock: LockNone} },
 		"archive.lockDays": func(a *LogsArgs) { a.Archive = &ArchiveArgs{LockDays: 30} },

@@ -128,6 +128,7 @@ func (a NetworkArgs) Validate(now time.Time) error {
 	}
 	p.retention("retentionDays", a.RetentionDays, a.Exceptions)
 	p.existing(a)
+	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
 }

@@ -3,7 +3,9 @@ package aws
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +92,28 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// tags reports what AWS does not take as a tag.
+// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+func (p *problems) tags(field string, tags map[string]string) {
+	const most = 45 // of 50: some are our own
+	if len(tags) > most {
+		p.add(field, fmt.Sprintf("there are %d", len(tags)), fmt.Sprintf("write at most %d", most))
+	}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		at := fmt.Sprintf("%s[%s]", field, key)
+		if !tagPattern.MatchString(key) || len(key) > 128 || len(tags[key]) > 256 || !tagPattern.MatchString(tags[key]) && tags[key] != "" {
+			p.add(at, "is no tag", "write a key of at most 128 and a value of at most 256 letters, digits, spaces and _.:/=+-@")
+		}
+		if strings.HasPrefix(strings.ToLower(key), "aws:") || key == "Name" || key == clusterTag {
+			p.add(at, "is not for users", "choose another key: aws: is AWS's, and Name and "+clusterTag+" are set for each resource")
+		}
+	}
+}
+
+var tagPattern = regexp.MustCompile(`^[\p{L}\p{N} _.:/=+@-]+$`)
+
+const clusterTag = "redoubt.dev/cluster"
+
 // tagged gives the tags of one resource: its own, and those of the user.
 func tagged(user map[string]string, cluster, name string) pulumi.StringMap {
 	tags := pulumi.StringMap{}
@@ -97,6 +121,6 @@ func tagged(user map[string]string, cluster, name string) pulumi.StringMap {
 		tags[key] = pulumi.String(value)
 	}
 	tags["Name"] = pulumi.String(name)
-	tags["redoubt.dev/cluster"] = pulumi.String(cluster)
+	tags[clusterTag] = pulumi.String(cluster)
 	return tags
 }

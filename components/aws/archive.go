@@ -63,14 +63,14 @@ func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
 	}
 }
 
-// archivePolicy lets the delivery of logs write, and nobody speak without TLS
+// archivePolicy lets the delivery of logs and whom else is given write, and nobody speak without TLS
 // or lift a lock.
 // https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
-func archivePolicy(account Account, bucket string) document {
+func archivePolicy(account Account, bucket string, more ...statement) document {
 	all := []string{account.s3ARN(bucket), account.s3ARN(bucket + "/*")}
 	write := ours(account, account.arn("logs", "*"))
 	write["StringEquals"]["s3:x-amz-acl"] = []string{"bucket-owner-full-control"}
-	return policy(
+	d := policy(
 		statement{Sid: "DenyWithoutTLS", Effect: deny, Principal: anyone(), Action: []string{"s3:*"}, Resource: all,
 			Condition: conditions{"Bool": {"aws:SecureTransport": {"false"}}}},
 		statement{Sid: "DenyOldTLS", Effect: deny, Principal: anyone(), Action: []string{"s3:*"}, Resource: all,
@@ -82,6 +82,8 @@ func archivePolicy(account Account, bucket string) document {
 		statement{Sid: "DeliveryWrites", Effect: allow, Principal: service("delivery.logs.amazonaws.com"),
 			Action: []string{"s3:PutObject"}, Resource: []string{account.s3ARN(bucket + "/AWSLogs/" + account.ID + "/*")}, Condition: write},
 	)
+	d.Statement = append(d.Statement, more...)
+	return d
 }
 
 // newArchive registers the bucket and what guards it, and gives its ARN once all
@@ -126,8 +128,12 @@ func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.Res
 	if err != nil {
 		return none, err
 	}
+	var more []statement
+	if a.Trail {
+		more = trailBucketStatements(a.Account, a.Cluster, a.Archive.Bucket)
+	}
 	access, err := s3.NewBucketPolicy(ctx, name+"-policy", &s3.BucketPolicyArgs{
-		Bucket: bucket.ID(), Policy: pulumi.String(archivePolicy(a.Account, a.Archive.Bucket).String()),
+		Bucket: bucket.ID(), Policy: pulumi.String(archivePolicy(a.Account, a.Archive.Bucket, more...).String()),
 		// S3 takes one change of access at a time.
 	}, append(opts, pulumi.DependsOn([]pulumi.Resource{block, ownership}))...)
 	if err != nil {

@@ -39,6 +39,8 @@ type KeysArgs struct {
 	LogGroups []string `pulumi:"logGroups,optional"`
 	// Archive lets the delivery of logs to a bucket use the logs key.
 	Archive bool `pulumi:"archive,optional"`
+	// Trail lets CloudTrail use the logs key, see [LogsArgs].
+	Trail bool `pulumi:"trail,optional"`
 	// CreateAutoScalingRole makes the service-linked role of Auto Scaling, which
 	// a fresh account lacks and of which an account has one.
 	CreateAutoScalingRole bool `pulumi:"createAutoScalingRole,optional"`
@@ -128,6 +130,10 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 		volumesOptions = append(volumesOptions, pulumi.DependsOn([]pulumi.Resource{role}))
 	}
 	groups := slices.Concat(logGroups(a.Cluster), a.LogGroups)
+	var more []statement
+	if a.Trail {
+		groups, more = append(groups, fmt.Sprintf(trailLogGroup, a.Cluster)), trailKeyStatements(a.Account, a.Cluster)
+	}
 	for _, key := range []struct {
 		use     string
 		policy  pulumi.StringInput
@@ -135,7 +141,7 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 		options []pulumi.ResourceOption
 	}{
 		{"secrets", policyFor(a.SecretsPrincipals, func(arns []string) document { return secretsKeyPolicy(a.Account, arns) }), &k.SecretsKeyArn, nil},
-		{"logs", policyFor(a.ArchiveReaders, func(arns []string) document { return logsKeyPolicy(a.Account, groups, a.Archive, arns) }), &k.LogsKeyArn, nil},
+		{"logs", policyFor(a.ArchiveReaders, func(arns []string) document { return logsKeyPolicy(a.Account, groups, a.Archive, arns, more...) }), &k.LogsKeyArn, nil},
 		{"volumes", policyFor(a.VolumesPrincipals, func(arns []string) document { return volumesKeyPolicy(a.Account, arns) }), &k.VolumesKeyArn, volumesOptions},
 	} {
 		made, err := newKey(ctx, name+"-"+key.use, a, key.use, key.policy, append(key.options, pulumi.Parent(k))...)

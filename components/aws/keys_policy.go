@@ -44,7 +44,7 @@ func secretsKeyPolicy(account Account, users []string) document {
 
 // logsKeyPolicy is for the key of log groups, named one by one, and of the archive.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-func logsKeyPolicy(account Account, groups []string, archive bool, readers []string) document {
+func logsKeyPolicy(account Account, groups []string, archive bool, readers []string, more ...statement) document {
 	var contexts []string
 	for _, group := range groups {
 		contexts = append(contexts, account.arn("logs", "log-group:"+group))
@@ -62,6 +62,7 @@ func logsKeyPolicy(account Account, groups []string, archive bool, readers []str
 			Action: []string{"kms:Decrypt", "kms:DescribeKey"}, Resource: thisKey,
 			Condition: conditions{"StringEquals": {"kms:ViaService": {"s3." + account.Region + ".amazonaws.com"}}}})
 	}
+	d.Statement = append(d.Statement, more...)
 	return d
 }
 

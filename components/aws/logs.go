@@ -19,9 +19,10 @@ const (
 	clusterLogGroup = "/aws/eks/%s/cluster"
 	flowLogGroup    = "/aws/vpc/%s/flow-logs"
 	queryLogGroup   = "/aws/route53resolver/%s/queries"
+	trailLogGroup   = "/aws/cloudtrail/%s" // by choice
 )
 
-// logGroups gives the names of all log groups of an environment.
+// logGroups gives the names of the log groups that every environment has.
 func logGroups(cluster string) []string {
 	var names []string
 	for _, pattern := range []string{clusterLogGroup, flowLogGroup, queryLogGroup} {
@@ -65,7 +66,10 @@ type LogsArgs struct {
 	// an exception for M17/retention.
 	RetentionDays int `pulumi:"retentionDays,optional"`
 	// Archive is the bucket that nobody alters; nil means none.
-	Archive    *ArchiveArgs      `pulumi:"archive,optional"`
+	Archive *ArchiveArgs `pulumi:"archive,optional"`
+	// Trail records what is done in the account, in every region. It needs the
+	// archive and [KeysArgs] with a trail. Leave it out where the account has one.
+	Trail      bool              `pulumi:"trail,optional"`
 	Tags       map[string]string `pulumi:"tags,optional"`
 	Exceptions []hostconfig.Exception
 }
@@ -93,6 +97,9 @@ func (a LogsArgs) Validate(now time.Time) error {
 	if a.Archive != nil {
 		a.Archive.validate(&p, a.Exceptions)
 	}
+	if a.Trail && a.Archive == nil {
+		p.add("trail", "has no archive to write to", "give an archive, or leave the trail out")
+	}
 	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
@@ -107,6 +114,8 @@ type Logs struct {
 	// the group made.
 	ClusterLogGroupName pulumi.StringOutput `pulumi:"clusterLogGroupName"`
 	ClusterLogGroupArn  pulumi.StringOutput `pulumi:"clusterLogGroupArn"`
+	// TrailLogGroupName is where the trail writes, for alarms; empty without one.
+	TrailLogGroupName pulumi.StringOutput `pulumi:"trailLogGroupName"`
 	// ArchiveArn is the archive, once its policy and locks are in place; empty
 	// without one.
 	ArchiveArn pulumi.StringOutput `pulumi:"archiveArn"`
@@ -128,14 +137,19 @@ func NewLogs(ctx *pulumi.Context, name string, args *LogsArgs, opts ...pulumi.Re
 		return nil, err
 	}
 	l.ClusterLogGroupName, l.ClusterLogGroupArn = group.Name, group.Arn
-	l.ArchiveArn = pulumi.String("").ToStringOutput()
+	l.ArchiveArn, l.TrailLogGroupName = pulumi.String("").ToStringOutput(), pulumi.String("").ToStringOutput()
 	if a.Archive != nil {
 		if l.ArchiveArn, err = newArchive(ctx, name+"-archive", a, pulumi.Parent(l)); err != nil {
 			return nil, err
 		}
 	}
+	if a.Trail {
+		if l.TrailLogGroupName, err = newTrail(ctx, name+"-trail", a, l.ArchiveArn, pulumi.Parent(l)); err != nil {
+			return nil, err
+		}
+	}
 	return l, ctx.RegisterResourceOutputs(l, pulumi.Map{
-		"clusterLogGroupName": l.ClusterLogGroupName, "clusterLogGroupArn": l.ClusterLogGroupArn, "archiveArn": l.ArchiveArn,
+		"clusterLogGroupName": l.ClusterLogGroupName, "clusterLogGroupArn": l.ClusterLogGroupArn, "archiveArn": l.ArchiveArn, "trailLogGroupName": l.TrailLogGroupName,
 	})
 }
 

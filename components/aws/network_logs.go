@@ -1,10 +1,7 @@
 package aws
 
 import (
-	"fmt"
-
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -13,17 +10,6 @@ import (
 // there is, so that an alarm comes within minutes.
 const flowInterval = 60
 
-// flowLogPolicy lets flow logs write to their group and not make it: a group
-// that is taken down must not come back without key and retention.
-// https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
-func flowLogPolicy(account Account, cluster string) document {
-	group := account.arn("logs", "log-group:"+fmt.Sprintf(flowLogGroup, cluster))
-	return policy(
-		statement{Effect: allow, Action: []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}, Resource: []string{group, group + ":*"}},
-		statement{Effect: allow, Action: []string{"logs:DescribeLogGroups"}, Resource: []string{account.arn("logs", "log-group:*")}},
-	)
-}
-
 // record registers the logs of flows and of DNS queries.
 func (n *Network) record(ctx *pulumi.Context, name string) error {
 	a := n.args
@@ -31,15 +17,9 @@ func (n *Network) record(ctx *pulumi.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	role, err := iam.NewRole(ctx, name+"-flows", &iam.RoleArgs{
-		Name: pulumi.String(a.Cluster + "-flow-logs-" + a.Account.Region), Description: pulumi.String("Flow logs of " + a.Cluster),
-		AssumeRolePolicy: pulumi.String(trust("vpc-flow-logs.amazonaws.com", a.Account, a.Account.arn("ec2", "vpc-flow-log/*")).String()),
-		Tags:             n.tags("flow-logs"),
-	}, n.child())
-	if err != nil {
-		return err
-	}
-	grant, err := iam.NewRolePolicy(ctx, name+"-flows", &iam.RolePolicyArgs{Role: role.ID(), Policy: pulumi.String(flowLogPolicy(a.Account, a.Cluster).String())}, n.child())
+	// https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+	role, grant, err := logWriter{account: a.Account, cluster: a.Cluster, use: "flow-logs", service: "vpc-flow-logs.amazonaws.com",
+		source: a.Account.arn("ec2", "vpc-flow-log/*"), group: flowLogGroup, looksForGroups: true, tags: a.Tags}.register(ctx, name+"-flows", n.child())
 	if err != nil {
 		return err
 	}

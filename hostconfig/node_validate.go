@@ -21,7 +21,7 @@ func (n Node) Validate(now time.Time) error {
 
 // ValidateNodes validates nodes together, each under "nodes[i]". What is wrong
 // with a cluster is reported with the first node that is part of it. Two nodes of
-// one cluster cannot have one name or one address.
+// one cluster cannot have one name, one address or one range of pods.
 func ValidateNodes(nodes []Node, now time.Time) error {
 	known, taken := judged{}, map[string]int{}
 	var all problems
@@ -29,7 +29,7 @@ func ValidateNodes(nodes []Node, now time.Time) error {
 		own, cluster := n.check(now, known)
 		at := fmt.Sprintf("nodes[%d]", i)
 		all.within(at, arranged(append(own, cluster...)).join())
-		for _, each := range []struct{ field, value string }{{"name", n.Name}, {"address", n.Address}} {
+		for _, each := range []struct{ field, value string }{{"name", n.Name}, {"address", n.Address}, {"podCIDR", n.PodCIDR}} {
 			key := n.Cluster.Name + "\x00" + each.field + "\x00" + each.value
 			if other, found := taken[key]; found && each.value != "" {
 				all.add(at+"."+each.field, fmt.Sprintf("%q is also that of nodes[%d]", each.value, other), "give each node its own")

@@ -154,8 +154,8 @@ func (p *problems) registryTrust(field string, trust RegistryTrust) {
 	if (trust.ClientCertificate == "") != (trust.ClientKey == "") {
 		p.add(field+".clientKey", "a certificate and its key come together", "write both paths or neither")
 	}
-	for name, value := range map[string]string{".clientCertificate": trust.ClientCertificate, ".clientKey": trust.ClientKey} {
-		if value != "" && !filePattern.MatchString(value) || path.Clean(value) != value && value != "" {
+	for _, each := range []struct{ name, value string }{{".clientCertificate", trust.ClientCertificate}, {".clientKey", trust.ClientKey}} {
+		if name, value := each.name, each.value; value != "" && !filePattern.MatchString(value) || path.Clean(value) != value && value != "" {
 			p.add(field+name, quote(value)+" is not a clean absolute path", "write the path of a PEM file on the node")
 		}
 	}

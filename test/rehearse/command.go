@@ -107,6 +107,9 @@ func (d *Driver) environment(attach, passphrase string, operation Operation) []s
 		// The state is replaced atomically; a copy of all of it at every change would only cost time.
 		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS=true",
 	)
+	if d.options.Simulated {
+		out = append(out, "PULUMI_SKIP_CHECKPOINTS=true", "PULUMI_EXPERIMENTAL=true")
+	}
 	if operation == Destroy {
 		// A cluster that is being removed may be down already; its objects go with it.
 		out = append(out, "PULUMI_K8S_DELETE_UNREACHABLE=true")

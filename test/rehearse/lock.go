@@ -31,7 +31,12 @@ func (d *Driver) take() (release func(), err error) {
 	}
 	_ = file.Truncate(0)
 	_, _ = fmt.Fprintln(file, os.Getpid())
-	return func() { _ = file.Close() }, nil
+	return func() {
+		// Unlocked and not only closed: a child that was forked for another driver of this process a moment ago still has
+		// the file open until it runs its program, and would keep the lock for that long.
+		_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+		_ = file.Close()
+	}, nil
 }
 
 // stackLock is what the engine's file backend writes while it works on a stack.

@@ -44,6 +44,11 @@ type Options struct {
 	StandIns bool
 	// Refresh makes Up look at what really exists before it compares.
 	Refresh bool
+	// ContinueOnError goes on with what does not depend on a resource that failed.
+	ContinueOnError bool
+	// Simulated says that nothing of the environment is real: the state is written once, at the end of an operation, so
+	// that a thousand resources take seconds and not a minute. A run that is killed loses it.
+	Simulated bool
 	// PolicyPacks judge every resource.
 	PolicyPacks []string
 

@@ -177,6 +177,9 @@ func (d *Driver) Up(ctx context.Context) (Result, error) {
 		if d.options.Refresh {
 			options = append(options, optup.Refresh())
 		}
+		if d.options.ContinueOnError {
+			options = append(options, optup.ContinueOnError())
+		}
 		_, err := s.stack.Up(ctx, options...)
 		return err
 	})

@@ -1,0 +1,171 @@
+package aws
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// Locks of an archive: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+const (
+	// LockCompliance lets nobody delete before the time is over, the account's
+	// root user included.
+	LockCompliance = "compliance"
+	// LockGovernance lets principals with a permission of its own; the policy of
+	// the bucket denies that permission, so that the policy must be changed first.
+	LockGovernance = "governance"
+	// LockNone keeps versions only.
+	LockNone = "none"
+)
+
+// ArchiveArgs describes the bucket of logs that an intruder cannot alter.
+type ArchiveArgs struct {
+	// Bucket is its name, unique in all of AWS; made from cluster, account and
+	// region by default.
+	Bucket string `pulumi:"bucket,optional"`
+	// Lock is LockCompliance by default. A bucket whose objects are locked cannot
+	// be destroyed before LockDays are over. LockNone needs an exception for
+	// M38/object-lock.
+	Lock string `pulumi:"lock,optional"`
+	// LockDays is how long an object cannot be deleted, 365 by default. Less
+	// needs an exception for M38/object-lock.
+	LockDays int `pulumi:"lockDays,optional"`
+}
+
+func (a ArchiveArgs) withDefaults(account Account, cluster string) ArchiveArgs {
+	setDefault(&a.Bucket, fmt.Sprintf("%s-audit-%s-%s", cluster, account.ID, account.Region))
+	setDefault(&a.Lock, LockCompliance)
+	setDefault(&a.LockDays, shortestRetention)
+	return a
+}
+
+const longestLock = 36500 // of S3: a hundred years
+
+func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
+	if !bucketPattern.MatchString(a.Bucket) {
+		p.add("archive.bucket", fmt.Sprintf("%q is not a name for a bucket", a.Bucket), "write 3 to 63 lower-case letters, digits and dashes")
+	}
+	switch a.Lock {
+	case LockCompliance, LockGovernance:
+	case LockNone:
+		p.weakens("archive.lock", "who gets into the account can delete the archive", "M38/object-lock", exceptions)
+	default:
+		p.add("archive.lock", fmt.Sprintf("%q is not a lock", a.Lock), "write compliance, governance or none")
+	}
+	switch {
+	case a.LockDays < 1 || a.LockDays > longestLock:
+		p.add("archive.lockDays", fmt.Sprintf("%d is no time of retention", a.LockDays), fmt.Sprintf("write %d or more", shortestRetention))
+	case a.LockDays < shortestRetention && a.Lock != LockNone:
+		p.weakens("archive.lockDays", fmt.Sprintf("%d days is less than a year", a.LockDays), "M38/object-lock", exceptions)
+	}
+}
+
+// archivePolicy lets the delivery of logs and whom else is given write, and nobody speak without TLS
+// or lift a lock.
+// https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
+func archivePolicy(account Account, bucket string, more ...statement) document {
+	all := []string{account.s3ARN(bucket), account.s3ARN(bucket + "/*")}
+	write := ours(account, account.arn("logs", "*"))
+	write["StringEquals"]["s3:x-amz-acl"] = []string{"bucket-owner-full-control"}
+	d := policy(
+		statement{Sid: "DenyWithoutTLS", Effect: deny, Principal: anyone(), Action: []string{"s3:*"}, Resource: all,
+			Condition: conditions{"Bool": {"aws:SecureTransport": {"false"}}}},
+		statement{Sid: "DenyOldTLS", Effect: deny, Principal: anyone(), Action: []string{"s3:*"}, Resource: all,
+			Condition: conditions{"NumericLessThan": {"s3:TlsVersion": {"1.2"}}}},
+		statement{Sid: "DenyLiftingLocks", Effect: deny, Principal: anyone(),
+			Action: []string{"s3:BypassGovernanceRetention"}, Resource: all[1:]},
+		statement{Sid: "DeliveryChecksTheBucket", Effect: allow, Principal: service("delivery.logs.amazonaws.com"),
+			Action: []string{"s3:GetBucketAcl", "s3:ListBucket"}, Resource: all[:1], Condition: ours(account, account.arn("logs", "*"))},
+		statement{Sid: "DeliveryWrites", Effect: allow, Principal: service("delivery.logs.amazonaws.com"),
+			Action: []string{"s3:PutObject"}, Resource: []string{account.s3ARN(bucket + "/AWSLogs/" + account.ID + "/*")}, Condition: write},
+	)
+	d.Statement = append(d.Statement, more...)
+	return d
+}
+
+// newArchive registers the bucket and what guards it, and gives its ARN once all
+// of it is in place.
+func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	none := pulumi.StringOutput{}
+	locked := a.Archive.Lock != LockNone
+	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
+		Bucket: pulumi.String(a.Archive.Bucket), ObjectLockEnabled: pulumi.Bool(locked), ForceDestroy: pulumi.Bool(false),
+		Tags: tagged(a.Tags, a.Cluster, a.Archive.Bucket),
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	block, err := s3.NewBucketPublicAccessBlock(ctx, name+"-public-access", &s3.BucketPublicAccessBlockArgs{
+		Bucket: bucket.ID(), BlockPublicAcls: pulumi.Bool(true), BlockPublicPolicy: pulumi.Bool(true),
+		IgnorePublicAcls: pulumi.Bool(true), RestrictPublicBuckets: pulumi.Bool(true),
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	ownership, err := s3.NewBucketOwnershipControls(ctx, name+"-ownership", &s3.BucketOwnershipControlsArgs{
+		Bucket: bucket.ID(), Rule: s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	versions, err := s3.NewBucketVersioningV2(ctx, name+"-versions", &s3.BucketVersioningV2Args{
+		Bucket: bucket.ID(), VersioningConfiguration: s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	encryption, err := s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name+"-encryption", &s3.BucketServerSideEncryptionConfigurationV2Args{
+		Bucket: bucket.ID(), Rules: s3.BucketServerSideEncryptionConfigurationV2RuleArray{s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
+			BucketKeyEnabled: pulumi.Bool(true), // one request to KMS for many objects
+			ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
+				SseAlgorithm: pulumi.String("aws:kms"), KmsMasterKeyId: a.KeyArn.ToStringOutput().ToStringPtrOutput(),
+			},
+		}},
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	var more []statement
+	if a.Trail {
+		more = trailBucketStatements(a.Account, a.Cluster, a.Archive.Bucket)
+	}
+	access, err := s3.NewBucketPolicy(ctx, name+"-policy", &s3.BucketPolicyArgs{
+		Bucket: bucket.ID(), Policy: pulumi.String(archivePolicy(a.Account, a.Archive.Bucket, more...).String()),
+		// S3 takes one change of access at a time.
+	}, append(opts, pulumi.DependsOn([]pulumi.Resource{block, ownership}))...)
+	if err != nil {
+		return none, err
+	}
+	ready := []any{bucket.Arn, access.ID(), versions.ID(), encryption.ID()}
+	if locked {
+		lock, err := s3.NewBucketObjectLockConfigurationV2(ctx, name+"-lock", &s3.BucketObjectLockConfigurationV2Args{
+			Bucket: bucket.ID(), Rule: s3.BucketObjectLockConfigurationV2RuleArgs{
+				DefaultRetention: s3.BucketObjectLockConfigurationV2RuleDefaultRetentionArgs{
+					Mode: pulumi.String(map[string]string{LockCompliance: "COMPLIANCE", LockGovernance: "GOVERNANCE"}[a.Archive.Lock]),
+					Days: pulumi.Int(a.Archive.LockDays),
+				},
+			},
+		}, append(opts, pulumi.DependsOn([]pulumi.Resource{versions}))...)
+		if err != nil {
+			return none, err
+		}
+		ready = append(ready, lock.ID())
+	}
+	return once(ready...), nil
+}
+
+// once gives the first of some outputs as soon as all of them are known, and
+// depends on all of them.
+func once(outputs ...any) pulumi.StringOutput {
+	return pulumi.All(outputs...).ApplyT(func(values []any) string {
+		switch first := values[0].(type) {
+		case pulumi.ID:
+			return string(first)
+		default:
+			return first.(string)
+		}
+	}).(pulumi.StringOutput)
+}

@@ -1,0 +1,21 @@
+// Package aws provisions the parts of a hardened Kubernetes environment on AWS:
+// a private network, keys, logs and security groups, as Pulumi components that
+// stand alone in any stack.
+//
+// What shapes the graph, and what policies are made of, is a plain value: the
+// account and the region are settings and not lookups, so that a preview shows
+// every policy as it will be and asks AWS nothing. What other resources give is
+// an input.
+//
+// Each component checks its arguments, all at once, before it registers
+// anything. What would weaken a control is refused unless an exception names
+// the control, a reason and an expiry.
+package aws
+
+// Type tokens of the platform.
+const (
+	networkToken  = "redoubt:aws:Network"
+	keysToken     = "redoubt:aws:Keys"
+	logsToken     = "redoubt:aws:Logs"
+	firewallToken = "redoubt:aws:Firewall"
+)

@@ -73,7 +73,8 @@ func opensOne(t *testing.T, kind string, locks []string, with func(lock string) 
 }
 
 func TestEveryKernelArgumentIsLocked(t *testing.T) {
-	weaker := []string{"flatcar.autologin", "init=/bin/sh", "systemd.unit=rescue.target", "mitigations=off", "nokaslr", "1", "single", "selinux=0"}
+	weaker := []string{"flatcar.autologin", "init=/bin/sh", "systemd.unit=rescue.target", "mitigations=off", "nokaslr", "1", "single", "selinux=0",
+		"sysrq_always_enabled", "sysrq-always-enabled", "clearcpuid=smap", "kpti=0", "arm64.nobti", "cgroup_disable=pids", "iommu=off", "ssbd=force-off"}
 	for _, argument := range hardenedArguments {
 		weaker = append(weaker, argumentName(argument)+"=off", strings.ReplaceAll(argumentName(argument), "_", "-")+"=0")
 	}

@@ -161,6 +161,20 @@ func (p *problems) nodeNeeds(n Node) {
 	if n.Role == RoleControlPlane {
 		wants(len(n.Cluster.ServiceCIDRs) > 0, "cluster.serviceCIDRs", "write the range of the cluster's services")
 	}
+	if n.OS == OSHost && n.Role == RoleControlPlane {
+		for _, each := range []struct {
+			field string
+			isSet bool
+		}{
+			{"kubelet.extra", len(n.Kubelet.Extra) > 0}, {"kubelet.kubeReserved", len(n.Kubelet.KubeReserved) > 0},
+			{"kubelet.systemReserved", len(n.Kubelet.SystemReserved) > 0}, {"kubelet.evictionHard", len(n.Kubelet.EvictionHard) > 0},
+			{"labels", len(n.Labels) > 0}, {"taints", len(n.Taints) > 0}, {"runtimeClasses", len(n.RuntimeClasses) > 0},
+		} {
+			if each.isSet {
+				p.add(each.field, "has no effect on a local control plane, which has no kubelet", "leave it out, or write it for a worker")
+			}
+		}
+	}
 	if n.OS == OSFlatcar {
 		wants(len(n.TimeServers) > 0, "timeServers", "write at least one server: certificates and logs depend on the time")
 	}

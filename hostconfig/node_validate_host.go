@@ -129,7 +129,7 @@ func (p *problems) nodeHost(n Node) {
 		p.add("updates.strategy", fmt.Sprintf("%q is no strategy of %s", n.Updates.Strategy, n.OS), fmt.Sprintf("write one of %v", strategies))
 	}
 	if n.Updates.Seed != nil && n.Updates.Strategy != UpdateInPlace {
-		p.add("updates.seed", "has no effect with strategy "+string(n.Updates.Strategy), "write strategy in-place, or leave it out")
+		p.add("updates.seed", "has no effect with strategy "+quote(string(n.Updates.Strategy)), "write strategy in-place, or leave it out")
 	}
 	if (n.Updates.Version != "") != (n.Updates.Strategy == UpdateLocked) || n.Updates.Version == "latest" {
 		p.add("updates.version", "goes with strategy locked, and names one version", "write strategy locked and a version such as v1.54.0")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	auditinternal "k8s.io/apiserver/pkg/apis/audit"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
@@ -109,6 +110,9 @@ func AuditDemands() []AuditDemand {
 	return demands
 }
 
+// auditDemands are made once: every validation of a control plane reads them.
+var auditDemands = sync.OnceValue(AuditDemands)
+
 var auditLevels = []auditv1.Level{auditv1.LevelNone, auditv1.LevelMetadata, auditv1.LevelRequest, auditv1.LevelRequestResponse}
 
 func (p *problems) audit(field string, a Audit) {
@@ -160,7 +164,7 @@ func (p *problems) auditPolicy(field string, policy *auditv1.Policy) {
 		}
 	}
 	reported := map[string]bool{}
-	for _, demand := range AuditDemands() {
+	for _, demand := range auditDemands() {
 		level, broken := demand.brokenBy(policy)
 		if !broken {
 			continue

@@ -218,7 +218,8 @@ func controlPlaneFields(t *nodeTable) {
 		t.add(NodeField{Path: at("podSecurity." + level), Merge: Locked, Default: "restricted", Controls: []string{"CIS-5.2.1", "M22"},
 			Exception: controlPodSecurity})
 	}
-	t.bounded(at("podSecurity.version"), "the cluster's minor", "a minor that the cluster knows", "M22")
+	t.add(NodeField{Path: at("podSecurity.version"), Merge: Overwritable, Default: "the cluster's minor", Controls: []string{"M22"}, Exception: "M22",
+		Bound: "a minor that the cluster knows, at most one before the oldest that is supported"})
 	t.add(NodeField{Path: at("podSecurity.exemptNamespaces"), Merge: Locked, Default: "kube-system", Controls: []string{"M22"},
 		Exception: controlPodSecurity})
 	e := EventRateLimit{}.withDefaults()

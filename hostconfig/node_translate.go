@@ -2,7 +2,9 @@ package hostconfig
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +45,19 @@ func nodeFieldOf(kind, field string) string {
 	}
 	if root == "podCIDR" && kind != derivedWorker {
 		return "cluster.podCIDRs" + rest
+	}
+	if kind == derivedFirewall {
+		switch root {
+		case "podCIDRs":
+			// The first range stands in podCIDR.
+			if i, err := strconv.Atoi(strings.Trim(rest, "[]")); err == nil {
+				return fmt.Sprintf("cluster.podCIDRs[%d]", i+1)
+			}
+		case "managed":
+			return "cluster.managed"
+		case "podInterfaces":
+			return "interfaces.pod"
+		}
 	}
 	if root == "timeServers" && kind == derivedFirewall {
 		return "surroundings." + root + rest

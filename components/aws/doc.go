@@ -18,4 +18,10 @@ const (
 	keysToken     = "redoubt:aws:Keys"
 	logsToken     = "redoubt:aws:Logs"
 	firewallToken = "redoubt:aws:Firewall"
+
+	rolesToken      = "redoubt:aws:Roles"
+	eksClusterToken = "redoubt:aws:EksCluster"
+	nodePoolToken   = "redoubt:aws:NodePool"
+	eksAddonsToken  = "redoubt:aws:EksAddons"
+	registryToken   = "redoubt:aws:EcrRegistry"
 )

@@ -23,5 +23,6 @@ const (
 	eksClusterToken = "redoubt:aws:EksCluster"
 	nodePoolToken   = "redoubt:aws:NodePool"
 	eksAddonsToken  = "redoubt:aws:EksAddons"
+	clientVpnToken  = "redoubt:aws:ClientVpn"
 	registryToken   = "redoubt:aws:EcrRegistry"
 )

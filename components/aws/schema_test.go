@@ -14,7 +14,7 @@ import (
 func TestComponentsHaveSchemas(t *testing.T) {
 	provider, err := infer.NewProviderBuilder().WithNamespace("redoubt-dev").WithComponents(
 		infer.ComponentF(NewNetwork), infer.ComponentF(NewKeys), infer.ComponentF(NewLogs), infer.ComponentF(NewFirewall),
-		infer.ComponentF(NewRoles), infer.ComponentF(NewEksCluster), infer.ComponentF(NewNodePool), infer.ComponentF(NewEksAddons), infer.ComponentF(NewEcrRegistry)).Build()
+		infer.ComponentF(NewRoles), infer.ComponentF(NewEksCluster), infer.ComponentF(NewNodePool), infer.ComponentF(NewEksAddons), infer.ComponentF(NewEcrRegistry), infer.ComponentF(NewClientVpn)).Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,6 +34,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 			"securityGroupId", "subnetIds", "volumesKeyArn"},
 		eksAddonsToken: {"after", "cluster", "versions", "volumesRoleArn"},
 		registryToken:  {"account", "cluster"},
+		clientVpnToken: {"clientCidr", "cluster", "clusterSecurityGroupId", "logsKeyArn", "networkCidr", "serverCertificateArn", "subnetIds", "vpcId"},
 	} {
 		r, found := schema.Resources[token]
 		if !found || !r.IsComponent {

@@ -17,8 +17,8 @@ func components(swapped bool) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		account := redoubt.Account{ID: aws.Account, Region: "eu-central-1"}
 		roles := must(redoubt.NewRoles(ctx, "roles", &redoubt.RolesArgs{Account: account, Cluster: "prod"}))
-		keys := must(redoubt.NewKeys(ctx, "keys", &redoubt.KeysArgs{Account: account, Cluster: "prod", CreateAutoScalingRole: true, VolumesPrincipals: pulumi.StringArray{roles.VolumesRoleArn}}))
-		net := must(redoubt.NewNetwork(ctx, "net", &redoubt.NetworkArgs{Account: account, Cluster: "prod", Zones: []string{"eu-central-1a", "eu-central-1b"}, LogsKeyArn: keys.LogsKeyArn}))
+		keys := must(redoubt.NewKeys(ctx, "keys", &redoubt.KeysArgs{Account: account, Cluster: "prod", CreateAutoScalingRole: true, LogGroups: []string{"/aws/clientvpn/prod/connections"}, VolumesPrincipals: pulumi.StringArray{roles.VolumesRoleArn}}))
+		net := must(redoubt.NewNetwork(ctx, "net", &redoubt.NetworkArgs{Account: account, Cluster: "prod", CIDR: "10.20.0.0/16", Zones: []string{"eu-central-1a", "eu-central-1b"}, LogsKeyArn: keys.LogsKeyArn}))
 		logs := must(redoubt.NewLogs(ctx, "logs", &redoubt.LogsArgs{Account: account, Cluster: "prod", KeyArn: keys.LogsKeyArn}))
 		wall := must(redoubt.NewFirewall(ctx, "wall", &redoubt.FirewallArgs{Cluster: "prod", VpcID: net.VpcID, EndpointSecurityGroupID: net.EndpointSecurityGroupID, S3PrefixListID: net.S3PrefixListID}))
 		people := must(iam.NewRole(ctx, "people", &iam.RoleArgs{AssumeRolePolicy: pulumi.String(policyOf(m{
@@ -37,6 +37,9 @@ func components(swapped bool) pulumi.RunFunc {
 			VolumesKeyArn: keys.VolumesKeyArn, NodeRoleArn: roles.NodeRoleArn, Isolation: "payments"}))
 		must(redoubt.NewEksAddons(ctx, "addons", &redoubt.EksAddonsArgs{Cluster: "prod", After: pulumi.StringArray{nodes.Arn}, VolumesRoleArn: volumes,
 			Versions: map[string]string{"coredns": "v1.13.1-eksbuild.1", "aws-ebs-csi-driver": "v1.54.0-eksbuild.1"}}))
+		must(redoubt.NewClientVpn(ctx, "vpn", &redoubt.ClientVpnArgs{Cluster: "prod", VpcID: net.VpcID, NetworkCIDR: "10.20.0.0/16", SubnetIDs: []pulumi.StringInput{net.PrivateSubnetIDs.Index(pulumi.Int(0))},
+			ClusterSecurityGroupID: wall.ClusterSecurityGroupID, ClientCIDR: "10.250.0.0/22", LogsKeyArn: keys.LogsKeyArn,
+			ServerCertificateArn: "arn:aws:acm:eu-central-1:" + aws.Account + ":certificate/server", ClientCertificateArn: "arn:aws:acm:eu-central-1:" + aws.Account + ":certificate/clients"}))
 		must(redoubt.NewEcrRegistry(ctx, "ecr", &redoubt.EcrRegistryArgs{Account: account, Cluster: "prod", Repositories: []string{"shop/web"}, PullerArns: pulumi.StringArray{roles.NodeRoleArn}}))
 		return nil
 	}

@@ -23,6 +23,14 @@ func Excepted(exceptions []Exception, control string) bool { return excepted(exc
 // AcceptRisk is the remedy of every refusal that an exception can lift.
 func AcceptRisk(control string) string { return acceptRisk(control) }
 
+// CheckVersion reports a version of Kubernetes that is not full, not supported,
+// or whose support has ended (M35), as joined [FieldError] values.
+func CheckVersion(field, version string, exceptions []Exception, now time.Time) error {
+	var p problems
+	p.version(field, version, exceptions, now)
+	return p.join()
+}
+
 // ParseTaint reads key[=value]:Effect.
 func ParseTaint(text string) (corev1.Taint, error) { return parseTaint(text) }
 

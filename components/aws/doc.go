@@ -18,4 +18,11 @@ const (
 	keysToken     = "redoubt:aws:Keys"
 	logsToken     = "redoubt:aws:Logs"
 	firewallToken = "redoubt:aws:Firewall"
+
+	rolesToken      = "redoubt:aws:Roles"
+	eksClusterToken = "redoubt:aws:EksCluster"
+	nodePoolToken   = "redoubt:aws:NodePool"
+	eksAddonsToken  = "redoubt:aws:EksAddons"
+	clientVpnToken  = "redoubt:aws:ClientVpn"
+	registryToken   = "redoubt:aws:EcrRegistry"
 )

@@ -18,6 +18,7 @@ import (
 var (
 	testAccount = Account{ID: "123456789012", Region: "eu-central-1"}
 	testKey     = pulumi.String("arn:aws:kms:eu-central-1:123456789012:key/logs")
+	testIssuer  = "https://oidc.eks.eu-central-1.amazonaws.com/id/0123"
 )
 
 // registered is a resource as a program registered it.
@@ -25,6 +26,8 @@ type registered struct {
 	token, name, id string
 	inputs          map[string]any
 	dependencies    []string
+	protected       bool
+	ignored         []string
 }
 
 // waitsFor tells whether the resource is made after another.
@@ -52,7 +55,8 @@ func (c *cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	id := args.Name + "_id"
-	c.resources = append(c.resources, registered{args.TypeToken, args.Name, id, args.Inputs.Mappable(), args.RegisterRPC.GetDependencies()})
+	c.resources = append(c.resources, registered{args.TypeToken, args.Name, id, args.Inputs.Mappable(), args.RegisterRPC.GetDependencies(),
+		args.RegisterRPC.GetProtect(), args.RegisterRPC.GetIgnoreChanges()})
 	state := args.Inputs.Copy()
 	set := func(values map[string]string) {
 		for name, value := range values {
@@ -69,6 +73,14 @@ func (c *cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		set(map[string]string{"allocationId": "eipalloc-" + args.Name})
 	case "aws:kms/key:Key":
 		set(map[string]string{"keyId": id})
+	case "aws:eks/cluster:Cluster":
+		set(map[string]string{"endpoint": "https://0123.gr7.eu-central-1.eks.amazonaws.com"})
+		state["certificateAuthority"] = resource.NewPropertyValue(map[string]any{"data": "LS0t"})
+		state["identities"] = resource.NewPropertyValue([]any{map[string]any{"oidcs": []any{map[string]any{"issuer": testIssuer}}}})
+	case "aws:ec2/launchTemplate:LaunchTemplate":
+		state["latestVersion"] = resource.NewNumberProperty(3)
+	case "aws:eks/nodeGroup:NodeGroup":
+		set(map[string]string{"nodeGroupName": args.Inputs["nodeGroupNamePrefix"].StringValue() + "1"})
 	}
 	return id, state, nil
 }

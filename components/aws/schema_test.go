@@ -13,7 +13,8 @@ import (
 // that they register, with no more required than there must be.
 func TestComponentsHaveSchemas(t *testing.T) {
 	provider, err := infer.NewProviderBuilder().WithNamespace("redoubt-dev").WithComponents(
-		infer.ComponentF(NewNetwork), infer.ComponentF(NewKeys), infer.ComponentF(NewLogs), infer.ComponentF(NewFirewall)).Build()
+		infer.ComponentF(NewNetwork), infer.ComponentF(NewKeys), infer.ComponentF(NewLogs), infer.ComponentF(NewFirewall),
+		infer.ComponentF(NewRoles), infer.ComponentF(NewEksCluster), infer.ComponentF(NewNodePool), infer.ComponentF(NewEksAddons), infer.ComponentF(NewEcrRegistry), infer.ComponentF(NewClientVpn)).Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +27,14 @@ func TestComponentsHaveSchemas(t *testing.T) {
 		keysToken:     {"account", "cluster"},
 		logsToken:     {"account", "cluster", "keyArn"},
 		firewallToken: {"cluster", "endpointSecurityGroupId", "s3PrefixListId", "vpcId"},
+		rolesToken:    {"account", "cluster"},
+		eksClusterToken: {"access", "account", "addonVersions", "cluster", "clusterRoleArn", "logGroupName", "networkRoleArn",
+			"secretsKeyArn", "securityGroupId", "subnetIds"},
+		nodePoolToken: {"cluster", "clusterName", "controlPlaneVersion", "instanceTypes", "nodeRoleArn", "pool", "releaseVersion",
+			"securityGroupId", "subnetIds", "volumesKeyArn"},
+		eksAddonsToken: {"after", "cluster", "versions", "volumesRoleArn"},
+		registryToken:  {"account", "cluster"},
+		clientVpnToken: {"clientCidr", "cluster", "clusterSecurityGroupId", "logsKeyArn", "networkCidr", "serverCertificateArn", "subnetIds", "vpcId"},
 	} {
 		r, found := schema.Resources[token]
 		if !found || !r.IsComponent {

@@ -94,16 +94,27 @@ func addonTypes() []*simcloud.ResourceType {
 		}
 		c.ID = "a-" + digits(c.Cloud, "association", 17)
 		c.Out = simcloud.Values{"associationId": c.ID, "associationArn": arn("eks", c.Scope, "podidentityassociation/"+of.ID+"/"+c.ID)}
-		return judgePodRole(c, c.New.String("roleArn"))
+		return judgePodRole(c, of, c.New.String("roleArn"), c.New.String("namespace"), c.New.String("serviceAccount"))
 	}
-	association.Update = func(c *simcloud.Change) error { return judgePodRole(c, c.New.String("roleArn")) }
+	association.Update = func(c *simcloud.Change) error {
+		of, err := active(c)
+		if err != nil {
+			return err
+		}
+		return judgePodRole(c, of, c.New.String("roleArn"), c.New.String("namespace"), c.New.String("serviceAccount"))
+	}
 	return []*simcloud.ResourceType{t, association}
 }
 
-// judgePodRole judges that pods may assume a role.
-// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-func judgePodRole(c *simcloud.Change, arn string) error {
-	if !trusts(c.Cloud, arn, "pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession") {
+// judgePodRole judges that the pods of one service account may assume a role: a trust policy can ask for the session
+// tags of EKS, which say whose they are.
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html and pod-id-abac.html
+func judgePodRole(c *simcloud.Change, of *simcloud.Object, arn, namespace, serviceAccount string) error {
+	tags := map[string]string{
+		"aws:RequestTag/eks-cluster-arn": of.State.String("arn"), "aws:RequestTag/eks-cluster-name": of.ID,
+		"aws:RequestTag/kubernetes-namespace": namespace, "aws:RequestTag/kubernetes-service-account": serviceAccount,
+	}
+	if !trustsWith(c.Cloud, arn, "pods.eks.amazonaws.com", tags, "sts:AssumeRole", "sts:TagSession") {
 		return errorf("InvalidParameterException", "Trust policy of role %s must allow pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession", arn)
 	}
 	return nil
@@ -127,7 +138,7 @@ func judgeAddon(c *simcloud.Change, of *simcloud.Object) error {
 		if agent == nil && name != "eks-pod-identity-agent" && name != "vpc-cni" {
 			return errorf("InvalidParameterException", "Pod identity associations of %s need the add-on eks-pod-identity-agent", name)
 		}
-		if err := judgePodRole(c, each.String("roleArn")); err != nil {
+		if err := judgePodRole(c, of, each.String("roleArn"), "kube-system", each.String("serviceAccount")); err != nil {
 			return err
 		}
 	}

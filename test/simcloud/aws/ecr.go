@@ -140,5 +140,46 @@ func ecrTypes() []*simcloud.ResourceType {
 	}
 	created.References = []simcloud.Reference{by(to("customRoleArn", "InvalidParameterException", "The role %s does not exist", role), "arn")}
 	created.References[0].Patience = seconds(120)
-	return []*simcloud.ResourceType{t, access, lifecycle, cache, created}
+	return append([]*simcloud.ResourceType{t, access, lifecycle, cache, created}, registryTypes()...)
+}
+
+// registryTypes are of the whole registry, which has one of each: a second one overwrites the first, so it is refused here.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutRegistryPolicy.html and API_PutRegistryScanningConfiguration.html
+func registryTypes() []*simcloud.ResourceType {
+	once := func(c *simcloud.Change, token string) error {
+		c.ID = Account
+		if c.Cloud.Get(c.Scope, token, c.ID) != nil {
+			return errorf("InvalidParameterException", "the registry has one already, which this one would overwrite")
+		}
+		c.Out = simcloud.Values{"registryId": Account}
+		return nil
+	}
+	access := kind(registryPolicy, ecr.RegistryPolicyArgs{}, ecr.RegistryPolicy{}, "policy")
+	access.Check = func(p *simcloud.Plan) { planDocument(p, "policy", iampolicy.Resource) }
+	judge := func(c *simcloud.Change) error {
+		c.Out["policy"] = documentText(c.New.Get("policy"))
+		_, err := document(c.New, "policy", iampolicy.Resource, "InvalidParameterException")
+		return err
+	}
+	access.Create = func(c *simcloud.Change) error {
+		if err := once(c, registryPolicy); err != nil {
+			return err
+		}
+		return judge(c)
+	}
+	access.Update = judge
+
+	scanning := kind(registryScanning, ecr.RegistryScanningConfigurationArgs{}, ecr.RegistryScanningConfiguration{})
+	scanning.Check = func(p *simcloud.Plan) {
+		oneOf(p, "scanType", "BASIC", "ENHANCED")
+		for i, rule := range p.Values.List("rules") {
+			at := fmt.Sprintf("rules[%d]", i)
+			oneOf(p, at+".scanFrequency", "SCAN_ON_PUSH", "CONTINUOUS_SCAN", "MANUAL")
+			if rule.String("scanFrequency") == "CONTINUOUS_SCAN" && p.Values.String("scanType") == "BASIC" {
+				p.Add(at+".scanFrequency", "InvalidParameterException: CONTINUOUS_SCAN goes with the scan type ENHANCED")
+			}
+		}
+	}
+	scanning.Create = func(c *simcloud.Change) error { return once(c, registryScanning) }
+	return []*simcloud.ResourceType{access, scanning}
 }

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -148,6 +149,11 @@ func judgeRole(c *simcloud.Change) error {
 
 // trusts tells whether a role's trust policy lets a service assume it.
 func trusts(cloud *simcloud.Cloud, roleARN, service string, actions ...string) bool {
+	return trustsWith(cloud, roleARN, service, nil, actions...)
+}
+
+// trustsWith is [trusts] for a request that has values of condition keys besides.
+func trustsWith(cloud *simcloud.Cloud, roleARN, service string, context map[string]string, actions ...string) bool {
 	o := cloud.By("", role, "arn", roleARN)
 	if o == nil {
 		return false
@@ -159,6 +165,7 @@ func trusts(cloud *simcloud.Cloud, roleARN, service string, actions ...string) b
 	for _, action := range actions {
 		// The confused-deputy conditions hold: it is this account that asks.
 		q := iampolicy.Request{Principal: service, Action: action, Context: map[string]string{"aws:SourceAccount": Account}}
+		maps.Copy(q.Context, context)
 		for _, s := range doc.Statements {
 			for _, keys := range s.Condition {
 				for name, values := range keys {

@@ -59,6 +59,8 @@ const (
 	repositoryPolicy = "aws:ecr/repositoryPolicy:RepositoryPolicy"
 	lifecyclePolicy  = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 	pullThroughCache = "aws:ecr/pullThroughCacheRule:PullThroughCacheRule"
+	registryPolicy   = "aws:ecr/registryPolicy:RegistryPolicy"
+	registryScanning = "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration"
 	creationTemplate = "aws:ecr/repositoryCreationTemplate:RepositoryCreationTemplate"
 
 	detector        = "aws:guardduty/detector:Detector"

@@ -41,6 +41,7 @@ func TestNodesJoin(t *testing.T) {
 	if problem := pool.joins(); problem != "" {
 		t.Fatalf("a second group: %s", problem)
 	}
+	t.Run("policies of endpoints", func(t *testing.T) { policies(t, cloud) })
 	t.Run("endpoints", func(t *testing.T) {
 		needed := map[string]string{"s3": "no gateway endpoint of s3"}
 		for _, service := range simaws.NodeEndpoints {

@@ -99,8 +99,14 @@ func (p *problems) podSecurity(field string, s PodSecurity, clusterMinor string,
 		p.add(field+".version", quote(s.Version)+" does not pin a version", "write a minor such as v1.35")
 	case cluster != nil:
 		want, _ := strconv.Atoi(cluster[1])
-		if got, _ := strconv.Atoi(pinned[1]); got > want {
+		got, _ := strconv.Atoi(pinned[1])
+		switch oldest := supportedMinors[0].Name; {
+		case got > want:
 			p.add(field+".version", fmt.Sprintf("%s is newer than the cluster", s.Version), "write "+clusterMinor+" or older")
+		case got < minorNumber(oldest)-1 && !excepted(exceptions, controlPodSecurity):
+			// An upgrade may leave the levels one minor behind. "restricted" of v1.0
+			// lets a pod raise its privileges and keep every capability.
+			p.add(field+".version", fmt.Sprintf("%s means less by the levels than %s, which weakens control %s", s.Version, oldest, controlPodSecurity), acceptRisk(controlPodSecurity))
 		}
 	}
 	for i, namespace := range s.ExemptNamespaces {

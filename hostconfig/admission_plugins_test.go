@@ -104,6 +104,7 @@ func FuzzAdmissionPlugins(f *testing.F) {
 // TestRealAdmissionPlugins starts a real API server with every plugin: while the
 // image policy cannot be asked, nothing runs.
 func TestRealAdmissionPlugins(t *testing.T) {
+	t.Parallel()
 	kubeconfig := filepath.Join(t.TempDir(), "policy.conf")
 	writeFile(t, kubeconfig, []byte(`apiVersion: v1
 kind: Config

@@ -80,4 +80,11 @@ func TestPodSecurityCannotBeWeakened(t *testing.T) {
 	c = isolated()
 	c.PodSecurity.Version = "v1.34"
 	accepted(t, c.Validate(now))
+	// The levels of long ago are not those of today.
+	for _, version := range []string{"v1.0", "v1.33"} {
+		c.PodSecurity.Version, c.Exceptions = version, nil
+		refused(t, c.Validate(now), "podSecurity.version", "M22")
+		c.Exceptions = []Exception{accept("M22")}
+		accepted(t, c.Validate(now))
+	}
 }

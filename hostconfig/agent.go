@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"fmt"
 	"path"
+	"slices"
 )
 
 // NodeIdentity is a node that may join: the approver grants a serving
@@ -38,6 +39,10 @@ type AgentConfig struct {
 // It holds no secret.
 func (c ControlPlane) AgentConfig(nodes []NodeIdentity) AgentConfig {
 	c = c.WithDefaults()
+	nodes = append([]NodeIdentity{}, nodes...)
+	for i := range nodes {
+		nodes[i].Addresses = slices.Clone(nodes[i].Addresses)
+	}
 	return AgentConfig{
 		APIServer:     c.localEndpoint(),
 		ClusterCA:     c.Authorities().Cluster,
@@ -45,7 +50,7 @@ func (c ControlPlane) AgentConfig(nodes []NodeIdentity) AgentConfig {
 		ReadyFile:     path.Join(c.Paths.PKI(), ".ready"),
 		ClusterDomain: c.ClusterDomain,
 		Certificates:  c.LeafCertificates(),
-		Nodes:         append([]NodeIdentity{}, nodes...),
+		Nodes:         nodes,
 	}
 }
 

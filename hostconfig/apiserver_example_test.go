@@ -113,6 +113,7 @@ func ExampleOIDCIssuer() {
 	//   - expression: user.username.startsWith("oidc:")
 	//   - expression: '!user.username.startsWith(''system:'')'
 	//   - expression: '!user.username.startsWith(''redoubt:'')'
+	//   - expression: '!user.username.startsWith(''kubeadm:'')'
 }
 
 func ExampleAdmissionPlugin() {

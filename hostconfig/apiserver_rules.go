@@ -1,6 +1,8 @@
 package hostconfig
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -37,10 +39,10 @@ func apiServerRules() map[string]Rule {
 		locked("M14", "authorization-webhook-config-file", "authorization-webhook-version",
 			"authorization-webhook-cache-authorized-ttl", "authorization-webhook-cache-unauthorized-ttl").
 		// Admission.
-		additive("CIS-1.2.10", "enable-admission-plugins", "any plugin but AlwaysAdmit", noneOf("AlwaysAdmit")).
+		additive("CIS-1.2.10", "enable-admission-plugins", "any plugin but AlwaysAdmit", acceptsAdmissionPlugins).
 		locked("CIS-1.2.13", "disable-admission-plugins", "admission-control").
 		locked("M22", "admission-control-config-file").
-		bounded("M14", "runtime-config", "no api/all, api/alpha or api/beta", acceptsRuntimeConfig).
+		bounded("M14", "runtime-config", "no class of APIs turned on, and no stable API turned off", acceptsRuntimeConfig).
 		// Audit.
 		locked("CIS-1.2.16", "audit-log-path", "audit-log-mode", "audit-log-format", "audit-log-version", "audit-log-truncate-enabled",
 			"audit-log-truncate-max-batch-size", "audit-log-truncate-max-event-size", "audit-log-batch-buffer-size",
@@ -93,22 +95,64 @@ func commonRules(s ruleSet, profiling, certificate, ciphers string) ruleSet {
 		gates("M14", "feature-gates", acceptsGates).
 		overwritable("disable-http2-serving", "http2-max-streams-per-connection", "allow-metric-labels",
 			"allow-metric-labels-manifest", "disabled-metrics", "show-hidden-metrics-for-version", "log-flush-frequency",
-			"log-json-info-buffer-size", "log-json-split-stream", "log-text-info-buffer-size", "log-text-split-stream",
-			"logging-format", "vmodule").
+			"log-json-split-stream", "log-text-split-stream", "logging-format").
+		bounded("M17", "log-json-info-buffer-size", quantityBound, quantityPattern.MatchString).
+		bounded("M17", "log-text-info-buffer-size", quantityBound, quantityPattern.MatchString).
 		// From level 8 on, request and response bodies land in the log, secrets too.
-		bounded("M17", "v", "0 to 7", integerBetween(0, 7))
+		bounded("M17", "v", "0 to 7", integerBetween(0, mostVerbose)).
+		bounded("M17", "vmodule", "file=level with levels of 0 to 7", acceptsVmodule)
 }
 
 // acceptsRuntimeConfig refuses whole classes of APIs: each one that is turned on
-// adds an interface that nobody judged.
+// adds an interface that nobody judged. Nor may a stable one be turned off: the
+// policies of the cluster are objects of such APIs.
 func acceptsRuntimeConfig(value string) bool {
 	for _, item := range strings.Split(value, ",") {
-		name, state, _ := strings.Cut(strings.TrimSpace(item), "=")
-		switch name {
-		case "api/all", "api/alpha", "api/beta":
-			if state != "false" {
+		name, state, written := strings.Cut(strings.TrimSpace(item), "=")
+		name = strings.TrimSpace(name) // as the API server reads it
+		on := true
+		if state = strings.TrimSpace(state); written && state != "" {
+			var err error
+			if on, err = strconv.ParseBool(state); err != nil {
 				return false
 			}
+		}
+		class := strings.HasPrefix(name, "api/")
+		untried := strings.Contains(name, "alpha") || strings.Contains(name, "beta")
+		if class && on || !on && !untried {
+			return false
+		}
+	}
+	return true
+}
+
+// admissionPluginPattern is how a plugin is spelled: anything else would replace
+// the hardened entry of the same beginning when the lists are joined.
+var admissionPluginPattern = regexp.MustCompile(`^[A-Za-z]+$`)
+
+// acceptsAdmissionPlugins refuses the plugin that admits everything.
+func acceptsAdmissionPlugins(value string) bool {
+	for _, item := range strings.Split(value, ",") {
+		if item = strings.TrimSpace(item); item == "AlwaysAdmit" || item != "" && !admissionPluginPattern.MatchString(item) {
+			return false
+		}
+	}
+	return true
+}
+
+// mostVerbose is the highest level that logs no bodies of requests.
+const mostVerbose = 7
+
+// acceptsVmodule judges a list of file=level, which raises the verbosity of
+// single source files past that of the component.
+func acceptsVmodule(value string) bool {
+	for _, item := range strings.Split(value, ",") {
+		if item == "" {
+			continue
+		}
+		_, level, found := strings.Cut(item, "=")
+		if n, err := strconv.Atoi(strings.TrimSpace(level)); !found || err != nil || n < 0 || n > mostVerbose {
+			return false
 		}
 	}
 	return true

@@ -17,6 +17,7 @@ import (
 // TestRealAudit runs a real API server with each profile and with a policy of a
 // user, and reads in its log at which level it recorded what.
 func TestRealAudit(t *testing.T) {
+	t.Parallel()
 	const custom = `apiVersion: audit.k8s.io/v1
 kind: Policy
 rules:
@@ -39,6 +40,7 @@ rules:
 		"custom":   {Audit{Policy: custom}, request, request, request, request},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newAPILab(t, func(c *ControlPlane) { c.Audit = each.audit.withDefaults() })
 			encryption, err := Encryption{Keys: []EncryptionKey{key("one", 'a', "")}}.Configuration()
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	auditinternal "k8s.io/apiserver/pkg/apis/audit"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
@@ -62,33 +63,55 @@ func AuditDemands() []AuditDemand {
 	full, request, metadata := auditv1.LevelRequestResponse, auditv1.LevelRequest, auditv1.LevelMetadata
 
 	const bodies = "a body would put secrets into the log"
-	demand(everybody, metadata, metadata, bodies, "", "secrets", "get", "list", "create", "update", "patch", "delete")
+	demand(everybody, metadata, metadata, bodies, "", "secrets", "get", "list", "create", "update", "patch", "delete", "deletecollection")
+	// Some of the system's own parts watch all the time; a watch has all secrets.
+	demand(people, metadata, metadata, bodies, "", "secrets", "watch")
+	demand(machines[:1], metadata, metadata, bodies, "", "secrets", "watch")
 	demand(everybody, metadata, metadata, bodies, "", "serviceaccounts/token", "create")
 	demand(everybody, metadata, metadata, bodies, "authentication.k8s.io", "tokenreviews", "create")
-	demand(people, metadata, metadata, bodies, "", "configmaps", "get", "update")
+	demand(people, metadata, metadata, bodies, "", "configmaps", "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 
 	const entry = "a way into a container must leave a record"
 	for _, subresource := range []string{"exec", "attach", "portforward"} {
 		demand(everybody, metadata, full, entry, "", "pods/"+subresource, "create", "get")
 	}
 	demand(everybody, request, full, entry, "", "pods/ephemeralcontainers", "update", "patch")
+	for _, proxied := range []string{"nodes/proxy", "pods/proxy", "services/proxy"} {
+		demand(everybody, metadata, full, entry, "", proxied, "create", "get", "update", "patch", "delete")
+	}
 
+	changes := auditedChanges
 	const rights = "a change of rights must be recorded with its content"
 	for _, resource := range []string{"roles", "rolebindings", "clusterroles", "clusterrolebindings"} {
-		demand(everybody, request, full, rights, "rbac.authorization.k8s.io", resource, "create", "update", "patch", "delete")
+		demand(everybody, request, full, rights, "rbac.authorization.k8s.io", resource, changes...)
 	}
-	demand(everybody, request, full, rights, "admissionregistration.k8s.io", "validatingwebhookconfigurations", "create", "update", "delete")
+	for _, resource := range []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations", "validatingadmissionpolicies",
+		"validatingadmissionpolicybindings", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"} {
+		demand(everybody, request, full, rights, "admissionregistration.k8s.io", resource, changes...)
+	}
 	demand(everybody, request, full, rights, "certificates.k8s.io", "certificatesigningrequests", "create")
+	demand(everybody, request, full, rights, "certificates.k8s.io", "certificatesigningrequests/approval", "update", "patch")
+	demand(everybody, request, full, rights, "apiregistration.k8s.io", "apiservices", changes...)
 
-	demand(people, request, full, "a change must be recorded with its content", "apps", "deployments", "create", "update", "patch", "delete")
+	const change = "a change must be recorded with its content"
+	demand(people, request, full, change, "apps", "deployments", changes...)
+	demand(people, request, full, change, "networking.k8s.io", "networkpolicies", changes...)
+	for _, resource := range []string{"pods", "namespaces", "nodes", "serviceaccounts"} {
+		demand(people, request, full, change, "", resource, changes...)
+	}
 	demand(people, metadata, full, "reads by people and workloads must leave a record", "", "pods", "get", "list", "watch")
 	demand(people, metadata, full, "reads by people and workloads must leave a record", "example.org", "widgets", "get", "list")
 	for _, user := range append(people, AuditRequest{User: "system:anonymous", Groups: []string{"system:unauthenticated"}}) {
-		user.Verb, user.Path = "get", "/api"
-		demands = append(demands, AuditDemand{Request: user, AtLeast: metadata, AtMost: full, Reason: "discovery by an intruder must leave a record"})
+		for _, path := range []string{"/api", "/apis", "/openapi/v2", "/metrics", "/debug/pprof/profile", "/logs/"} {
+			user.Verb, user.Path = "get", path
+			demands = append(demands, AuditDemand{Request: user, AtLeast: metadata, AtMost: full, Reason: "discovery by an intruder must leave a record"})
+		}
 	}
 	return demands
 }
+
+// auditDemands are made once: every validation of a control plane reads them.
+var auditDemands = sync.OnceValue(AuditDemands)
 
 var auditLevels = []auditv1.Level{auditv1.LevelNone, auditv1.LevelMetadata, auditv1.LevelRequest, auditv1.LevelRequestResponse}
 
@@ -141,14 +164,14 @@ func (p *problems) auditPolicy(field string, policy *auditv1.Policy) {
 		}
 	}
 	reported := map[string]bool{}
-	for _, demand := range AuditDemands() {
+	for _, demand := range auditDemands() {
 		level, broken := demand.brokenBy(policy)
 		if !broken {
 			continue
 		}
 		// One report for each kind of request is enough; a policy of level None
 		// would otherwise fail in a hundred lines.
-		key := demand.Reason + demand.Request.Group + demand.Request.Resource + demand.Request.Subresource
+		key := demand.Reason + demand.Request.Group + demand.Request.Resource + demand.Request.Subresource + demand.Request.Path
 		if !reported[key] {
 			p.add(field, fmt.Sprintf("records %s at %s (CIS-3.2.2): %s", demand.Request, level, demand.Reason),
 				fmt.Sprintf("record it at %s to %s", demand.AtLeast, demand.AtMost))

@@ -52,8 +52,8 @@ func auditRuleMatches(rule auditv1.PolicyRule, request AuditRequest) match {
 	return who
 }
 
-// subjectMatches compares users or groups. A rule for somebody who is not part
-// of the system may be a rule for any person.
+// subjectMatches compares users or groups. A demand names one of each kind of
+// user, so that a rule for another one of the kind is a rule for some of them.
 func subjectMatches(listed, actual []string) match {
 	if len(listed) == 0 {
 		return always
@@ -61,12 +61,32 @@ func subjectMatches(listed, actual []string) match {
 	if slices.ContainsFunc(actual, func(name string) bool { return slices.Contains(listed, name) }) {
 		return always
 	}
-	isOrdinary := func(name string) bool { return !strings.HasPrefix(name, "system:") }
-	person := slices.ContainsFunc(actual, isOrdinary)
-	if person && slices.ContainsFunc(listed, isOrdinary) {
-		return sometimes
+	for _, name := range actual {
+		if kind := subjectKind(name); kind != "" && slices.ContainsFunc(listed, func(other string) bool { return subjectKind(other) == kind }) {
+			return sometimes
+		}
 	}
 	return never
+}
+
+// subjectKinds are beginnings of the names of users and groups of which there are
+// many. The system's own service accounts are a kind of their own.
+var subjectKinds = []string{
+	"system:serviceaccount:kube-system:", "system:serviceaccount:", "system:serviceaccounts:", "system:node:", "system:bootstrap:", "system:",
+}
+
+// subjectKind gives the kind of a name, or nothing for one of the system's that
+// stands for itself alone.
+func subjectKind(name string) string {
+	for _, kind := range subjectKinds {
+		if strings.HasPrefix(name, kind) {
+			if kind == "system:" || name == "system:serviceaccounts:kube-system" {
+				return ""
+			}
+			return kind
+		}
+	}
+	return "person"
 }
 
 func matchesPath(specs []string, request AuditRequest) bool {

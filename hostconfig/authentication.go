@@ -16,8 +16,9 @@ import (
 // defaultPrefix separates external users and groups from the cluster's own.
 const defaultPrefix = "oidc:"
 
-// reservedPrefixes belong to Kubernetes and to this project.
-var reservedPrefixes = []string{"system:", "redoubt:"}
+// reservedPrefixes belong to Kubernetes, to this project, and to kubeadm, which
+// makes the group kubeadm:cluster-admins an administrator.
+var reservedPrefixes = []string{"system:", "redoubt:", "kubeadm:"}
 
 // mostIssuers is upstream's limit.
 const mostIssuers = 64

@@ -53,10 +53,13 @@ func (p *problems) expressions(at string, o OIDCIssuer, c ControlPlane) {
 	default:
 		p.add(at+".egressSelector", quote(o.EgressSelector)+" is not a way out", "write controlplane or cluster, or leave it empty")
 	}
-	for name, rules := range map[string][]OIDCRule{"claimRules": o.ClaimRules, "userRules": o.UserRules} {
-		for i, rule := range rules {
+	for _, list := range []struct {
+		name  string
+		rules []OIDCRule
+	}{{"claimRules", o.ClaimRules}, {"userRules", o.UserRules}} {
+		for i, rule := range list.rules {
 			if rule.Expression == "" {
-				p.add(fmt.Sprintf("%s.%s[%d].expression", at, name, i), "is empty", "write a CEL expression that is true for those who may come in")
+				p.add(fmt.Sprintf("%s.%s[%d].expression", at, list.name, i), "is empty", "write a CEL expression that is true for those who may come in")
 			}
 		}
 	}

@@ -129,6 +129,7 @@ func TestExpressionsCannotNameTheSystem(t *testing.T) {
 		{"kubernetes-admin", nil, false},
 		{"oidc:alice", []string{"oidc:a", "system:masters"}, false},
 		{"oidc:alice", []string{"redoubt:platform-admins"}, false},
+		{"oidc:alice", []string{"kubeadm:cluster-admins"}, false},
 		{"oidc:alice", []string{"developers"}, false},
 	} {
 		if got := admits(t, mapper, each.name, each.groups); got != each.want {

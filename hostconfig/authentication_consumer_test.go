@@ -92,6 +92,7 @@ func (i localIssuer) token(t *testing.T, claims map[string]any) string {
 
 // TestRealIssuers lets a real API server judge tokens of two local issuers.
 func TestRealIssuers(t *testing.T) {
+	t.Parallel()
 	people, robots := newLocalIssuer(t), newLocalIssuer(t)
 	l := newAPILab(t, func(c *ControlPlane) {
 		person := expressive()

@@ -44,7 +44,7 @@ func TestIssuers(t *testing.T) {
 	var configuration apiserverv1.AuthenticationConfiguration
 	decode(t, file.Contents, &configuration)
 	for _, issuer := range configuration.JWT {
-		if *issuer.ClaimMappings.Username.Prefix == "" || *issuer.ClaimMappings.Groups.Prefix == "" || len(issuer.UserValidationRules) != 5 {
+		if *issuer.ClaimMappings.Username.Prefix == "" || *issuer.ClaimMappings.Groups.Prefix == "" || len(issuer.UserValidationRules) != 7 {
 			t.Errorf("%s could name a built-in user or group, or nobody", issuer.Issuer.URL)
 		}
 	}
@@ -63,6 +63,8 @@ func TestIssuerRefusals(t *testing.T) {
 		"system users":        {func(o *OIDCIssuer) { o.UsernamePrefix = "system:" }, "oidc[0].usernamePrefix", "reserved"},
 		"part of system":      {func(o *OIDCIssuer) { o.GroupsPrefix = "sys" }, "oidc[0].groupsPrefix", "reserved"},
 		"platform groups":     {func(o *OIDCIssuer) { o.GroupsPrefix = "redoubt:" }, "oidc[0].groupsPrefix", "reserved"},
+		"kubeadm's groups":    {func(o *OIDCIssuer) { o.GroupsPrefix = "kubeadm:" }, "oidc[0].groupsPrefix", "reserved"},
+		"part of kubeadm":     {func(o *OIDCIssuer) { o.GroupsPrefix = "kube" }, "oidc[0].groupsPrefix", "reserved"},
 		"no certificate":      {func(o *OIDCIssuer) { o.CertificateAuthority = "x" }, "oidc[0].certificateAuthority", "no certificate"},
 		"discovery is itself": {func(o *OIDCIssuer) { o.DiscoveryURL = o.URL }, "oidc[0].discoveryURL", "own url"},
 		"nameless claim":      {func(o *OIDCIssuer) { o.RequiredClaims = map[string]string{"": "x"} }, "oidc[0].requiredClaims", "no name"},

@@ -73,6 +73,7 @@ func (p *problems) clusterRanges(c Cluster) []rangeOf {
 		field  string
 		values []string
 	}{{"podCIDRs", c.PodCIDRs}, {"serviceCIDRs", c.ServiceCIDRs}, {"nodeCIDRs", c.NodeCIDRs}, {"operators", c.Operators}} {
+		p.spread(list.field, list.values)
 		families := map[bool]string{}
 		for i, value := range list.values {
 			at := fmt.Sprintf("%s[%d]", list.field, i)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,18 +211,27 @@ func requireNoComplaint(t *testing.T, d *daemon) {
 	}
 }
 
-// freePorts finds ports that nobody uses. They could be taken before they are
-// used; the programs would then say so.
+// portsInUse are those that one test of this run has: tests run beside each
+// other, and the system gives a port that is free again to the next who asks.
+var portsInUse sync.Map
+
+// freePorts finds ports that nobody uses. Another program could take one before
+// it is used; the programs would then say so.
 func freePorts(t *testing.T) Ports {
 	t.Helper()
 	var ports Ports
 	for _, each := range ports.named() {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		for *each.Port == 0 {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			port := listener.Addr().(*net.TCPAddr).Port
+			if _, taken := portsInUse.LoadOrStore(port, true); !taken {
+				*each.Port = port
+			}
 		}
-		defer listener.Close()
-		*each.Port = listener.Addr().(*net.TCPAddr).Port
 	}
 	return ports
 }

@@ -1,8 +1,10 @@
 package hostconfig
 
 import (
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -125,7 +127,7 @@ func (c ControlPlane) Validate(now time.Time) error {
 	p.eventRateLimit("eventRateLimit", c.EventRateLimit)
 	p.admissionPlugins("admissionPlugins", c.AdmissionPlugins, c.Exceptions)
 	p.exceptions("exceptions", c.Exceptions, now)
-	for component := range c.ExtraArgs {
+	for _, component := range slices.Sorted(maps.Keys(c.ExtraArgs)) {
 		if argumentRules[component] == nil {
 			p.add("extraArgs", quote(component)+" is not a component of the control plane",
 				"name one of etcd, kube-apiserver, kube-controller-manager, kube-scheduler")

@@ -64,8 +64,12 @@ func (p *problems) serviceAccountToken(field string, token *ServiceAccountToken)
 		p.add(field+".optional", "contradicts required annotations, which a pod without service account lacks", "leave one of the two out")
 	}
 	seen := map[string]bool{}
-	for name, keys := range map[string][]string{".requiredAnnotations": token.RequiredAnnotations, ".optionalAnnotations": token.OptionalAnnotations} {
-		for _, key := range keys {
+	for _, list := range []struct {
+		name string
+		keys []string
+	}{{".requiredAnnotations", token.RequiredAnnotations}, {".optionalAnnotations", token.OptionalAnnotations}} {
+		name := list.name
+		for _, key := range list.keys {
 			switch {
 			case len(validation.IsQualifiedName(strings.ToLower(key))) > 0:
 				p.add(field+name, quote(key)+" is not the key of an annotation", "write a key such as example.org/registry-role")

@@ -222,7 +222,8 @@ func (p *problems) encryptionKeys(field string, e Encryption) {
 		}
 		names[id{provider, key.Name}] = true
 		secret, err := base64.StdEncoding.DecodeString(key.Secret)
-		if err != nil || len(secret) != encryptionKeyBytes {
+		// One spelling of each secret: the decoder skips line breaks and spare bits.
+		if err != nil || len(secret) != encryptionKeyBytes || base64.StdEncoding.EncodeToString(secret) != key.Secret {
 			p.add(at+".secret", "is not 32 bytes in base64", "generate one: head -c 32 /dev/urandom | base64")
 		} else if secrets[string(secret)] {
 			p.add(at+".secret", "is the secret of an earlier key", "generate a new one: rotating to the same secret rotates nothing")

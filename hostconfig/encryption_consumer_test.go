@@ -68,6 +68,7 @@ func (l *apiLab) storedBy(t *testing.T, object, writer string) {
 // TestRealRotation takes two real API servers on one real etcd through every
 // state, from secretbox for secrets to AES-CBC for secrets and config maps.
 func TestRealRotation(t *testing.T) {
+	t.Parallel()
 	l := newAPILab(t, func(*ControlPlane) {})
 	r := EncryptionRotation{From: Encryption{Keys: []EncryptionKey{key("old", 'a', "")}}, Servers: []string{"a", "b"},
 		To: Encryption{Provider: EncryptionAESCBC, Keys: []EncryptionKey{key("new", 'b', "")}, Resources: []string{"secrets", "configmaps"}}}

@@ -53,6 +53,7 @@ func (k localKMS) Status(context.Context) (*service.StatusResponse, error) {
 // TestRealRotationOfKMS takes a real API server from secretbox to a KMS plugin
 // and back, through every state.
 func TestRealRotationOfKMS(t *testing.T) {
+	t.Parallel()
 	l := newAPILab(t, func(*ControlPlane) {})
 	plugin := Encryption{Provider: EncryptionKMS, KMS: &KMS{Name: "local", Endpoint: newLocalKMS(t)}}
 	local := func(name string, fill byte) Encryption {

@@ -123,6 +123,10 @@ func (p *problems) rotationProgress(r EncryptionRotation) {
 			p.add("rotation.applied", quote(server)+" is not an API server of this rotation", "name one of rotation.servers")
 		}
 	}
+	if len(r.Rewritten) > 0 && r.State != EncryptionRewrite && r.State != EncryptionRetire {
+		p.add("rotation.rewritten", fmt.Sprintf("is filled in the state %s, before any object was written with the new key", r.State),
+			"leave it empty until the state rewrite, or what only the old key can read would be lost")
+	}
 	if r.State == EncryptionRewrite && !r.applied() {
 		p.add("rotation.applied", "lacks "+strings.Join(r.missing(r.Servers, r.Applied), ", "), "every API server writes with the new key before the rewrite begins")
 	}
@@ -176,7 +180,10 @@ func (r EncryptionRotation) Configuration() (string, error) {
 // else reads what it writes.
 func (r EncryptionRotation) ConfigurationIn(state EncryptionState) (string, error) {
 	r = r.withDefaults()
-	r.State, r.Applied, r.Rewritten = state, r.Servers, r.To.Resources
+	r.State, r.Applied, r.Rewritten = state, r.Servers, nil
+	if state == EncryptionRewrite || state == EncryptionRetire {
+		r.Rewritten = r.To.Resources
+	}
 	if err := r.Validate(); err != nil {
 		return "", err
 	}

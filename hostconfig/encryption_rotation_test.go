@@ -210,3 +210,34 @@ func TestRotationRefusals(t *testing.T) {
 		})
 	}
 }
+
+// TestRotationProgressCannotBeInvented: what was noted before the new key wrote
+// anything would retire the old key with everything that it wrote.
+func TestRotationProgressCannotBeInvented(t *testing.T) {
+	for _, state := range []EncryptionState{EncryptionBefore, EncryptionAdd, EncryptionPromote} {
+		r := rotations()["secretbox"]
+		r.State, r.Rewritten = state, []string{"secrets"}
+		refused(t, r.Validate(), "rotation.rewritten", "before any object")
+		if _, err := r.Apply("a"); err == nil {
+			t.Errorf("%s: the rotation goes on", state)
+		}
+	}
+	resumed, err := ResumeEncryptionRotation(rotations()["secretbox"].From, rotations()["secretbox"].To, map[string]string{"a": must(t, rotations()["secretbox"], EncryptionRetire)})
+	if err != nil || resumed.State != EncryptionRetire {
+		t.Fatal(resumed.State, err)
+	}
+	// One secret has one spelling.
+	respelt := rotations()["secretbox"]
+	secret := respelt.From.Keys[0].Secret
+	respelt.To.Keys = []EncryptionKey{{Name: "new", Secret: secret[:8] + "\n" + secret[8:]}}
+	refused(t, respelt.Validate(), "rotation.to.keys[0].secret", "32 bytes")
+}
+
+func must(t *testing.T, r EncryptionRotation, state EncryptionState) string {
+	t.Helper()
+	document, err := r.ConfigurationIn(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}

@@ -123,7 +123,7 @@ func ResumeEncryptionRotation(from, to Encryption, running map[string]string) (E
 	}
 	r.State = restarts[latest]
 	if r.State == EncryptionRetire {
-		r.Rewritten = r.To.Resources
+		r.Rewritten = slices.Clone(r.To.Resources)
 	}
 	for _, server := range r.Servers {
 		if at[server] == latest {

@@ -67,6 +67,9 @@ func (p *problems) exceptions(field string, exceptions []Exception, now time.Tim
 			p.add(at+".reason", "an exception needs a reason",
 				fmt.Sprintf("say in a sentence of at least %d characters why the risk is accepted, and by whom", minimumReason))
 		}
+		if !plainText(e.Reason) {
+			p.add(at+".reason", "holds a line break or another control character", "write it on one line: it is shown in reports as it is")
+		}
 		end, err := e.expiry()
 		switch {
 		case err != nil:

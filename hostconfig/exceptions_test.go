@@ -34,6 +34,11 @@ func TestExceptions(t *testing.T) {
 		}
 	}
 	refused(t, judge(now, valid, valid), "exceptions[1].control", "twice")
+	for _, more := range []string{"\n## Accepted", "\r", "\x1b[2J", "\x00"} {
+		e := valid
+		e.Reason += more
+		refused(t, judge(now, e), "exceptions[0].reason", "control character")
+	}
 	if excepted([]Exception{valid}, "") || excepted(nil, valid.Control) {
 		t.Error("an exception holds for nothing")
 	}

@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,9 +93,16 @@ func acceptsGates(minor, value string) bool {
 	return true
 }
 
+// gateName is how a gate is spelled. Components trim what stands around a name,
+// so that "AllAlpha " would be AllAlpha to them and unknown here.
+var gateName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+
 // acceptsGate refuses a weaker state, and any state of a judged gate that the
 // minor does not let anyone set: the component would not start.
 func acceptsGate(minor, name string, on bool) bool {
+	if !gateName.MatchString(name) {
+		return false
+	}
 	g, judged := gates[name]
 	if judged && g.protects && g.onSince != "" && !g.onByDefault(minor) {
 		return true // not finished yet

@@ -31,10 +31,12 @@ func (f Firewall) Validate() error {
 		}
 		p.reachable(f, at, operators)
 	}
+	p.spread("operators", f.Operators)
 	for _, list := range []struct {
 		field  string
 		values []string
 	}{{"resolvers", f.Resolvers}, {"timeServers", f.TimeServers}, {"dhcpServers", f.DHCPServers}, {"loadBalancers", f.LoadBalancers}} {
+		p.spread(list.field, list.values)
 		for i, value := range list.values {
 			at := fmt.Sprintf("%s[%d]", list.field, i)
 			prefix, _ := p.network(at, value)
@@ -87,6 +89,7 @@ func (p *problems) machines(f Firewall, pods []named) {
 		field  string
 		values []string
 	}{{"controlPlane", f.ControlPlane}, {"workers", f.Workers}} {
+		p.spread(list.field, list.values)
 		for i, value := range list.values {
 			at := fmt.Sprintf("%s[%d]", list.field, i)
 			prefix, ok := p.network(at, value)

@@ -99,7 +99,7 @@ func (w Worker) hardenedKubelet() kubeletv1beta1.KubeletConfiguration {
 		VolumePluginDir:          w.Paths.VolumePlugins(),
 		PodLogsDir:               w.Paths.PodLogs(),
 		ResolverConfig:           pointer(w.ResolvConf), // empty means none; unset would mean /etc/resolv.conf
-		ClusterDNS:               w.ClusterDNS,
+		ClusterDNS:               slices.Clone(w.ClusterDNS),
 		ClusterDomain:            w.ClusterDomain,
 
 		// What one pod or image may take from the others.

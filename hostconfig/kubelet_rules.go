@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
@@ -58,12 +57,12 @@ var kubeletRules = ruleSet{}.
 	decidedBy("swap", "failSwapOn").
 	decidedBy("taints", "registerWithTaints").
 	decidedBy("paths", "containerRuntimeEndpoint").
-	add(Rule{Name: "evictionHard", Merge: Additive}).
-	add(Rule{Name: "evictionSoft", Merge: Additive}).
-	add(Rule{Name: "evictionSoftGracePeriod", Merge: Additive}).
-	add(Rule{Name: "evictionMinimumReclaim", Merge: Additive}).
-	add(Rule{Name: "systemReserved", Merge: Additive}).
-	add(Rule{Name: "kubeReserved", Merge: Additive}).
+	additive("M16", "evictionHard", thresholdsBound, jsonTexts(isThreshold)).
+	additive("M16", "evictionSoft", thresholdsBound, jsonTexts(isThreshold)).
+	additive("M16", "evictionSoftGracePeriod", "durations", jsonTexts(isGracePeriod)).
+	additive("M16", "evictionMinimumReclaim", "quantities or shares", jsonTexts(isReclaim)).
+	additive("M16", "systemReserved", quantityBound, jsonTexts(quantityPattern.MatchString)).
+	additive("M16", "kubeReserved", quantityBound, jsonTexts(quantityPattern.MatchString)).
 	overwritable("enableDebuggingHandlers", "syncFrequency", "fileCheckFrequency", "httpCheckFrequency", "registryPullQPS", "registryBurst",
 		"preloadedImagesVerificationAllowlist", "eventBurst", "oomScoreAdj", "nodeStatusUpdateFrequency",
 		"nodeStatusReportFrequency", "nodeLeaseDurationSeconds", "imageMinimumGCAge", "imageMaximumGCAge",
@@ -114,6 +113,7 @@ func (w Worker) mergeKubelet() (*kubeletConfiguration, []error) {
 		}
 		merged = changed
 	}
+	refused = append(refused, kubeletNeedsOf(minor(w.KubernetesVersion), &merged)...)
 	return &merged, refused
 }
 
@@ -127,6 +127,9 @@ func (w Worker) mergeKubeletField(current, hardened kubeletConfiguration, name s
 	value, err := json.Marshal(w.ExtraKubelet[name])
 	if err != nil {
 		return current, &FieldError{Problem: "cannot be written as JSON", Remedy: "use numbers, strings, lists and maps"}
+	}
+	if number, found := endlessNumber(value); found {
+		return current, &FieldError{Problem: quote(number) + " is a number that takes the parser of quantities minutes", Remedy: "write " + quantityBound}
 	}
 	before, err := jsonFields(hardened)
 	if err != nil {
@@ -222,15 +225,24 @@ func jsonNumbers(members []string) func(string) bool {
 	}
 }
 
-// jsonVerbosity refuses levels at which bodies of requests reach the log.
+// jsonVerbosity refuses levels at which bodies of requests reach the log, for the
+// component or for one of its source files.
 func jsonVerbosity(value string) bool {
 	var logging struct {
 		Verbosity json.Number `json:"verbosity"`
+		VModule   []struct {
+			Verbosity json.Number `json:"verbosity"`
+		} `json:"vmodule"`
 	}
 	if json.Unmarshal([]byte(value), &logging) != nil {
 		return false
 	}
-	text := strings.TrimSpace(logging.Verbosity.String())
-	n, err := strconv.Atoi(text)
-	return text == "" || err == nil && n >= 0 && n <= 7
+	levels := []json.Number{logging.Verbosity}
+	for _, each := range logging.VModule {
+		levels = append(levels, each.Verbosity)
+	}
+	return !slices.ContainsFunc(levels, func(level json.Number) bool {
+		n, err := strconv.Atoi(level.String())
+		return level != "" && (err != nil || n < 0 || n > mostVerbose)
+	})
 }

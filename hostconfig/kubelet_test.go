@@ -134,7 +134,13 @@ var weakKubelet = map[string][]any{
 	"imagePullCredentialsVerificationPolicy": {"NeverVerify"},
 	"tlsCurvePreferences":                    {[]int{1}, []int{29, 1}, []int{}, "29"},
 	"defaultPodSysctls":                      {map[string]string{"kernel.msgmax": "1"}},
-	"logging":                                {map[string]any{"verbosity": 8}, map[string]any{"verbosity": "x"}},
+	"logging":                                {map[string]any{"verbosity": 8}, map[string]any{"verbosity": "x"}, map[string]any{"vmodule": []any{map[string]any{"filePattern": "*", "verbosity": 9}}}},
+	"evictionHard":                           {map[string]string{"memory.available": "0%"}, map[string]string{"memory.available": "0"}, map[string]string{"memory.available": "100%"}},
+	"evictionSoft":                           {map[string]string{"memory.available": "0"}},
+	"evictionSoftGracePeriod":                {map[string]string{"memory.available": "-1s"}},
+	"evictionMinimumReclaim":                 {map[string]string{"memory.available": "-1"}},
+	"systemReserved":                         {map[string]string{"memory": "1e9"}, map[string]string{"cpu": "-1"}},
+	"kubeReserved":                           {map[string]string{"memory": "x"}},
 }
 
 func TestKubeletCannotBeWeakened(t *testing.T) {

@@ -134,8 +134,9 @@ func acceptsNodePortAddresses(value string) bool {
 	if slices.Equal(items, []string{"primary"}) {
 		return true
 	}
-	return !slices.ContainsFunc(items, func(item string) bool {
-		var p problems
+	var p problems
+	p.spread("", items) // narrow ranges that are everything together
+	return len(p) == 0 && !slices.ContainsFunc(items, func(item string) bool {
 		prefix, isRange := p.cidr("", item)
 		return !isRange || prefix.Bits() < 8
 	})
@@ -165,6 +166,9 @@ func (k KubeProxy) mergeField(merged, hardened map[string]any, name string) *Fie
 	value, err := json.Marshal(k.Extra[name])
 	if err != nil {
 		return &FieldError{Problem: "cannot be written as JSON", Remedy: "use numbers, strings, lists and maps"}
+	}
+	if number, found := endlessNumber(value); found {
+		return &FieldError{Problem: quote(number) + " is a number that takes the parser of quantities minutes", Remedy: "write " + quantityBound}
 	}
 	before, isSet := hardened[name]
 	beforeText := ""

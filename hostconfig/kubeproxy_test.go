@@ -44,7 +44,7 @@ var weakKubeProxy = map[string][]any{
 	"iptables":                    {map[string]any{"localhostNodePorts": true}},
 	"ipvs":                        {map[string]any{"scheduler": "rr"}},
 	"nodePortAddresses":           {[]string{}, nil, []string{"0.0.0.0/0"}, []string{"0.0.0.0/1", "128.0.0.0/1"}, []string{"primary", "10.0.0.0/8"}, "primary"},
-	"logging":                     {map[string]any{"verbosity": 8}},
+	"logging":                     {map[string]any{"verbosity": 8}, map[string]any{"vmodule": []any{map[string]any{"filePattern": "*", "verbosity": 9}}}},
 	"featureGates":                {map[string]bool{"AllAlpha": true}, map[string]bool{"ComponentFlagz": true}},
 	"clusterCIDR":                 {"0.0.0.0/0"},
 	"clientConnection":            {map[string]any{"kubeconfig": "/tmp/other"}},

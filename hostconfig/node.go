@@ -52,6 +52,7 @@ type Node struct {
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// RuntimeClasses are sandboxed runtimes besides runc: "gvisor" and "kata".
 	RuntimeClasses []string   `json:"runtimeClasses,omitempty"`
+	Runtime        Runtime    `json:"runtime"`
 	Registries     Registries `json:"registries"`
 	// ImageVerification refuses images on the node, before they are pulled. None
 	// by default.

@@ -22,6 +22,7 @@ func (n Node) LearnsAddress() bool {
 // the whole cluster's.
 func (n Node) Worker() Worker {
 	n = n.WithDefaults()
+	runtime := n.Runtime.of(n.OS)
 	w := Worker{
 		ClusterName: n.Cluster.Name, Name: n.Name, KubernetesVersion: n.KubernetesVersion,
 		NodeIP: n.Address, APIServer: n.Cluster.Endpoint, CACertificate: n.Cluster.CACertificate,
@@ -31,11 +32,9 @@ func (n Node) Worker() Worker {
 		CgroupRoot: n.Kubelet.CgroupRoot, CgroupDriver: n.Kubelet.CgroupDriver, CgroupV1: n.Kubelet.CgroupV1,
 		Swap: n.Kubelet.Swap, RestrictOOMScoreAdj: n.Kubelet.RestrictOOMScoreAdj,
 		SandboxImage: n.SandboxImage, Registries: n.Registries, RuntimeClasses: n.RuntimeClasses,
+		ContainerdVersion: runtime.ContainerdVersion, SELinux: runtime.SELinux, ExtraContainerd: runtime.Extra,
+		GVisorPlatform: runtime.GVisorPlatform, KataConfig: runtime.KataConfig,
 		ExtraKubelet: n.Kubelet.fields(), Exceptions: n.Exceptions,
-	}
-	if n.OS == OSFlatcar {
-		// Stable ships 2.x since 4230: flatcar/scripts, portage-stable/app-containers/containerd.
-		w.ContainerdVersion = Containerd2
 	}
 	if n.LearnsAddress() {
 		w.NodeIP = AddressLearnedAtBoot

@@ -63,6 +63,10 @@ func (f NodeField) Change() string {
 // NodeFields gives the merge rule of every field of [Node], sorted by path.
 func NodeFields() []NodeField {
 	sorted := slices.Clone(nodeFields)
+	for i := range sorted {
+		// Validation reads the table: nobody may change it through what is given here.
+		sorted[i].Controls, sorted[i].OS = slices.Clone(sorted[i].Controls), slices.Clone(sorted[i].OS)
+	}
 	slices.SortFunc(sorted, func(a, b NodeField) int { return strings.Compare(a.Path, b.Path) })
 	return sorted
 }

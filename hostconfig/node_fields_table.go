@@ -27,7 +27,7 @@ var nodeFields = func() []NodeField {
 		t.free(PodBridge+", or the network plugin's", "interfaces.pod")
 		surroundingFields(&t)
 	})
-	t.only("", withFiles, func() { t.additive("runtimeClasses", "gvisor and kata", "", "M28") })
+	runtimeFields(&t)
 	registryFields(&t)
 	t.only("", withKernel, func() {
 		t.additive("sysctls", "settings that no control depends on, see LockedSysctls", ControlSysctls, "M03", "M16")
@@ -120,6 +120,22 @@ func kubeletFields(t *nodeTable) {
 	t.only("", []OS{OSHost}, func() { t.free("false", "kubelet.cgroupV1", "kubelet.swap", "kubelet.restrictOOMScoreAdj") })
 }
 
+func runtimeFields(t *nodeTable) {
+	t.only("", withFiles, func() {
+		t.additive("runtimeClasses", "gvisor and kata", "", "M28")
+		t.bounded("runtime.gVisorPlatform", gVisorPlatforms[0], "systrap or kvm, with the runtime class gvisor", "M28")
+		t.bounded("runtime.kataConfig", DefaultKataConfig, "a clean absolute path, with the runtime class kata", "M28")
+	})
+	t.only("", []OS{OSHost}, func() {
+		t.bounded("runtime.containerdVersion", string(Containerd16)+"; Flatcar has "+string(Containerd2), "1.6, 1.7 or 2")
+		t.free("false; Flatcar labels containers", "runtime.selinux")
+	})
+	t.only("", withWorker, func() {
+		t.add(NodeField{Path: "runtime.extra", Merge: Overwritable, Controls: []string{"M16", "M26", "M28"}, Exception: "*",
+			Bound: "each key by its own rule, see ContainerdRules"})
+	})
+}
+
 func registryFields(t *nodeTable) {
 	t.only("", withWorker, func() {
 		t.bounded("registries.endpoint", "none", "https, or http on loopback", "M26")
@@ -202,7 +218,8 @@ func controlPlaneFields(t *nodeTable) {
 		t.add(NodeField{Path: at("podSecurity." + level), Merge: Locked, Default: "restricted", Controls: []string{"CIS-5.2.1", "M22"},
 			Exception: controlPodSecurity})
 	}
-	t.bounded(at("podSecurity.version"), "the cluster's minor", "a minor that the cluster knows", "M22")
+	t.add(NodeField{Path: at("podSecurity.version"), Merge: Overwritable, Default: "the cluster's minor", Controls: []string{"M22"}, Exception: "M22",
+		Bound: "a minor that the cluster knows, at most one before the oldest that is supported"})
 	t.add(NodeField{Path: at("podSecurity.exemptNamespaces"), Merge: Locked, Default: "kube-system", Controls: []string{"M22"},
 		Exception: controlPodSecurity})
 	e := EventRateLimit{}.withDefaults()

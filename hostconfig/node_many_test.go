@@ -40,6 +40,22 @@ func TestNodesAreValidatedTogether(t *testing.T) {
 	if count := strings.Count(ValidateNodes(nodes, now).Error(), "open to the world"); count != 1 {
 		t.Errorf("reported %d times", count)
 	}
+	// Two nodes with one range of pods, and one with the address of another machine.
+	nodes = manyNodes(t, 4)
+	nodes[1].Name, nodes[2].Name, nodes[1].Address, nodes[2].Address = "spare-1", "spare-2", "10.80.200.1", "10.80.200.2"
+	nodes[2].PodCIDR, nodes[3].Name, nodes[3].Role = nodes[1].PodCIDR, "spare-3", RoleWorker
+	err = ValidateNodes(nodes, now)
+	refused(t, err, "nodes[2].podCIDR", "nodes[1]")
+	refused(t, err, "nodes[3].address", "cluster.workers[3]")
+	// Surroundings that look alike in print are two.
+	nodes = manyNodes(t, 2)
+	nodes[0].Surroundings.Resolvers, nodes[1].Surroundings.Resolvers = []string{"10.1.0.1", "10.1.0.2"}, []string{"10.1.0.1 10.1.0.2"}
+	refused(t, ValidateNodes(nodes, now), "nodes[1].surroundings.resolvers[0]", "neither an address")
+
+	nodes = manyNodes(t, 40)
+	for i := range nodes {
+		nodes[i].Cluster.Operators = shared
+	}
 	// Another cluster is judged too.
 	nodes[39].Cluster.Name = "B"
 	refused(t, ValidateNodes(nodes, now), "nodes[39].cluster.name", "DNS label")

@@ -13,7 +13,8 @@ func (p *problems) nodeFields(n Node) {
 	refused := map[string]bool{}
 	for _, each := range narrowedFields {
 		elsewhere := len(each.OS) > 0 && !slices.Contains(each.OS, n.OS)
-		if (!elsewhere && (each.Role == "" || each.Role == n.Role)) || systems[n.OS] == nil {
+		// What does not exist as a role or a system is reported by itself.
+		if (!elsewhere && (each.Role == "" || each.Role == n.Role || machineFields[n.Role] == "")) || systems[n.OS] == nil {
 			continue
 		}
 		if field := fieldAt(reflect.ValueOf(n), each.index); refused[each.set] || !field.IsValid() || field.IsZero() ||

@@ -68,35 +68,45 @@ func TestNodeValidatesWithItsDefaults(t *testing.T) {
 	}
 }
 
+// Every file and every argument list of a local machine, per role and minor.
 func TestNodeGolden(t *testing.T) {
-	for _, role := range []Role{RoleControlPlane, RoleWorker} {
-		n := nodeOf(t, OSHost, role)
-		var files []File
-		var err error
-		arguments := []string{}
-		if role == RoleWorker {
-			n.Kubelet.KubeReserved = map[string]string{"cpu": "200m"}
-			files, err = n.Worker().Files()
-			arguments = n.Worker().KubeletArgs()
-		} else {
-			files, err = n.ControlPlaneSpec().Files()
-			arguments = append(arguments, n.ControlPlaneSpec().APIServerArgs()...)
-			arguments = append(arguments, n.ControlPlaneSpec().EtcdArgs()...)
+	perMinor(t, func(t *testing.T, version string) {
+		for _, role := range []Role{RoleControlPlane, RoleWorker} {
+			n := nodeOf(t, OSHost, role)
+			n.KubernetesVersion = version
+			directory := "node/" + minor(version) + "/host-" + string(role) + "/"
+			var files []File
+			var err error
+			arguments := map[string][]string{}
+			if role == RoleWorker {
+				n.Kubelet.KubeReserved = map[string]string{"cpu": "200m"}
+				w := n.Worker()
+				files, err = w.Files()
+				arguments[componentKubelet], arguments["containerd"] = w.KubeletArgs(), w.ContainerdArgs()
+			} else {
+				c := n.ControlPlaneSpec()
+				files, err = c.Files()
+				for _, component := range []string{ComponentEtcd, ComponentAPIServer, ComponentControllerManager, ComponentScheduler} {
+					arguments[component] = c.arguments(component)
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			accepted(t, n.Validate(now))
+			for _, file := range files {
+				golden.Compare(t, directory+strings.TrimPrefix(file.Path, "/"), file.Contents)
+			}
+			for component, list := range arguments {
+				golden.Compare(t, directory+component+".args", strings.Join(list, "\n")+"\n")
+			}
+			rules, err := Nftables(n.HostFirewall())
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.Compare(t, directory+"nftables.nft", rules)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		directory := "node/host-" + string(role) + "/"
-		for _, file := range files {
-			golden.Compare(t, directory+strings.TrimPrefix(file.Path, "/"), file.Contents)
-		}
-		golden.Compare(t, directory+"arguments", strings.Join(arguments, "\n")+"\n")
-		rules, err := Nftables(n.HostFirewall())
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden.Compare(t, directory+"nftables.nft", rules)
-	}
+	})
 }
 
 // A node gives its renderers what a hand-written specification would.

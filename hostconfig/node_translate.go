@@ -2,7 +2,9 @@ package hostconfig
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +17,9 @@ var derivedFields = map[string]string{
 	"etcdMembers": "cluster.controlPlanes", "workers": "cluster.workers", "operators": "cluster.operators",
 	"resolvConf": "kubelet.resolvConf", "cgroupRoot": "kubelet.cgroupRoot", "cgroupDriver": "kubelet.cgroupDriver",
 	"cgroupV1": "kubelet.cgroupV1", "swap": "kubelet.swap", "restrictOOMScoreAdj": "kubelet.restrictOOMScoreAdj",
-	"extraKubelet":  "kubelet.extra",
+	"extraKubelet": "kubelet.extra", "extraContainerd": "runtime.extra",
+	"containerdVersion": "runtime.containerdVersion", "selinux": "runtime.selinux",
+	"gVisorPlatform": "runtime.gVisorPlatform", "kataConfig": "runtime.kataConfig",
 	"nodeInterface": "interfaces.node", "operatorInterface": "interfaces.operator", "podInterface": "interfaces.pod",
 	"bindAddress": "controlPlane.bindAddress", "sans": "controlPlane.sans", "etcdUser": "controlPlane.etcdUser",
 	"oidc": "controlPlane.oidc", "audit": "controlPlane.audit", "encryption": "controlPlane.encryption",
@@ -41,6 +45,19 @@ func nodeFieldOf(kind, field string) string {
 	}
 	if root == "podCIDR" && kind != derivedWorker {
 		return "cluster.podCIDRs" + rest
+	}
+	if kind == derivedFirewall {
+		switch root {
+		case "podCIDRs":
+			// The first range stands in podCIDR.
+			if i, err := strconv.Atoi(strings.Trim(rest, "[]")); err == nil {
+				return fmt.Sprintf("cluster.podCIDRs[%d]", i+1)
+			}
+		case "managed":
+			return "cluster.managed"
+		case "podInterfaces":
+			return "interfaces.pod"
+		}
 	}
 	if root == "timeServers" && kind == derivedFirewall {
 		return "surroundings." + root + rest

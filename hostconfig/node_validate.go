@@ -21,7 +21,7 @@ func (n Node) Validate(now time.Time) error {
 
 // ValidateNodes validates nodes together, each under "nodes[i]". What is wrong
 // with a cluster is reported with the first node that is part of it. Two nodes of
-// one cluster cannot have one name or one address.
+// one cluster cannot have one name, one address or one range of pods.
 func ValidateNodes(nodes []Node, now time.Time) error {
 	known, taken := judged{}, map[string]int{}
 	var all problems
@@ -29,7 +29,7 @@ func ValidateNodes(nodes []Node, now time.Time) error {
 		own, cluster := n.check(now, known)
 		at := fmt.Sprintf("nodes[%d]", i)
 		all.within(at, arranged(append(own, cluster...)).join())
-		for _, each := range []struct{ field, value string }{{"name", n.Name}, {"address", n.Address}} {
+		for _, each := range []struct{ field, value string }{{"name", n.Name}, {"address", n.Address}, {"podCIDR", n.PodCIDR}} {
 			key := n.Cluster.Name + "\x00" + each.field + "\x00" + each.value
 			if other, found := taken[key]; found && each.value != "" {
 				all.add(at+"."+each.field, fmt.Sprintf("%q is also that of nodes[%d]", each.value, other), "give each node its own")
@@ -64,6 +64,7 @@ func (n Node) check(now time.Time, known judged) (own, cluster problems) {
 	own.nodeListed(n, index)
 	own.nodeKubelet(n.Kubelet)
 	own.nodeKernel(n)
+	own.nodeRuntime(n)
 	own.nodeRegistries(n)
 	own.nodeHost(n)
 	own.nodeAdditions(n)
@@ -160,6 +161,20 @@ func (p *problems) nodeNeeds(n Node) {
 	wants(len(n.Cluster.PodCIDRs) > 0, "cluster.podCIDRs", "write the range of the cluster's pods")
 	if n.Role == RoleControlPlane {
 		wants(len(n.Cluster.ServiceCIDRs) > 0, "cluster.serviceCIDRs", "write the range of the cluster's services")
+	}
+	if n.OS == OSHost && n.Role == RoleControlPlane {
+		for _, each := range []struct {
+			field string
+			isSet bool
+		}{
+			{"kubelet.extra", len(n.Kubelet.Extra) > 0}, {"kubelet.kubeReserved", len(n.Kubelet.KubeReserved) > 0},
+			{"kubelet.systemReserved", len(n.Kubelet.SystemReserved) > 0}, {"kubelet.evictionHard", len(n.Kubelet.EvictionHard) > 0},
+			{"labels", len(n.Labels) > 0}, {"taints", len(n.Taints) > 0}, {"runtimeClasses", len(n.RuntimeClasses) > 0},
+		} {
+			if each.isSet {
+				p.add(each.field, "has no effect on a local control plane, which has no kubelet", "leave it out, or write it for a worker")
+			}
+		}
 	}
 	if n.OS == OSFlatcar {
 		wants(len(n.TimeServers) > 0, "timeServers", "write at least one server: certificates and logs depend on the time")

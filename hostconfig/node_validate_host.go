@@ -8,7 +8,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -40,14 +39,13 @@ func (p *problems) nodeKubelet(k Kubelet) {
 		if !slices.Contains(evictionSignals, signal) {
 			p.add(at, "is not a signal of the kubelet", "write one of "+strings.Join(evictionSignals, ", "))
 		}
-		if number, found := strings.CutSuffix(value, "%"); found {
-			// At nothing the kubelet never acts, at everything always.
-			if share, err := strconv.ParseFloat(number, 64); err != nil || !(share > 0 && share < 100) {
-				p.add(at, quote(value)+" is not a share", "write more than 0% and less than 100%")
-			}
-			continue
+		switch {
+		case isThreshold(value):
+		case strings.HasSuffix(value, "%"):
+			p.add(at, quote(value)+" is not a share", "write more than 0% and less than 100%")
+		default:
+			p.add(at, quote(value)+" is not a quantity above nothing", "write a number such as 100Mi, or a share such as 10%")
 		}
-		p.quantity(at, value)
 	}
 	if k.MaxPods < 0 || k.MaxPods > 1000 {
 		p.add("kubelet.maxPods", fmt.Sprintf("%d is out of range", k.MaxPods), "write 1 to 1000, or 0 for the default")
@@ -61,19 +59,7 @@ func (p *problems) nodeKubelet(k Kubelet) {
 	}
 }
 
-// quantityPattern has no exponents: the parser of Kubernetes takes minutes for
-// 1e-999999999, and so would the kubelet.
-var quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$`)
-
-func (p *problems) quantity(field, value string) {
-	if !quantityPattern.MatchString(value) {
-		p.add(field, quote(value)+" is not a quantity", "write a number such as 100m, 128Mi or 1000")
-	}
-}
-
-var (
-	digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-)
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // bottlerocketRegistries refuses what Bottlerocket's settings cannot say: left
 // out, it would seem to hold.
@@ -143,7 +129,7 @@ func (p *problems) nodeHost(n Node) {
 		p.add("updates.strategy", fmt.Sprintf("%q is no strategy of %s", n.Updates.Strategy, n.OS), fmt.Sprintf("write one of %v", strategies))
 	}
 	if n.Updates.Seed != nil && n.Updates.Strategy != UpdateInPlace {
-		p.add("updates.seed", "has no effect with strategy "+string(n.Updates.Strategy), "write strategy in-place, or leave it out")
+		p.add("updates.seed", "has no effect with strategy "+quote(string(n.Updates.Strategy)), "write strategy in-place, or leave it out")
 	}
 	if (n.Updates.Version != "") != (n.Updates.Strategy == UpdateLocked) || n.Updates.Version == "latest" {
 		p.add("updates.version", "goes with strategy locked, and names one version", "write strategy locked and a version such as v1.54.0")

@@ -7,8 +7,9 @@ import (
 
 // clusterIndex is what one look at a cluster leaves for its nodes.
 type clusterIndex struct {
-	// machines are by role and name, addresses by address.
+	// machines are by role and name, owners the fields of machines by address.
 	machines map[string]Machine
+	owners   map[string]string
 	// refused are the fields that are wrong, with their lists.
 	refused []string
 	// firewalls are judged by role and interfaces.
@@ -35,11 +36,12 @@ func (j judged) cluster(c Cluster) (*clusterIndex, problems) {
 	if index, found := j[identity]; found {
 		return index, nil
 	}
-	index := &clusterIndex{machines: map[string]Machine{}, firewalls: map[string]bool{}}
+	index := &clusterIndex{machines: map[string]Machine{}, owners: map[string]string{}, firewalls: map[string]bool{}}
 	j[identity] = index
 	for role, machines := range map[Role][]Machine{RoleControlPlane: c.ControlPlanes, RoleWorker: c.Workers} {
-		for _, machine := range machines {
+		for i, machine := range machines {
 			index.machines[string(role)+"/"+machine.Name] = machine
+			index.owners[machine.Address] = fmt.Sprintf("%s[%d]", machineFields[role], i)
 		}
 	}
 	var p problems
@@ -55,7 +57,8 @@ func (j judged) cluster(c Cluster) (*clusterIndex, problems) {
 // time. It names every machine, so its time is that of the cluster.
 func (j judged) firewall(n Node) problems {
 	index := j[n.Cluster.identity()]
-	key := fmt.Sprintf("%s %s %v %v", n.Role, n.Platform, n.Interfaces, n.Surroundings)
+	// In the syntax of Go, which quotes texts: no list can look like another one.
+	key := fmt.Sprintf("%q %q %#v %#v %q", n.Role, n.Platform, n.Interfaces, n.Surroundings, n.TimeServers)
 	if index == nil || index.firewalls[key] {
 		return nil
 	}
@@ -74,11 +77,18 @@ func (j judged) firewall(n Node) problems {
 	return p
 }
 
+// machineFields are the lists of machines by role.
+var machineFields = map[Role]string{RoleControlPlane: "cluster.controlPlanes", RoleWorker: "cluster.workers"}
+
 // nodeListed wants a node that the cluster lists to be the one that it lists.
 func (p *problems) nodeListed(n Node, index *clusterIndex) {
 	listed, found := index.machines[string(n.Role)+"/"+n.Name]
-	field := map[Role]string{RoleControlPlane: "cluster.controlPlanes", RoleWorker: "cluster.workers"}[n.Role]
+	field := machineFields[n.Role]
 	if !found || field == "" {
+		// The address of another machine would have its rights in every firewall.
+		if owner := index.owners[n.Address]; owner != "" && n.Address != "" && n.Name != "" {
+			p.add("address", fmt.Sprintf("%q is that of %s, which has another name or role", n.Address, owner), "write the node's own address, or its name and role as they are listed")
+		}
 		return
 	}
 	if n.Address != "" && n.Address != listed.Address {

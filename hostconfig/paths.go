@@ -24,9 +24,6 @@ func (p Paths) KubernetesDir() string { return p.at("/etc/kubernetes") }
 // PKI holds the cluster's certificates and the service account keys.
 func (p Paths) PKI() string { return p.at("/etc/kubernetes/pki") }
 
-// EtcdDir is the parent of etcd's own configuration.
-func (p Paths) EtcdDir() string { return p.at("/etc/etcd") }
-
 // EtcdPKI holds etcd's own authority and certificates. It belongs to etcd's
 // user, and lies outside KubernetesDir, so that etcd's user needs no access there.
 func (p Paths) EtcdPKI() string { return p.at("/etc/etcd/pki") }

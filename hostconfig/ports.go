@@ -2,7 +2,6 @@ package hostconfig
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 )
 
@@ -89,13 +88,15 @@ func (p *problems) ports(field string, ports Ports) {
 			seen[port] = at
 		}
 	}
+	webhooks := map[int]bool{}
 	for i, port := range ports.Webhooks {
 		if port < 1 || port > 65535 {
 			p.add(fmt.Sprintf("%s.webhooks[%d]", field, i), fmt.Sprintf("%d is not a port", port), "write a port between 1 and 65535")
 		}
-		if slices.Contains(ports.Webhooks[:i], port) {
+		if webhooks[port] {
 			p.add(fmt.Sprintf("%s.webhooks[%d]", field, i), fmt.Sprintf("%d is repeated", port), "list each port once")
 		}
+		webhooks[port] = true
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,13 +77,22 @@ func startPath(t *testing.T, path string, arguments []string) *daemon {
 	command.Stdout, command.Stderr = d, d
 	// The kernel ends the program with the test, however the test ends.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		// The kernel means the thread that began the program: it stays as long, or
+		// a thread that leaves with a namespace takes the program along.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := command.Start()
+		started <- err
+		if err == nil {
+			_ = command.Wait()
+			close(d.exited)
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = command.Wait()
-		close(d.exited)
-	}()
 	d.process = command.Process
 	t.Cleanup(d.stop)
 	return d

@@ -3,6 +3,7 @@ package hostconfig
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -68,6 +69,27 @@ func widest(prefix netip.Prefix) int {
 func (p *problems) narrow(field string, prefix netip.Prefix) {
 	if prefix.IsValid() && prefix.Bits() < widest(prefix) {
 		p.add(field, fmt.Sprintf("%s is open to the world (M04)", prefix), fmt.Sprintf("write ranges of /%d or narrower", widest(prefix)))
+	}
+}
+
+// spread refuses a list whose ranges are narrow one by one and wide together: of
+// one family at most twice what the widest may hold, which the private ranges of
+// RFC 1918 and RFC 6598 do not fill.
+func (p *problems) spread(field string, values []string) {
+	for _, of := range families {
+		sum, widths := 0.0, 0
+		for _, value := range ofFamily(values, of) {
+			prefix, err := parseRange(value)
+			if err != nil || prefix.Bits() < widest(prefix) {
+				continue // reported by itself
+			}
+			widths = widest(prefix)
+			sum += math.Ldexp(1, widths-prefix.Bits())
+		}
+		if sum >= 2 {
+			p.add(field, fmt.Sprintf("holds %d times what a /%d holds: together the ranges are open to the world (M04)", int(sum), widths),
+				fmt.Sprintf("write the ranges that are meant, less than two /%d in all", widths))
+		}
 	}
 }
 

@@ -112,6 +112,7 @@ func (s *site) guard() map[string]string {
 func TestPortTableBetweenNamespaces(t *testing.T) {
 	for name, cloud := range map[string]bool{"local": false, "cloud": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with each other: most of the time they wait for what is dropped
 			s := newSite(t, cloud)
 			f := s.firewall(RoleWorker)
 			flows := PortTable(f.Topology())
@@ -205,7 +206,7 @@ func (s *site) mutate(machine, ruleset string, flows []Flow, probes []probe) {
 		}
 		_, flow, found := strings.Cut(line, `comment "`)
 		if !found || strings.Contains(line, "dhcpv6") {
-			continue // the DHCPv6 flows have a test of their own
+			continue // TestLinkBetweenNamespaces has these, and neighbour discovery
 		}
 		flow = strings.TrimSuffix(flow, `"`)
 		try := func(what, mutated string, concerned []probe) {

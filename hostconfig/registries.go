@@ -154,8 +154,8 @@ func (p *problems) registryTrust(field string, trust RegistryTrust) {
 	if (trust.ClientCertificate == "") != (trust.ClientKey == "") {
 		p.add(field+".clientKey", "a certificate and its key come together", "write both paths or neither")
 	}
-	for name, value := range map[string]string{".clientCertificate": trust.ClientCertificate, ".clientKey": trust.ClientKey} {
-		if value != "" && !filePattern.MatchString(value) || path.Clean(value) != value && value != "" {
+	for _, each := range []struct{ name, value string }{{".clientCertificate", trust.ClientCertificate}, {".clientKey", trust.ClientKey}} {
+		if name, value := each.name, each.value; value != "" && !filePattern.MatchString(value) || path.Clean(value) != value && value != "" {
 			p.add(field+name, quote(value)+" is not a clean absolute path", "write the path of a PEM file on the node")
 		}
 	}
@@ -203,7 +203,7 @@ var urlPathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_.~-]+)*/?$`)
 func (p *problems) registryURL(field, value string) {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || !urlPathPattern.MatchString(u.Path) ||
-		u.Scheme+"://"+u.Host+u.Path != value || registryName(u.Host) != "" && len(validation.IsDNS1123Subdomain(u.Host)) > 0 {
+		u.Scheme+"://"+u.Host+u.Path != value || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../") || registryName(u.Host) != "" && len(validation.IsDNS1123Subdomain(u.Host)) > 0 {
 		p.add(field, quote(value)+" is not the URL of a registry", "write https://host[:port][/path] or, on the node itself, http://127.0.0.1:port")
 		return
 	}

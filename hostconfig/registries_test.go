@@ -135,6 +135,8 @@ func TestRegistriesRefusals(t *testing.T) {
 		"query":            {mirror("https://a.example?x=y"), at + ".mirrors[0].url", "URL"},
 		"no scheme":        {mirror("a.example"), at + ".mirrors[0].url", "URL"},
 		"new table":        {mirror("https://a.example\"]\n[host.\"http://x"), at + ".mirrors[0].url", "URL"},
+		"parent":           {mirror("https://a.example/x/../y"), at + ".mirrors[0].url", "URL"},
+		"own directory":    {mirror("https://a.example/x/."), at + ".mirrors[0].url", "URL"},
 		"escape":           {mirror("https://a.example/%2e%2e"), at + ".mirrors[0].url", "URL"},
 		"itself":           {mirror("https://registry-1.docker.io"), at + ".mirrors", "itself"},
 		"mirror twice":     {mirror("http://127.0.0.1:5000"), at + ".mirrors[1].url", "twice"},

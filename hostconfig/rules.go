@@ -122,16 +122,3 @@ func subsetOf(values []string) func(string) bool {
 		return true
 	}
 }
-
-// noneOf accepts a list that has none of the items.
-func noneOf(values ...string) func(string) bool {
-	isMember := oneOf(values...)
-	return func(value string) bool {
-		for _, item := range strings.Split(value, ",") {
-			if isMember(strings.TrimSpace(item)) {
-				return false
-			}
-		}
-		return true
-	}
-}

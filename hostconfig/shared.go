@@ -23,22 +23,6 @@ func Excepted(exceptions []Exception, control string) bool { return excepted(exc
 // AcceptRisk is the remedy of every refusal that an exception can lift.
 func AcceptRisk(control string) string { return acceptRisk(control) }
 
-// CheckNodeLabels reports labels that are malformed, or that NodeRestriction
-// keeps from nodes, as joined [FieldError] values.
-func CheckNodeLabels(field string, labels map[string]string) error {
-	var p problems
-	p.nodeLabels(field, labels)
-	return p.join()
-}
-
-// CheckCACertificate reports a text that is not the PEM certificate of an
-// authority, or that holds a private key.
-func CheckCACertificate(field, certificate string) error {
-	var p problems
-	p.caCertificate(field, certificate)
-	return p.join()
-}
-
 // ParseTaint reads key[=value]:Effect.
 func ParseTaint(text string) (corev1.Taint, error) { return parseTaint(text) }
 

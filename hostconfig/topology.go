@@ -93,14 +93,16 @@ func (p *problems) topology(t Topology) {
 		p.add("platform", quote(string(t.Platform))+" is not a platform", "write aws, gcp, metal or local")
 	}
 	p.ports("ports", t.Ports)
+	kinds := map[NetworkTraffic]bool{}
 	for i, traffic := range t.Network {
 		at := fmt.Sprintf("network[%d]", i)
 		if _, known := networkTable[traffic]; !known {
 			p.add(at, quote(string(traffic))+" is no traffic of a network plugin", "write one of "+networkNames())
 		}
-		if slices.Contains(t.Network[:i], traffic) {
+		if kinds[traffic] {
 			p.add(at, quote(string(traffic))+" is repeated", "list it once")
 		}
+		kinds[traffic] = true
 	}
 	names := map[string]bool{}
 	for i, service := range t.Services {
@@ -128,6 +130,7 @@ func (p *problems) service(field string, s Service) {
 	if len(s.CIDRs) == 0 {
 		p.add(field+".cidrs", "is empty", "write the ranges of the service: without one it would be the world")
 	}
+	p.spread(field+".cidrs", s.CIDRs)
 	for i, value := range s.CIDRs {
 		at := fmt.Sprintf("%s.cidrs[%d]", field, i)
 		prefix, ok := p.network(at, value)

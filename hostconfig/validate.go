@@ -76,7 +76,7 @@ func (p *problems) paths(field string, paths Paths) {
 	if paths.Root == "" {
 		return
 	}
-	if !path.IsAbs(paths.Root) || path.Clean(paths.Root) != paths.Root || strings.ContainsAny(paths.Root, "\n\"'\\") {
+	if !path.IsAbs(paths.Root) || path.Clean(paths.Root) != paths.Root || !plainText(paths.Root) || strings.ContainsAny(paths.Root, "\"'\\") {
 		p.add(field+".root", fmt.Sprintf("%q is not a clean absolute path", paths.Root),
 			"write an absolute directory without a trailing slash, dots or quotes, or nothing for the standard paths")
 	}

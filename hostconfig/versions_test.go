@@ -109,6 +109,8 @@ func TestRulesOfMinors(t *testing.T) {
 	w.ExtraKubelet = map[string]any{"memoryReservationPolicy": "TieredReservation", "tlsCurvePreferences": []int{4588, 29}}
 	refused(t, w.Validate(now), `extraKubelet["memoryReservationPolicy"]`, "begins with v1.36")
 	w.KubernetesVersion = "v1.36.4"
+	refused(t, w.Validate(now), `extraKubelet["memoryReservationPolicy"]`, "MemoryQoS")
+	w.KubernetesVersion = "v1.37.1"
 	accepted(t, w.Validate(now))
 	file, err := w.kubeletFile()
 	if err != nil || !strings.Contains(file.Contents, "memoryReservationPolicy: TieredReservation") || !strings.Contains(file.Contents, "- 4588") {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -130,7 +131,7 @@ func (w Worker) Validate(now time.Time) error {
 			p.add(fmt.Sprintf("taints[%d]", i), err.Error(), "write key=value:NoSchedule, or key:NoExecute")
 		}
 	}
-	if w.ResolvConf != "" && (!path.IsAbs(w.ResolvConf) || strings.ContainsAny(w.ResolvConf, "\n")) {
+	if w.ResolvConf != "" && (!path.IsAbs(w.ResolvConf) || !plainText(w.ResolvConf)) {
 		p.add("resolvConf", quote(w.ResolvConf)+" is not an absolute path", "write a path, or nothing for none")
 	}
 	if !cgroupPattern.MatchString(w.CgroupRoot) || path.Clean(w.CgroupRoot) != w.CgroupRoot {
@@ -200,8 +201,8 @@ func (p *problems) caCertificate(field, value string) {
 var allowedLabelDomains = []string{"node.kubernetes.io", "kubelet.kubernetes.io"}
 
 func (p *problems) nodeLabels(field string, labels map[string]string) {
-	for key, value := range labels {
-		at := fmt.Sprintf("%s[%q]", field, key)
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		at, value := fmt.Sprintf("%s[%q]", field, key), labels[key]
 		if len(validation.IsQualifiedName(key)) > 0 || len(validation.IsValidLabelValue(value)) > 0 {
 			p.add(at, "is not a label", "write a qualified name and a value of at most 63 letters, digits, dashes, dots")
 			continue

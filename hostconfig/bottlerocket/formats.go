@@ -90,10 +90,12 @@ var (
 	bootMode     = words("off", "once", "always")
 	taintValue   = pattern("[value]:NoSchedule, PreferNoSchedule or NoExecute", `^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?:(NoSchedule|PreferNoSchedule|NoExecute)$`)
 	imagePattern = pattern("a registry such as *.dkr.ecr.eu-west-1.amazonaws.com, with an optional path", `^[A-Za-z0-9*][A-Za-z0-9*.:-]*(/[A-Za-z0-9*._/-]*)?$`)
-	sysctlName   = format{"letters, digits, dots, slashes, dashes and underscores, at most 128, without .. and not led by a dot or slash", func(value string) bool {
-		return sysctlPattern.MatchString(value) && !strings.Contains(value, "..")
+	sysctlName   = format{"letters, digits, dots, slashes, dashes and underscores, at most 128, without two separators beside each other and none at an end", func(value string) bool {
+		return len(value) <= 128 && sysctlPattern.MatchString(value)
 	}}
-	sysctlPattern = regexp.MustCompile(`^[a-zA-Z0-9_-][a-zA-Z0-9./_-]{0,127}$`)
+	// Narrower than the operating system's pattern: a separator beside another one
+	// would be a second name of the same file below /proc/sys.
+	sysctlPattern = regexp.MustCompile(`^[a-zA-Z0-9_-]+([./][a-zA-Z0-9_-]+)*$`)
 	proxy         = format{"host:port, or an http or https URL, without user and password", func(value string) bool {
 		if !strings.Contains(value, "://") {
 			value = "http://" + value

@@ -270,3 +270,15 @@ func TestFieldsAreJudged(t *testing.T) {
 		}
 	}
 }
+
+// TestSysctlsHaveOneName: below /proc/sys two separators are one.
+func TestSysctlsHaveOneName(t *testing.T) {
+	for _, name := range []string{"kernel//randomize_va_space", "kernel/./randomize_va_space", "kernel..randomize_va_space",
+		"kernel/randomize_va_space/", "kernel.randomize_va_space.", "/kernel/randomize_va_space", "vm/../kernel/randomize_va_space"} {
+		s := managed(t)
+		s.Node.Sysctls = map[string]string{name: "0"}
+		if err := s.Validate(now); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}

@@ -78,6 +78,9 @@ var lockedArguments = []string{
 	"mce", "mds", "mitigations", "module", "no", "page_alloc", "pti", "randomize", "rd.", "rdinit", "retbleed", "root", "security",
 	"selinux", "single", "slab", "spec", "srbds", "sysctl.", "systemd.", "tsx", "usr", "verity", "vsyscall", "emergency", "rescue", "s", "1",
 	"mount.", "kvm", "tpm", "trusted", "proc_mem", "iomem", "kexec", "bpf", "initcall", "initrd", "modprobe", "blacklist", "retpoline", "gather", "reg_file", "mmio", "spectre", "efi", "dm", "unprivileged", "hardened_usercopy", "kfence",
+	"amd_iommu", "arm64.", "cgroup_", "clearcpuid", "crashkernel", "evm", "fips", "ftrace", "hash_pointers", "hibernate", "ima", "indirect_target",
+	"integrity", "intel_iommu", "iommu", "kprobe", "kpti", "luks.", "mem_encrypt", "random.", "resume", "setcpuid", "ssbd", "stack_guard", "sysrq",
+	"swiotlb", "trace", "tsa", "vmscape",
 }
 
 var argumentPattern = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9_.-]*(=[A-Za-z0-9_.,:/@+-]*)?$`)

@@ -35,8 +35,9 @@ func (s Spec) maskedUnits() []string {
 // protectedUnits are names, or beginnings of names, of units that a control
 // depends on.
 var protectedUnits = []string{
-	"audit", "containerd.", "ctrl-alt-del.", "debug-shell.", "docker.", "emergency.", "getty@", "ignition-", "kubeadm-",
-	"kubelet.", "locksmithd.", "nftables.", "redoubt-", "rescue.", "serial-getty@", "sshd", "systemd-", "update-engine",
+	"audit", "chronyd.", "console-getty.", "container-getty@", "containerd.", "coreos-", "ctrl-alt-del.", "dbus", "debug-shell.",
+	"docker.", "emergency.", "ensure-sysext.", "flatcar-", "getty@", "ignition-", "ip6tables", "iptables", "kubeadm-", "kubelet.",
+	"locksmithd.", "modprobe@", "nftables.", "ntp", "redoubt-", "rescue.", "serial-getty@", "sshd", "systemd-", "update-engine", "user@",
 }
 
 // protectedUnit gives the lock that a name meets, if any.
@@ -53,15 +54,15 @@ func protectedUnit(name string) (string, bool) {
 // undone: programs and their libraries, accounts, units, the kernel's and the
 // audit system's settings, system extensions, and what Kubernetes trusts.
 var protectedPaths = []string{
-	"/boot", "/dev", "/etc/audit", "/etc/audisp", "/etc/bash", "/etc/cni", "/etc/containerd", "/etc/cron.d", "/etc/crontab",
-	"/etc/crypttab", "/etc/extensions", "/etc/flatcar", "/etc/fstab", "/etc/group", "/etc/gshadow", "/etc/kubernetes",
+	"/boot", "/dev", "/etc/audit", "/etc/audisp", "/etc/bash", "/etc/binfmt.d", "/etc/cni", "/etc/containerd", "/etc/credstore",
+	"/etc/credstore.encrypted", "/etc/cron.d", "/etc/crontab", "/etc/crypttab", "/etc/dbus-1", "/etc/environment.d", "/etc/extensions", "/etc/flatcar", "/etc/fstab", "/etc/group", "/etc/gshadow", "/etc/hosts", "/etc/integritytab", "/etc/kernel", "/etc/kubernetes",
 	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/environment", "/etc/luks",
 	"/etc/modprobe.d", "/etc/modules-load.d", "/etc/nftables", "/etc/nsswitch.conf", "/etc/pam.d", "/etc/passwd",
-	"/etc/profile", "/etc/profile.d", "/etc/security", "/etc/selinux", "/etc/shadow", "/etc/ssh", "/etc/sudoers",
-	"/etc/sudoers.d", "/etc/sysctl.conf", "/etc/sysctl.d", "/etc/sysext", "/etc/systemd", "/etc/tmpfiles.d", "/etc/udev",
+	"/etc/polkit-1", "/etc/profile", "/etc/profile.d", "/etc/repart.d", "/etc/resolv.conf", "/etc/security", "/etc/selinux", "/etc/shadow", "/etc/ssh", "/etc/sudoers",
+	"/etc/sudoers.d", "/etc/sysctl.conf", "/etc/sysctl.d", "/etc/sysext", "/etc/systemd", "/etc/sysusers.d", "/etc/tmpfiles.d", "/etc/udev", "/etc/userdb", "/etc/verity.d", "/etc/veritytab",
 	"/etc/etcd", "/home", "/lib", "/lib64", "/bin", "/sbin", "/oem", "/opt/bin", "/opt/cni", "/opt/extensions", "/opt/redoubt",
 	"/proc", "/root", "/run", "/sys", "/usr", "/var/lib/confexts", "/var/lib/containerd", "/var/lib/etcd",
-	"/var/lib/extensions", "/var/lib/kubelet", "/var/lib/redoubt", "/var/log/audit",
+	"/var/lib/extensions", "/var/lib/kubelet", "/var/lib/redoubt", "/var/lib/systemd", "/var/lock", "/var/log/audit", "/var/run", "/var/spool",
 }
 
 // protectingPaths gives every lock that a path meets: one that lies above several

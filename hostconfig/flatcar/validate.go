@@ -95,8 +95,15 @@ func (p *problems) kubernetes(s Spec) {
 		if !below(file.Path, "/etc/kubernetes") && !below(file.Path, "/var/lib/kubelet") {
 			p.add(at+".path", file.Path+" lies outside of Kubernetes' directories", "write it in node.files")
 		}
+		if below(file.Path, staticPods) {
+			// What lies there runs past admission, and kubeadm wants it empty (M22).
+			p.add(at+".path", file.Path+" would be a static pod, which no policy judges (M22)", "create it through the API")
+		}
 	}
 }
+
+// staticPods is where kubeadm writes the control plane's own pods.
+const staticPods = "/etc/kubernetes/manifests"
 
 // dataPaths are where data of a node lies.
 var dataPaths = []string{"/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/var/log", "/srv", "/mnt"}

@@ -2,6 +2,7 @@ package flatcar
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -36,17 +37,23 @@ func (p *problems) files(s Spec, own []hostconfig.File) {
 	for _, file := range own {
 		seen[file.Path] = "a file of this package"
 	}
+	directories := map[string]bool{}
+	for each := range seen {
+		addParents(directories, each)
+	}
 	check := func(at string, file hostconfig.File) {
 		if other := seen[file.Path]; other != "" {
 			p.add(at+".path", file.Path+" is also "+other, "choose another path, or change the field that decides that file")
 		}
-		for path := range seen {
-			if path != file.Path && (below(path, file.Path) || below(file.Path, path)) {
-				p.add(at+".path", file.Path+" and another file's directory cannot be one", "choose another path")
-				break
-			}
+		inFile := false
+		for parent := path.Dir(file.Path); len(parent) > 1; parent = path.Dir(parent) {
+			inFile = inFile || seen[parent] != ""
+		}
+		if inFile || directories[file.Path] {
+			p.add(at+".path", file.Path+" and another file's directory cannot be one", "choose another path")
 		}
 		seen[file.Path] = at
+		addParents(directories, file.Path)
 	}
 	for i, file := range s.Kubeadm.Files {
 		check(fmt.Sprintf("kubeadm.files[%d]", i), file)
@@ -57,6 +64,13 @@ func (p *problems) files(s Spec, own []hostconfig.File) {
 		for _, lock := range protectingPaths(file.Path) {
 			p.weakens(s, at+".path", file.Path+" is protected", partOf("file", lock))
 		}
+	}
+}
+
+// addParents adds every directory above a path.
+func addParents(directories map[string]bool, file string) {
+	for parent := path.Dir(file); len(parent) > 1 && !directories[parent]; parent = path.Dir(parent) {
+		directories[parent] = true
 	}
 }
 

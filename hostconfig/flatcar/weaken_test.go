@@ -2,9 +2,11 @@ package flatcar
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
@@ -71,7 +73,8 @@ func opensOne(t *testing.T, kind string, locks []string, with func(lock string) 
 }
 
 func TestEveryKernelArgumentIsLocked(t *testing.T) {
-	weaker := []string{"flatcar.autologin", "init=/bin/sh", "systemd.unit=rescue.target", "mitigations=off", "nokaslr", "1", "single", "selinux=0"}
+	weaker := []string{"flatcar.autologin", "init=/bin/sh", "systemd.unit=rescue.target", "mitigations=off", "nokaslr", "1", "single", "selinux=0",
+		"sysrq_always_enabled", "sysrq-always-enabled", "clearcpuid=smap", "kpti=0", "arm64.nobti", "cgroup_disable=pids", "iommu=off", "ssbd=force-off"}
 	for _, argument := range hardenedArguments {
 		weaker = append(weaker, argumentName(argument)+"=off", strings.ReplaceAll(argumentName(argument), "_", "-")+"=0")
 	}
@@ -232,4 +235,38 @@ func FuzzSpec(f *testing.F) {
 			t.Fatal("a setting became two")
 		}
 	})
+}
+
+// TestOtherWaysToProtectedPlaces: links of the image, and tools that make accounts.
+func TestOtherWaysToProtectedPlaces(t *testing.T) {
+	for _, path := range []string{"/var/run/systemd/system/x.service", "/etc/sysusers.d/x.conf", "/etc/userdb/x.user", "/etc/binfmt.d/x.conf", "/etc/hosts", "/var/lib/systemd/linger/x"} {
+		s := spec(hostconfig.RoleWorker, hostconfig.PlatformAWS)
+		s.Node.Files = []hostconfig.File{file(path)}
+		refused(t, s.Validate(now), "node.files[0].path", "protected")
+	}
+	for _, name := range []string{"chronyd.service", "ensure-sysext.service", "coreos-metadata.service", "user@0.service"} {
+		s := spec(hostconfig.RoleWorker, hostconfig.PlatformAWS)
+		s.Node.Units = []systemd.Service{unit(name)}
+		refused(t, s.Validate(now), "node.units[0].name", "unit of the machine")
+	}
+	s := spec(hostconfig.RoleControlPlane, hostconfig.PlatformAWS)
+	s.Kubeadm.Files = append(s.Kubeadm.Files, file("/etc/kubernetes/manifests/x.yaml"))
+	refused(t, s.Validate(now), fmt.Sprintf("kubeadm.files[%d].path", len(s.Kubeadm.Files)-1), "static pod")
+}
+
+// TestManyFiles: the time grows with their number, not with its square, and a file
+// in the place of a directory is found among them.
+func TestManyFiles(t *testing.T) {
+	s := spec(hostconfig.RoleWorker, hostconfig.PlatformAWS)
+	for i := range 20000 {
+		s.Node.Files = append(s.Node.Files, file(fmt.Sprintf("/srv/a/%d", i)))
+	}
+	s.Node.Files = append(s.Node.Files, file("/srv/a"), file("/srv/a/7/x"))
+	begin := time.Now()
+	err := s.Validate(now)
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
+	refused(t, err, "node.files[20000].path", "cannot be one")
+	refused(t, err, "node.files[20001].path", "cannot be one")
 }

@@ -20,6 +20,7 @@ func Markdown() (string, error) {
 			return "", err
 		}
 	}
+	p.flatcar()
 	p.ports()
 	p.audit()
 	return strings.TrimRight(p.String(), "\n") + "\n", nil

@@ -152,3 +152,15 @@ func ExampleService_Render() {
 	// SystemCallArchitectures=native
 	// <nil>
 }
+
+// TestDocumentationStaysOnItsLine: systemd ends a line at a carriage return and at
+// a NUL too, and joins the next one to a backslash.
+func TestDocumentationStaysOnItsLine(t *testing.T) {
+	for _, value := range []string{"https://x\r[Service]\rExecStartPre=+/bin/sh", "https://x\x00[Service]", "https://x\v", `https://x\`, "https://x/%n"} {
+		s := service()
+		s.Documentation = []string{value}
+		if _, err := s.Render(); err == nil || !strings.Contains(err.Error(), "documentation[0]") {
+			t.Errorf("%q is rendered: %v", value, err)
+		}
+	}
+}

@@ -90,7 +90,7 @@ type report func(field, problem, remedy string)
 
 func (s Service) validateText(add report) {
 	for i, value := range s.Documentation {
-		if strings.ContainsAny(value, " \t\n") || !strings.Contains(value, ":") {
+		if strings.ContainsAny(value, " \t%") || !plainLine(value) || !strings.Contains(value, ":") {
 			add(fmt.Sprintf("documentation[%d]", i), "is not a URL", "write https:, file: or man:")
 		}
 	}

@@ -184,16 +184,16 @@ func TestNetworksAreRefused(t *testing.T) {
 			}
 			return must(ec2.NewVpcEndpoint(ctx, name, &ec2.VpcEndpointArgs{VpcId: v.ID(), VpcEndpointType: str("GatewayLoadBalancer"), ServiceName: str("com.amazonaws.vpce." + service), SubnetIds: ids}))
 		}
-		through := func(name string, from *ec2.RouteTable, to *ec2.VpcEndpoint) {
-			must(ec2.NewRoute(ctx, name, &ec2.RouteArgs{RouteTableId: from.ID(), DestinationCidrBlock: str("192.0.2.0/24"), VpcEndpointId: to.ID().ToStringOutput().ToStringPtrOutput()}))
+		through := func(name, destination string, from *ec2.RouteTable, to *ec2.VpcEndpoint) {
+			must(ec2.NewRoute(ctx, name, &ec2.RouteArgs{RouteTableId: from.ID(), DestinationCidrBlock: str(destination), VpcEndpointId: to.ID().ToStringOutput().ToStringPtrOutput()}))
 		}
 		firewall := guard("firewall", region+".vpce-svc-0123456789abcdef0", s)
 		guard("firewall-nowhere", "us-east-1.vpce-svc-0123456789abcdef0", s)
 		guard("firewall-two-zones", region+".vpce-svc-0123456789abcdef0", s, same)
 		guard("firewall-far", region+".vpce-svc-0123456789abcdef0", beyond)
-		through("through", table, firewall)
-		through("through-kms", table, kms)
-		through("through-far", far, firewall)
+		through("through", "192.0.2.0/25", table, firewall)
+		through("through-kms", "192.0.2.128/25", table, kms)
+		through("through-far", "192.0.2.0/24", far, firewall)
 
 		trusted := must(iam.NewRole(ctx, "flow", &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust("vpc-flow-logs.amazonaws.com"))}))
 		wrong := must(iam.NewRole(ctx, "wrong", &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust("ec2.amazonaws.com"))}))

@@ -19,7 +19,7 @@ type Exception struct {
 	// Reason says why the risk is accepted, in a sentence.
 	Reason string `json:"reason"`
 	// Expires is the last day on which the exception holds, as YYYY-MM-DD in
-	// UTC, or an RFC 3339 time.
+	// UTC, or an RFC 3339 time. It is at most a year away.
 	Expires string `json:"expires"`
 }
 
@@ -78,6 +78,9 @@ func (p *problems) exceptions(field string, exceptions []Exception, now time.Tim
 		case !now.Before(end):
 			p.add(at+".expires", fmt.Sprintf("the exception for %s expired on %s", e.Control, e.Expires),
 				"remove the exception and what it allowed, or review the risk and set a new day")
+		case end.After(now.AddDate(1, 0, 1)):
+			p.add(at+".expires", fmt.Sprintf("%s is more than a year away", e.Expires),
+				"write a day within a year: a risk is reviewed before it is accepted again")
 		}
 	}
 }

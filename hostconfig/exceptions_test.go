@@ -22,6 +22,13 @@ func TestExceptions(t *testing.T) {
 	accepted(t, judge(now, exact))
 	refused(t, judge(now.Add(time.Second), exact), "exceptions[0].expires", "expired")
 
+	// A year is the longest that nobody looks again.
+	yearly := valid
+	yearly.Expires = now.AddDate(1, 0, 0).Format(time.DateOnly)
+	accepted(t, judge(now, yearly))
+	yearly.Expires = now.AddDate(1, 0, 1).Format(time.DateOnly)
+	refused(t, judge(now, yearly), "exceptions[0].expires", "more than a year")
+
 	for field, e := range map[string]Exception{
 		"exceptions[0].control": {Control: "profiling", Reason: valid.Reason, Expires: valid.Expires},
 		"exceptions[0].reason":  {Control: valid.Control, Reason: "   n/a     ", Expires: valid.Expires},

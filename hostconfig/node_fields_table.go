@@ -61,7 +61,7 @@ var nodeFields = func() []NodeField {
 	t.only(RoleControlPlane, withWorker, func() { controlPlaneFields(&t) })
 	t.bounded("exceptions[].control", Required, "the id that a refusal names, each once", "M37")
 	t.bounded("exceptions[].reason", Required, "a sentence", "M37")
-	t.bounded("exceptions[].expires", Required, "a day or an instant that is not past", "M37")
+	t.bounded("exceptions[].expires", Required, "a day or an instant within a year", "M37")
 	return t.fields
 }()
 

@@ -112,7 +112,7 @@ func TestArchiveByChoice(t *testing.T) {
 		t.Errorf("retention %v", retention)
 	}
 	args.Archive = &ArchiveArgs{Lock: LockNone}
-	args.Exceptions = []hostconfig.Exception{{Control: "M38/object-lock", Reason: "a test environment is taken down daily", Expires: "9999-12-31"}}
+	args.Exceptions = []hostconfig.Exception{{Control: "M38/object-lock", Reason: "a test environment is taken down daily", Expires: time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}
 	c := newTestLogs(t, args)
 	if c.one(t, "BucketV2", "logs-archive").inputs["objectLockEnabled"] != false || len(c.of("BucketObjectLockConfigurationV2")) != 0 {
 		t.Error("an archive without lock has one")

@@ -238,14 +238,19 @@ func TestClustersAndNodesAreRefused(t *testing.T) {
 	})
 }
 
-func TestNodesWithoutAnEndpointDoNotJoin(t *testing.T) {
+// What a node needs and what its environment leaves out.
+func TestNodesDoNotJoin(t *testing.T) {
 	t.Parallel()
-	simtest.Refused(t, account(t), settings, environment{withoutEndpoint: "sts"}.program, simtest.Refusals{
-		"pool": "no interface endpoint with private DNS for sts"})
-}
-
-func TestNodesBehindAnEmptyAccessListDoNotJoin(t *testing.T) {
-	t.Parallel()
-	simtest.Refused(t, account(t), settings, environment{emptyList: true}.program, simtest.Refusals{
-		"pool": "drops calls to the API server"})
+	for reason, each := range map[string]environment{
+		"no interface endpoint with private DNS for sts": {withoutEndpoint: "sts"},
+		"drops what comes to the API server":             {emptyList: true},
+		"cni config uninitialized":                       {withoutCNI: true},
+		"does not let arn:aws:iam":                       {withoutGrant: true},
+		"let no node reach the API server on 443/tcp":    {withoutEgress: true},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			simtest.Refused(t, account(t), settings, each.program, simtest.Refusals{"pool": reason})
+		})
+	}
 }

@@ -3,6 +3,7 @@ package aws
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -72,6 +73,9 @@ func judgeEndpoint(c *simcloud.Change) error {
 	if kind == "Gateway" {
 		known = gatewayServices
 	}
+	if kind == "GatewayLoadBalancer" {
+		return judgeBalancerEndpoint(c)
+	}
 	if !ours || !slices.Contains(known, service) {
 		return errorf("InvalidServiceName", "The Vpc Endpoint Service '%s' does not exist", name)
 	}
@@ -123,6 +127,28 @@ func judgeEndpoint(c *simcloud.Change) error {
 	return nil
 }
 
+// balancerService is the name of an endpoint service of a gateway load balancer, AWS Network Firewall's included.
+var balancerService = regexp.MustCompile(`^com\.amazonaws\.vpce\.([a-z0-9-]+)\.vpce-svc-[0-9a-f]{17}$`)
+
+// judgeBalancerEndpoint judges the endpoint of a firewall, to which routes may lead.
+// https://docs.aws.amazon.com/vpc/latest/privatelink/create-gateway-load-balancer-endpoint.html
+func judgeBalancerEndpoint(c *simcloud.Change) error {
+	name, subnets := c.New.String("serviceName"), c.New.Strings("subnetIds")
+	if parts := balancerService.FindStringSubmatch(name); parts == nil || parts[1] != c.Scope {
+		return errorf("InvalidServiceName", "The Vpc Endpoint Service '%s' does not exist", name)
+	}
+	if len(subnets) != 1 {
+		return errorf("InvalidParameter", "Endpoint type (GatewayLoadBalancer) takes exactly one subnet")
+	}
+	if c.New.Has("securityGroupIds") || c.New.Has("policy") || c.New.Has("routeTableIds") || c.New.Bool("privateDnsEnabled") {
+		return errorf("InvalidParameter", "Endpoint type (GatewayLoadBalancer) takes no security groups, policy, route tables or private DNS")
+	}
+	if o, at := c.Cloud.Get(c.Scope, subnet, subnets[0]), c.New.String("vpcId"); o.State.String("vpcId") != at {
+		return errorf("InvalidParameter", "Subnet %s does not belong to VPC %s", o.ID, at)
+	}
+	return nil
+}
+
 // placeEndpoint makes what an endpoint has in its network.
 func placeEndpoint(c *simcloud.Change, endpoint string) error {
 	if c.New.String("vpcEndpointType") == "Gateway" {
@@ -132,7 +158,7 @@ func placeEndpoint(c *simcloud.Change, endpoint string) error {
 		return nil
 	}
 	groups := c.New.Strings("securityGroupIds")
-	if len(groups) == 0 {
+	if len(groups) == 0 && c.New.String("vpcEndpointType") == "Interface" {
 		groups = []string{c.Cloud.Get(c.Scope, vpc, c.New.String("vpcId")).State.String("defaultSecurityGroupId")}
 		c.Out["securityGroupIds"] = groups
 	}
@@ -158,6 +184,9 @@ func placeEndpoint(c *simcloud.Change, endpoint string) error {
 		interfaces = append(interfaces, eni.ID)
 	}
 	c.Out["networkInterfaceIds"] = interfaces
+	if c.New.String("vpcEndpointType") == "GatewayLoadBalancer" {
+		return nil // packets are routed to it: it has no name
+	}
 	c.Out["dnsEntries"] = []any{simcloud.Values{"dnsName": endpoint + "." + c.New.String("serviceName"), "hostedZoneId": "Z07654321"}}
 	return nil
 }

@@ -61,12 +61,9 @@ func must[T any](value T, err error) T {
 type environment struct {
 	withoutEndpoint string // the service that has no interface endpoint
 	withoutCNI      bool
-	withoutGrant    bool // the volumes' key does not know the Auto Scaling role
-	withoutEgress   bool // nodes may not reach the API server
-	emptyList       bool // the default access list drops everything, and subnets have no other
-	zones           string
-	version         string
-	userData        string
+	withoutGrant    bool          // the volumes' key does not know the Auto Scaling role
+	withoutEgress   bool          // nodes may not reach the API server
+	emptyList       bool          // the default access list drops everything, and subnets have no other
 	late            func(e *made) // what else there is
 	nodeOptions     []pulumi.ResourceOption
 }
@@ -104,12 +101,9 @@ func (e environment) program(ctx *pulumi.Context) error {
 }
 
 func (e environment) network(x *made) {
-	if e.zones == "" {
-		e.zones = "abc"
-	}
 	x.vpc = newVPC(x.ctx, "net", "10.0.0.0/16")
 	table := must(ec2.NewRouteTable(x.ctx, "private", &ec2.RouteTableArgs{VpcId: x.vpc.ID()}))
-	for i, zone := range e.zones {
+	for i, zone := range "abc" {
 		s := newSubnet(x.ctx, fmt.Sprintf("private-%d", i), x.vpc, fmt.Sprintf("10.0.%d.0/20", 16*i), string(zone))
 		must(ec2.NewRouteTableAssociation(x.ctx, fmt.Sprintf("private-%d", i), &ec2.RouteTableAssociationArgs{RouteTableId: table.ID(), SubnetId: s.ID()}))
 		x.subnets = append(x.subnets, s)
@@ -166,16 +160,12 @@ func (e environment) roles(x *made) {
 }
 
 func (e environment) control(x *made) {
-	version := e.version
-	if version == "" {
-		version = "1.35"
-	}
 	x.logs = must(cloudwatch.NewLogGroup(x.ctx, "control", &cloudwatch.LogGroupArgs{Name: str("/aws/eks/main/cluster"), RetentionInDays: pulumi.IntPtr(365)}))
 	subnets := pulumi.StringArray{}
 	for _, s := range x.subnets {
 		subnets = append(subnets, s.ID())
 	}
-	x.cluster = must(eks.NewCluster(x.ctx, "main", &eks.ClusterArgs{Name: str("main"), RoleArn: x.clusterRole.Arn, Version: str(version),
+	x.cluster = must(eks.NewCluster(x.ctx, "main", &eks.ClusterArgs{Name: str("main"), RoleArn: x.clusterRole.Arn, Version: str("1.35"),
 		VpcConfig:                  &eks.ClusterVpcConfigArgs{SubnetIds: subnets, EndpointPrivateAccess: pulumi.Bool(true), EndpointPublicAccess: pulumi.Bool(false)},
 		AccessConfig:               &eks.ClusterAccessConfigArgs{AuthenticationMode: str("API"), BootstrapClusterCreatorAdminPermissions: pulumi.Bool(false)},
 		EnabledClusterLogTypes:     pulumi.ToStringArray([]string{"api", "audit"}),
@@ -198,10 +188,7 @@ func (e environment) control(x *made) {
 }
 
 func (e environment) pool(x *made) {
-	data := e.userData
-	if data == "" {
-		data = "[settings.kubernetes]\nseccomp-default = true\n"
-	}
+	data := "[settings.kubernetes]\nseccomp-default = true\n"
 	x.template = must(ec2.NewLaunchTemplate(x.ctx, "nodes", &ec2.LaunchTemplateArgs{
 		VpcSecurityGroupIds: pulumi.StringArray{x.nodes.ID()}, UserData: str(base64.StdEncoding.EncodeToString([]byte(data))),
 		MetadataOptions: &ec2.LaunchTemplateMetadataOptionsArgs{HttpTokens: str("required"), HttpPutResponseHopLimit: pulumi.IntPtr(1)},

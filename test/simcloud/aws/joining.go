@@ -50,6 +50,11 @@ func nodesFail(c *simcloud.Change, of, with *simcloud.Object) *simcloud.Error {
 	if network := c.Cloud.Get(c.Scope, vpc, vpcID); of.State.Bool("vpcConfig.endpointPrivateAccess") && !(network.State.Bool("enableDnsSupport") && network.State.Bool("enableDnsHostnames")) {
 		return because("the private endpoint's name resolves only with enableDnsSupport and enableDnsHostnames")
 	}
+	for _, each := range of.State.Strings("vpcConfig.subnetIds") {
+		if reason := listDrops(c.Cloud, c.Cloud.Get(c.Scope, subnet, each), controlFlows); reason != "" {
+			return because(reason)
+		}
+	}
 	for _, each := range c.New.Strings("subnetIds") {
 		if reason := noWay(c, c.Cloud.Get(c.Scope, subnet, each), nodes); reason != "" {
 			return because(reason)
@@ -61,7 +66,7 @@ func nodesFail(c *simcloud.Change, of, with *simcloud.Object) *simcloud.Error {
 // noWay says what a node in a subnet cannot reach, "" when it has all it needs.
 func noWay(c *simcloud.Change, at *simcloud.Object, nodes []string) string {
 	network := at.State.String("vpcId")
-	if reason := listDrops(c.Cloud, at); reason != "" {
+	if reason := listDrops(c.Cloud, at, nodeFlows); reason != "" {
 		return reason
 	}
 	if routesOut(c.Cloud, at) {

@@ -51,9 +51,9 @@ func listTypes() []*simcloud.ResourceType {
 	return []*simcloud.ResourceType{t}
 }
 
-// listDrops says what the access list of a subnet keeps a node from, "" when it lets all through that is needed: calls
-// to the API server and to endpoints, and back, and the API server's calls to the kubelet.
-func listDrops(cloud *simcloud.Cloud, at *simcloud.Object) string {
+// listDrops says which of some flows with the rest of the network the access list of a subnet drops, "" when it lets
+// all of them through.
+func listDrops(cloud *simcloud.Cloud, at *simcloud.Object, flows []listFlow) string {
 	network := at.State.String("vpcId")
 	lists := cloud.Find(at.Scope, networkACL, func(o *simcloud.Object) bool { return slices.Contains(o.State.Strings("subnetIds"), at.ID) })
 	if len(lists) == 0 {
@@ -61,12 +61,7 @@ func listDrops(cloud *simcloud.Cloud, at *simcloud.Object) string {
 		lists = append(lists, cloud.Get(at.Scope, networkACL, own.State.String("defaultNetworkAclId")))
 	}
 	for _, local := range vpcRanges(cloud, at.Scope, network) {
-		for _, flow := range []struct {
-			direction string
-			port      int
-			what      string
-		}{{"egress", 443, "calls to the API server and to endpoints"}, {"egress", 32768, "answers to the control plane"},
-			{"ingress", 10250, "calls to the kubelet"}, {"ingress", 32768, "answers to a node"}} {
+		for _, flow := range flows {
 			if !passes(lists[0].State.List(flow.direction), flow.port, local) {
 				return "the network access list " + lists[0].ID + " of subnet " + at.ID + " drops " + flow.what
 			}
@@ -74,6 +69,20 @@ func listDrops(cloud *simcloud.Cloud, at *simcloud.Object) string {
 	}
 	return ""
 }
+
+// listFlow is traffic with the rest of the network that a subnet's list must let through; answers need a rule too.
+type listFlow struct {
+	direction string
+	port      int
+	what      string
+}
+
+var (
+	nodeFlows = []listFlow{{"egress", 443, "calls to the API server and to endpoints"}, {"egress", 32768, "answers to the control plane"},
+		{"ingress", 10250, "calls to the kubelet"}, {"ingress", 32768, "answers to a node"}}
+	controlFlows = []listFlow{{"ingress", 443, "what comes to the API server"}, {"egress", 32768, "answers of the API server"},
+		{"egress", 10250, "calls of the API server to kubelets"}, {"ingress", 32768, "answers of kubelets"}}
+)
 
 // passes asks the rules of a list in their order; what none speaks of is dropped.
 func passes(rules []simcloud.Values, port int, with netip.Prefix) bool {

@@ -177,6 +177,24 @@ func TestNetworksAreRefused(t *testing.T) {
 		endpoint("no-names", "ec2", mute, nil, nil)
 		must(ec2.NewVpcEndpoint(ctx, "gateway-of-ec2", &ec2.VpcEndpointArgs{VpcId: v.ID(), ServiceName: str("com.amazonaws." + region + ".ec2")}))
 
+		guard := func(name string, service string, subnets ...*ec2.Subnet) *ec2.VpcEndpoint {
+			ids := pulumi.StringArray{}
+			for _, each := range subnets {
+				ids = append(ids, each.ID())
+			}
+			return must(ec2.NewVpcEndpoint(ctx, name, &ec2.VpcEndpointArgs{VpcId: v.ID(), VpcEndpointType: str("GatewayLoadBalancer"), ServiceName: str("com.amazonaws.vpce." + service), SubnetIds: ids}))
+		}
+		through := func(name, destination string, from *ec2.RouteTable, to *ec2.VpcEndpoint) {
+			must(ec2.NewRoute(ctx, name, &ec2.RouteArgs{RouteTableId: from.ID(), DestinationCidrBlock: str(destination), VpcEndpointId: to.ID().ToStringOutput().ToStringPtrOutput()}))
+		}
+		firewall := guard("firewall", region+".vpce-svc-0123456789abcdef0", s)
+		guard("firewall-nowhere", "us-east-1.vpce-svc-0123456789abcdef0", s)
+		guard("firewall-two-zones", region+".vpce-svc-0123456789abcdef0", s, same)
+		guard("firewall-far", region+".vpce-svc-0123456789abcdef0", beyond)
+		through("through", "192.0.2.0/25", table, firewall)
+		through("through-kms", "192.0.2.128/25", table, kms)
+		through("through-far", "192.0.2.0/24", far, firewall)
+
 		trusted := must(iam.NewRole(ctx, "flow", &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust("vpc-flow-logs.amazonaws.com"))}))
 		wrong := must(iam.NewRole(ctx, "wrong", &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust("ec2.amazonaws.com"))}))
 		flow := func(name string, role pulumi.StringPtrInput) {
@@ -216,6 +234,8 @@ func TestNetworksAreRefused(t *testing.T) {
 		"group-twice": "InvalidGroup.Duplicate", "rule-twice": "InvalidPermission.Duplicate", "rule-across": "belong to different networks", "rule-beside-inline": "would conflict",
 		"rule-dangling": "InvalidGroup.NotFound", "kms-twice": "conflicting DNS domain for kms", "no-service": "InvalidServiceName", "one-zone-twice": "DuplicateSubnetsInSameZone",
 		"far-endpoint-group": "belong to different networks", "far-endpoint-subnet": "does not belong to VPC", "no-names": "Enabling private DNS requires both", "gateway-of-ec2": "InvalidServiceName",
+		"firewall-nowhere": "InvalidServiceName", "firewall-two-zones": "exactly one subnet", "firewall-far": "does not belong to VPC",
+		"through-kms": "cannot be the target of a route", "through-far": "belong to different networks",
 		"flow-no-role": "DeliverLogsPermissionArn can't be empty", "flow-wrong-role": "Unable to assume given IAM role", "flow-no-group": "does not exist", "queries-nowhere": "does not exist",
 		"flow-twice": "FlowLogAlreadyExists", "vpn-zone-twice": "InvalidClientVpnDuplicateAssociation", "vpn-overlap": "overlaps with the local CIDR",
 		"vpn-rule-twice": "InvalidClientVpnDuplicateAuthorizationRule", "far-list": "belong to different networks", "unmodelled": "UnsupportedOperation",

@@ -107,6 +107,15 @@ func createRoute(c *simcloud.Change) error {
 			return errorf("InvalidParameterValue", "route table %s and NAT gateway %s belong to different networks", table.ID, nat.ID)
 		}
 	}
+	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html: the id of a Gateway Load Balancer endpoint
+	if end := c.Cloud.Get(c.Scope, vpcEndpoint, c.New.String("vpcEndpointId")); end != nil {
+		if kind := end.State.String("vpcEndpointType"); kind != "GatewayLoadBalancer" {
+			return errorf("InvalidParameterValue", "Endpoint %s of type %s cannot be the target of a route", end.ID, kind)
+		}
+		if end.State.String("vpcId") != table.State.String("vpcId") {
+			return errorf("InvalidParameterValue", "route table %s and VPC endpoint %s belong to different networks", table.ID, end.ID)
+		}
+	}
 	c.ID = "r-" + table.ID + digits(c.Cloud, "route", 10)
 	c.Out["origin"], c.Out["state"] = "CreateRoute", "active"
 	return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -169,7 +170,7 @@ func TestClusterRefusals(t *testing.T) {
 	}, "addonVersions[vpc-cni]", "addonVersions[coredns]")
 	refuse(func(a *EksClusterArgs) { a.GuardDuty = true }, "addonVersions[aws-guardduty-agent]")
 	refuse(func(a *EksClusterArgs) { a.PublicCIDRs = []string{"203.0.113.0/24"} }, "publicCidrs")
-	excepted := []hostconfig.Exception{{Control: "M10/public-endpoint", Reason: "the VPN is not there before March", Expires: "2099-01-31"}}
+	excepted := []hostconfig.Exception{{Control: "M10/public-endpoint", Reason: "the VPN is not there before March", Expires: time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}
 	refuse(func(a *EksClusterArgs) {
 		a.PublicCIDRs, a.Exceptions = []string{"0.0.0.0/0", "10.0.0.0/24", "2001:db8::/48", "203.0.113.9/24"}, excepted
 	}, "publicCidrs[0]", "publicCidrs[1]", "publicCidrs[2]", "publicCidrs[3]")

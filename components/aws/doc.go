@@ -1,6 +1,7 @@
-// Package aws provisions the parts of a hardened Kubernetes environment on AWS:
-// a private network, keys, logs and security groups, as Pulumi components that
-// stand alone in any stack.
+// Package aws provisions the parts of a hardened Kubernetes environment on AWS,
+// as Pulumi components that stand alone in any stack: a private network, keys,
+// logs and security groups, and on them an EKS cluster with its roles, its node
+// pools on Bottlerocket, add-ons, a registry and a way in for operators.
 //
 // What shapes the graph, and what policies are made of, is a plain value: the
 // account and the region are settings and not lookups, so that a preview shows

@@ -16,15 +16,7 @@ const defaultsKey = "__defaults"
 // Check judges a resource's properties without asking the API: their names and types, which are required, and the
 // rules of the type. It names what has no name.
 func (s *Server) Check(ctx context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	t, err := s.typeOf(req.GetUrn())
-	if err != nil {
-		return nil, err
-	}
-	at, err := s.session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := fromWire(req.GetNews())
+	t, at, inputs, err := s.begin(ctx, req.GetUrn(), req.GetNews())
 	if err != nil {
 		return nil, err
 	}

@@ -105,15 +105,7 @@ func (s *Server) state(t *ResourceType, at *session, inputs, complete, computed 
 
 // Create makes a resource; in a preview it tells what is known and what is not.
 func (s *Server) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	t, err := s.typeOf(req.GetUrn())
-	if err != nil {
-		return nil, err
-	}
-	at, err := s.session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := fromWire(req.GetProperties())
+	t, at, inputs, err := s.begin(ctx, req.GetUrn(), req.GetProperties())
 	if err != nil {
 		return nil, err
 	}
@@ -227,11 +219,7 @@ func (t *ResourceType) foretell(inputs, before Values) Values {
 
 // Read tells what exists. An id that is gone comes back empty.
 func (s *Server) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	t, err := s.typeOf(req.GetUrn())
-	if err != nil {
-		return nil, err
-	}
-	at, err := s.session(ctx)
+	t, at, _, err := s.begin(ctx, req.GetUrn(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -259,11 +247,7 @@ func (s *Server) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulumir
 
 // Delete removes a resource; one that is gone already is no error.
 func (s *Server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	t, err := s.typeOf(req.GetUrn())
-	if err != nil {
-		return nil, err
-	}
-	at, err := s.session(ctx)
+	t, at, _, err := s.begin(ctx, req.GetUrn(), nil)
 	if err != nil {
 		return nil, err
 	}

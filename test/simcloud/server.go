@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Server answers the engine for the length of one operation on a cloud that outlives it.
@@ -174,6 +175,19 @@ func (s *Server) Configure(ctx context.Context, req *pulumirpc.ConfigureRequest)
 	s.sessions[address(ctx)], s.latest = made, made
 	// Secrets are not accepted: the engine then gives plain values and marks the outputs that hold them itself.
 	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
+}
+
+// begin gives what every operation on a resource needs: its type, the session
+// that asks, and the properties that came with the request, if any.
+func (s *Server) begin(ctx context.Context, urn string, properties *structpb.Struct) (t *ResourceType, at *session, inputs Values, err error) {
+	if t, err = s.typeOf(urn); err != nil {
+		return
+	}
+	if at, err = s.session(ctx); err != nil {
+		return
+	}
+	inputs, err = fromWire(properties)
+	return
 }
 
 // typeOf finds the resource type of a URN.

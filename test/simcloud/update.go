@@ -10,15 +10,7 @@ import (
 
 // Update changes a resource in place, and waits for one that was not ready when its making ended.
 func (s *Server) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	t, err := s.typeOf(req.GetUrn())
-	if err != nil {
-		return nil, err
-	}
-	at, err := s.session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := fromWire(req.GetNews())
+	t, at, inputs, err := s.begin(ctx, req.GetUrn(), req.GetNews())
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 const joinPath = "/opt/redoubt/bin/join-cluster"
 
 // Preflight checks that fail only because an earlier attempt got as far as it
-// did. Everything else still stops kubeadm.
+// did, and the ports that it then has in use. Everything else still stops kubeadm.
 var (
 	retryControlPlane = []string{
 		"DirAvailable--var-lib-etcd",
@@ -23,20 +23,28 @@ var (
 		"FileAvailable--etc-kubernetes-manifests-kube-apiserver.yaml",
 		"FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml",
 		"FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
-		"Port-10250", "Port-10257", "Port-10259", "Port-2379", "Port-2380", "Port-6443",
 	}
 	retryJoin = []string{
 		"DirAvailable--etc-kubernetes-manifests",
 		"FileAvailable--etc-kubernetes-bootstrap-kubelet.conf", "FileAvailable--etc-kubernetes-kubelet.conf",
-		"FileAvailable--etc-kubernetes-pki-ca.crt", "Port-10250",
+		"FileAvailable--etc-kubernetes-pki-ca.crt",
 	}
 )
 
-// retryable gives the checks of one action as kubeadm takes them.
-func retryable(action kubeadm.Action) string {
+// retryable gives the checks of the machine's action as kubeadm takes them. The
+// API server's port is the cluster's; of every other kubeadm checks its own,
+// which is the default one.
+func (s Spec) retryable() string {
+	_, action := s.kubeadm()
+	own := hostconfig.DefaultPorts()
 	var checks []string
+	ports := []int{own.Kubelet}
 	if action != kubeadm.JoinWorker {
 		checks = append(checks, retryControlPlane...)
+		ports = append(ports, s.Node.Cluster.Ports.APIServer, own.ControllerManager, own.Scheduler, own.EtcdClient, own.EtcdPeer)
+	}
+	for _, port := range ports {
+		checks = append(checks, fmt.Sprintf("Port-%d", port))
 	}
 	if action != kubeadm.Init {
 		checks = append(checks, retryJoin...)
@@ -76,11 +84,10 @@ func (s Spec) kubeadmUnit() systemd.Service {
 		WantedBy:        []string{"multi-user.target"},
 	}
 	if s.Kubeadm.Init {
-		_, action := s.kubeadm()
 		unit.Name, unit.Description = unitKubeadmInit, "Create the cluster with kubeadm"
 		unit.Documentation = []string{"https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/"}
 		unit.Start = []systemd.Command{
-			{kubeadmProgram, "init", "--config=" + kubeadmPath, "--ignore-preflight-errors=" + retryable(action)},
+			{kubeadmProgram, "init", "--config=" + kubeadmPath, "--ignore-preflight-errors=" + s.retryable()},
 			{"/usr/bin/touch", s.joinedMark()},
 			{"/usr/bin/rm", "--force", kubeadmPath}, // nothing reads it again
 		}
@@ -93,7 +100,6 @@ func (s Spec) kubeadmUnit() systemd.Service {
 // name as taken, so that an attempt which was cut off after it goes on behind
 // the phase that makes nodes.
 func (s Spec) joinScript() hostconfig.File {
-	_, action := s.kubeadm()
 	contents := fmt.Sprintf(`#!/bin/sh
 # Joins the cluster, once; see man kubeadm-join.
 set -eu
@@ -103,6 +109,6 @@ node=
 # First the mark: without the credential no attempt could succeed again.
 touch %[5]s
 rm -f %[4]s %[2]s
-`, kubeadmProgram, kubeadmPath, retryable(action), s.Kubeadm.DiscoveryFile, s.joinedMark())
+`, kubeadmProgram, kubeadmPath, s.retryable(), s.Kubeadm.DiscoveryFile, s.joinedMark())
 	return hostconfig.File{Path: joinPath, Mode: 0o700, Owner: "root", Contents: contents}
 }

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
-	"github.com/redoubt-dev/redoubt/hostconfig/kubeadm"
 )
 
 var preflightError = regexp.MustCompile(`(?m)^\s*\[ERROR ([A-Za-z0-9.-]+)\]`)
@@ -34,12 +33,18 @@ func (p plane) preflight(t *testing.T, before, ignored string) []string {
 // TestInitIsTriedAgain: after an attempt that was cut off, with its files written
 // and its programs running, the real kubeadm finds no error that it did not find
 // on the empty machine. What it finds there is that this is no such machine.
-func TestInitIsTriedAgain(t *testing.T) { perMinor(t, initIsTriedAgain) }
+func TestInitIsTriedAgain(t *testing.T) {
+	perMinor(t, func(t *testing.T, version string) { initIsTriedAgain(t, version) })
+	t.Run("another port", func(t *testing.T) {
+		initIsTriedAgain(t, hostconfig.DefaultKubernetesVersion, func(s *Spec) {
+			s.Node.Cluster.Ports.APIServer, s.Node.Cluster.Endpoint = 8443, "https://10.80.0.10:8443"
+		})
+	})
+}
 
-func initIsTriedAgain(t *testing.T, version string) {
-	p, s := newPlane(t, version)
-	_, action := s.kubeadm()
-	ignored := retryable(action)
+func initIsTriedAgain(t *testing.T, version string, change ...func(*Spec)) {
+	p, s := newPlane(t, version, change...)
+	ignored := s.retryable()
 	// kubeadm of v1.37 asks for ports at the machine's own address.
 	network := "ip link set lo up && ip address add " + s.Node.Address + "/32 dev lo\n"
 	// What an earlier attempt leaves behind besides the files of newPlane.
@@ -154,7 +159,7 @@ mount -t tmpfs none /var/lib; mkdir -p `+statePath+`; mount --bind "$1`+statePat
 		t.Fatal(err)
 	}
 	asked := strings.Split(strings.TrimSpace(read(t, directory+"/asked")), "\n")
-	want := "join --config=" + kubeadmPath + " --ignore-preflight-errors=" + retryable(kubeadm.JoinControlPlane)
+	want := "join --config=" + kubeadmPath + " --ignore-preflight-errors=" + s.retryable()
 	if !slices.Equal(asked, []string{want, want + " --skip-phases=kubelet-start"}) {
 		t.Errorf("kubeadm was asked: %q", asked)
 	}

@@ -60,11 +60,15 @@ PATH=/run/bin:$PATH scripts=$2
 
 // newPlane lets the real kubeadm make what it makes at init, from the rendered
 // document: certificates, kubeconfigs and the manifests of the static pods.
-func newPlane(t *testing.T, version string) (plane, Spec) {
+func newPlane(t *testing.T, version string, change ...func(*Spec)) (plane, Spec) {
 	t.Helper()
 	root(t)
 	tool(t, "unshare", "util-linux")
-	s := spec(hostconfig.RoleControlPlane, hostconfig.PlatformMetal).of(version).WithDefaults()
+	s := spec(hostconfig.RoleControlPlane, hostconfig.PlatformMetal).of(version)
+	for _, each := range change {
+		each(&s)
+	}
+	s = s.WithDefaults()
 	name := "kubeadm"
 	if version != hostconfig.DefaultKubernetesVersion {
 		name = version + "/kubeadm"

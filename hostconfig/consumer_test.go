@@ -106,7 +106,7 @@ func realControlPlane(t *testing.T, version string) {
 		t.Errorf("no audit log: %v", err)
 	}
 	realKubelet(t, c)
-	realKubeProxy(t, c, cluster)
+	t.Run("kube-proxy", func(t *testing.T) { realKubeProxy(t, c, cluster) })
 }
 
 // realRights creates the bootstrap objects and tries what the administrator may

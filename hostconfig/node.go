@@ -1,6 +1,10 @@
 package hostconfig
 
-import "github.com/redoubt-dev/redoubt/hostconfig/systemd"
+import (
+	"slices"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
+)
 
 // OS is the operating system of a node.
 type OS string
@@ -93,7 +97,7 @@ type Node struct {
 func PlatformTimeServers(p Platform) []string {
 	switch p {
 	case PlatformAWS:
-		return []string{"169.254.169.123"}
+		return slices.Clone(platformRanges[PlatformAWS][TimeServers][:1]) // the IPv4 one
 	case PlatformGCP:
 		return []string{"metadata.google.internal"}
 	}

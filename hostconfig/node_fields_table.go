@@ -21,7 +21,7 @@ var nodeFields = func() []NodeField {
 	clusterFields(&t)
 	kubeletFields(&t)
 	t.only("", withWorker, func() {
-		t.bounded("sandboxImage", DefaultSandboxImage, "one image with a tag or a digest", "M26")
+		t.bounded("sandboxImage", SandboxImage(DefaultKubernetesVersion), "one image with a tag or a digest", "M26")
 		t.free("eth0", "interfaces.node")
 		t.free("op0 on host, else interfaces.node", "interfaces.operator")
 		t.free(PodBridge+", or the network plugin's", "interfaces.pod")

@@ -45,13 +45,13 @@ func FindMinor(version string) (Minor, bool) {
 	return Minor{}, false
 }
 
-// SandboxImage gives the sandbox image of a full version's minor, or
-// [DefaultSandboxImage] when the minor is not supported.
+// SandboxImage gives the sandbox image of a full version's minor, or that of the
+// oldest supported one when the minor is not supported.
 func SandboxImage(version string) string {
 	if m, supported := FindMinor(version); supported {
 		return m.SandboxImage
 	}
-	return DefaultSandboxImage
+	return supportedMinors[0].SandboxImage
 }
 
 // minor gives "v1.35" for "v1.35.4", or nothing when the version is not one.

@@ -16,9 +16,6 @@ import (
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 )
 
-// DefaultSandboxImage is the sandbox image of DefaultKubernetesVersion.
-const DefaultSandboxImage = "registry.k8s.io/pause:3.10.1"
-
 // Worker describes one worker machine. The zero value of a field means its
 // hardened default, unless the field says that it is required.
 type Worker struct {

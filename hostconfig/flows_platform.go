@@ -1,6 +1,9 @@
 package hostconfig
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // platformFlows are what machines need of the network they stand in: names, time,
 // their own description and their addresses. Names are for pods too, because the
@@ -79,6 +82,10 @@ var platformRanges = map[Platform]map[Endpoint][]string{
 		LoadBalancers: {"35.191.0.0/16", "130.211.0.0/22"},
 	},
 }
+
+// PlatformRanges gives the addresses that a platform gives one of its own
+// services on every network, or none.
+func PlatformRanges(p Platform, e Endpoint) []string { return slices.Clone(platformRanges[p][e]) }
 
 // Ranges of DHCP that are the same on every network: the broadcast address, and
 // RFC 8415's group of servers, which answer from link-local addresses.

@@ -1,10 +1,6 @@
 package hostconfig
 
-import (
-	"slices"
-
-	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
-)
+import "github.com/redoubt-dev/redoubt/hostconfig/systemd"
 
 // OS is the operating system of a node.
 type OS string
@@ -97,7 +93,7 @@ type Node struct {
 func PlatformTimeServers(p Platform) []string {
 	switch p {
 	case PlatformAWS:
-		return slices.Clone(platformRanges[PlatformAWS][TimeServers][:1]) // the IPv4 one
+		return PlatformRanges(PlatformAWS, TimeServers)[:1] // the IPv4 one
 	case PlatformGCP:
 		return []string{"metadata.google.internal"}
 	}

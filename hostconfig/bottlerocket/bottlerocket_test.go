@@ -213,3 +213,20 @@ func TestKeysAreSorted(t *testing.T) {
 	}
 	visit(reflect.TypeFor[Settings]())
 }
+
+// What the link serves is never asked through a proxy, whatever the user adds.
+func TestTheLinkIsNeverProxied(t *testing.T) {
+	s := managed(t)
+	s.Node.Proxy = hostconfig.Proxy{HTTPS: "https://proxy.example.org:3128", NoProxy: []string{".example.org"}}
+	settings, err := s.Effective()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The metadata service, the agent of Pod Identity and the time service:
+	// credentials of the node and of pods, and what certificates depend on.
+	for _, address := range []string{"169.254.169.254", "fd00:ec2::254", "169.254.170.23", "169.254.169.123", ".example.org"} {
+		if !slices.Contains(settings.Network.NoProxy, address) {
+			t.Errorf("%s goes through the proxy: %v", address, settings.Network.NoProxy)
+		}
+	}
+}

@@ -15,7 +15,10 @@ import (
 
 // neverProxied are the metadata, credential and time addresses of the link: a
 // proxy would see credentials, or could not reach them.
-var neverProxied = []string{"169.254.169.254", "169.254.170.23", "169.254.169.123", "fd00:ec2::254"}
+// The one that is no range of the platform's is the agent of Pod Identity.
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+var neverProxied = slices.Concat([]string{"169.254.170.23"},
+	hostconfig.PlatformRanges(hostconfig.PlatformAWS, hostconfig.Metadata), hostconfig.PlatformRanges(hostconfig.PlatformAWS, hostconfig.TimeServers))
 
 func pointer[T any](value T) *T { return &value }
 

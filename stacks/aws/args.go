@@ -28,7 +28,7 @@ func (e environment) keys(volumesRole pulumi.StringInput) *components.KeysArgs {
 	args := &components.KeysArgs{
 		Account: e.account(), Cluster: e.name, RotationDays: e.Keys.RotationDays, DeletionWindowDays: e.Keys.DeletionWindowDays,
 		VolumesPrincipals: pulumi.StringArray{volumesRole}, CreateAutoScalingRole: e.Keys.CreateAutoScalingRole, AccountDefault: e.Keys.AccountDefault,
-		Archive: !e.Logs.Archive.Off, Trail: e.Logs.Trail, Tags: e.Tags, Exceptions: e.Exceptions,
+		Archive: !e.Logs.Archive.Disabled, Trail: e.Logs.Trail, Tags: e.Tags, Exceptions: e.Exceptions,
 	}
 	if len(e.Keys.ArchiveReaders) > 0 {
 		args.ArchiveReaders = pulumi.ToStringArray(e.Keys.ArchiveReaders)
@@ -42,7 +42,7 @@ func (e environment) keys(volumesRole pulumi.StringInput) *components.KeysArgs {
 func (e environment) logs(key pulumi.StringInput) *components.LogsArgs {
 	args := &components.LogsArgs{Account: e.account(), Cluster: e.name, KeyArn: key, RetentionDays: e.Logs.RetentionDays,
 		Trail: e.Logs.Trail, Tags: e.Tags, Exceptions: e.Exceptions}
-	if a := e.Logs.Archive; !a.Off {
+	if a := e.Logs.Archive; !a.Disabled {
 		args.Archive = &components.ArchiveArgs{Bucket: a.Bucket, Lock: a.Lock, LockDays: a.LockDays}
 	}
 	return args
@@ -61,7 +61,7 @@ func (e environment) network(key, archive pulumi.StringInput) *components.Networ
 	if n.FirewallEndpoints != nil {
 		args.FirewallEndpoints = pulumi.ToStringMap(n.FirewallEndpoints)
 	}
-	if !e.Logs.Archive.Off {
+	if !e.Logs.Archive.Disabled {
 		args.ArchiveArn = archive
 	}
 	if x := n.Existing; x != nil {

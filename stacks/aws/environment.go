@@ -131,8 +131,8 @@ type Logs struct {
 
 // Archive is the bucket of logs that an intruder cannot alter.
 type Archive struct {
-	// Off leaves it out; that needs an exception for M38/archive.
-	Off bool `json:"off,omitempty"`
+	// Disabled leaves it out; that needs an exception for M38/archive.
+	Disabled bool `json:"disabled,omitempty"`
 	// Bucket is its name, unique in all of AWS; made from cluster, account and
 	// region by default.
 	Bucket string `json:"bucket,omitempty"`

@@ -27,10 +27,10 @@ func (e environment) fixed() map[string]string {
 	fixed := map[string]string{
 		"account.id": e.Account.ID, "account.region": e.Account.Region,
 		"network.cidr": e.Network.CIDR, "network.serviceCIDR": e.Network.ServiceCIDR, "network.existing.vpcId": existing,
-		"network.zones": strings.Join(e.Network.Zones, ","), "logs.archive.off": strconv.FormatBool(e.Logs.Archive.Off),
+		"network.zones": strings.Join(e.Network.Zones, ","), "logs.archive.disabled": strconv.FormatBool(e.Logs.Archive.Disabled),
 		settingVersion: e.KubernetesVersion,
 	}
-	if a := e.Logs.Archive; !a.Off {
+	if a := e.Logs.Archive; !a.Disabled {
 		fixed["logs.archive.bucket"] = a.Bucket
 		// A bucket is made for locks or without; which lock it is can change.
 		fixed["logs.archive.lock"] = map[bool]string{true: "none", false: "a lock"}[a.Lock == components.LockNone]

@@ -81,13 +81,13 @@ func (e environment) checkPools(r *settings.Reader, now time.Time) {
 
 // checkTogether judges what one component is told against what another is.
 func (e environment) checkTogether(r *settings.Reader) {
-	if e.Logs.Archive.Off && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
-		r.Add("logs.archive.off", "who gets into the account can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
+	if e.Logs.Archive.Disabled && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
+		r.Add("logs.archive.disabled", "who gets into the account can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
 	}
 	if e.Network.Existing == nil {
 		known := prefixes(append([]string{e.Network.CIDR}, e.Network.PeerCIDRs...))
 		for i, cidr := range e.Firewall.Operators {
-			if prefix, err := netip.ParsePrefix(cidr); err == nil && !inside(prefix, known) {
+			if prefix, err := netip.ParsePrefix(cidr); err == nil && prefix.Bits() > 0 && !inside(prefix, known) {
 				r.Add(fmt.Sprintf("firewall.operators[%d]", i), cidr+" is neither in the network nor in one that reaches it", "write its network among network.peerCIDRs, and make the route to it")
 			}
 		}

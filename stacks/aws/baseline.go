@@ -17,14 +17,14 @@ import (
 // inside the cluster. It is run where the private endpoint is reached.
 type BaselineEnvironment struct {
 	// Platform is aws-baseline.
-	Platform string `json:"platform"`
+	Platform string `json:"platform" jsonschema:"required"`
 	// Cluster is the first stack: its name, or organization/project/stack. Required.
-	Cluster string `json:"cluster"`
+	Cluster string `json:"cluster" jsonschema:"required"`
 	// RoleArn is a role of IAM that is taken to reach the cluster; without it the
 	// credentials of the run do. One of the two has admin in the first stack.
 	RoleArn string `json:"roleArn,omitempty"`
 	// AddonVersions pin coredns and aws-ebs-csi-driver. Required.
-	AddonVersions map[string]string `json:"addonVersions"`
+	AddonVersions map[string]string `json:"addonVersions" jsonschema:"required"`
 	// Tenants are namespaces with Pod Security "restricted", default-deny network
 	// policies, a quota and limits.
 	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`

@@ -14,7 +14,7 @@ import (
 // that is wrong.
 func read(ctx *pulumi.Context) (environment, error) {
 	r := settings.New(ctx)
-	e := environment{Environment: defaults(), name: r.Environment()}
+	e := environment{Environment: Defaults(), name: r.Environment()}
 	r.Struct(&e.Environment)
 	r.RefuseUnknown()
 	if r.Err() == nil { // what could not be read would be reported again as missing

@@ -10,10 +10,10 @@ import (
 // says that it is required.
 type Environment struct {
 	// Platform is aws.
-	Platform string `json:"platform"`
+	Platform string `json:"platform" jsonschema:"required"`
 	// Account is where the environment lives. Credentials of another account are
 	// refused. Required.
-	Account Account `json:"account"`
+	Account Account `json:"account" jsonschema:"required"`
 	// KubernetesVersion is a full version of a supported minor, v1.35.4 by default.
 	// It goes up one minor at a time; nodes follow the control plane.
 	KubernetesVersion string  `json:"kubernetesVersion,omitempty"`
@@ -28,7 +28,7 @@ type Environment struct {
 	Firewall Firewall `json:"firewall"`
 	// Access is who gets into the cluster. Nobody else does, not even who makes
 	// it; at least one entry administers it. Required.
-	Access []Access `json:"access"`
+	Access []Access `json:"access" jsonschema:"required"`
 	// PublicCIDRs are ranges of the internet that reach the API server. None by
 	// default; any needs an exception for M10/public-endpoint.
 	PublicCIDRs []string `json:"publicCIDRs,omitempty"`
@@ -36,9 +36,9 @@ type Environment struct {
 	VPN *VPN `json:"vpn,omitempty"`
 	// AddonVersions pin vpc-cni, kube-proxy and eks-pod-identity-agent, and
 	// aws-guardduty-agent where detection.guardDuty.agent is set. Required.
-	AddonVersions map[string]string `json:"addonVersions"`
+	AddonVersions map[string]string `json:"addonVersions" jsonschema:"required"`
 	// NodePools are groups of nodes; at least one. Required.
-	NodePools []NodePool `json:"nodePools"`
+	NodePools []NodePool `json:"nodePools" jsonschema:"required"`
 	// Registry is the registry of the account in the region; none by default,
 	// because an account has one, which another environment may hold already.
 	Registry *Registry `json:"registry,omitempty"`
@@ -58,9 +58,9 @@ type Environment struct {
 // Account is where an environment lives.
 type Account struct {
 	// ID is the account's number, 12 digits in quotes.
-	ID string `json:"id"`
+	ID string `json:"id" jsonschema:"required"`
 	// Region is for example eu-central-1.
-	Region string `json:"region"`
+	Region string `json:"region" jsonschema:"required"`
 }
 
 // Network is the private network.
@@ -69,7 +69,7 @@ type Network struct {
 	// 10.0.0.0/16 by default. It never changes.
 	CIDR string `json:"cidr,omitempty"`
 	// Zones are two to six availability zones. More can be added. Required.
-	Zones []string `json:"zones"`
+	Zones []string `json:"zones" jsonschema:"required"`
 	// IPv6 adds a range that AWS chooses.
 	IPv6 bool `json:"ipv6,omitempty"`
 	// ServiceCIDR is the range of Kubernetes services, of 12 to 24 bits;
@@ -95,11 +95,11 @@ type Network struct {
 // ExistingNetwork is a network that somebody else made.
 type ExistingNetwork struct {
 	// VpcID is the id of the VPC.
-	VpcID string `json:"vpcId"`
+	VpcID string `json:"vpcId" jsonschema:"required"`
 	// SubnetIDs are private, one for each of the zones and in their order.
-	SubnetIDs []string `json:"subnetIds"`
+	SubnetIDs []string `json:"subnetIds" jsonschema:"required"`
 	// RouteTableIDs are those of the subnets.
-	RouteTableIDs []string `json:"routeTableIds"`
+	RouteTableIDs []string `json:"routeTableIds" jsonschema:"required"`
 }
 
 // Keys are the customer keys.
@@ -158,9 +158,9 @@ type Firewall struct {
 // Egress is something outside that nodes reach.
 type Egress struct {
 	// Name is a DNS label.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// CIDRs are its ranges.
-	CIDRs []string `json:"cidrs"`
+	CIDRs []string `json:"cidrs" jsonschema:"required"`
 	// Protocol is tcp by default, or udp.
 	Protocol string `json:"protocol,omitempty"`
 	// Port is 443 by default.
@@ -168,17 +168,17 @@ type Egress struct {
 	// Pods may reach it too.
 	Pods bool `json:"pods,omitempty"`
 	// Reason says what fails without it.
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"required"`
 }
 
 // Access lets one role of IAM into the cluster.
 type Access struct {
 	// Name is a DNS label of its own.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// Role is admin, operator, viewer or break-glass.
-	Role string `json:"role"`
+	Role string `json:"role" jsonschema:"required"`
 	// PrincipalArn is a role of IAM; users are refused.
-	PrincipalArn string `json:"principalArn"`
+	PrincipalArn string `json:"principalArn" jsonschema:"required"`
 	// Namespaces are where an operator or a viewer may do it.
 	Namespaces []string `json:"namespaces,omitempty"`
 }
@@ -186,12 +186,12 @@ type Access struct {
 // VPN is AWS Client VPN.
 type VPN struct {
 	// ClientCIDR is the range of those who connect, of 12 to 22 bits.
-	ClientCIDR string `json:"clientCIDR"`
+	ClientCIDR string `json:"clientCIDR" jsonschema:"required"`
 	// Zones are those of the network from which it reaches the cluster; the first
 	// by default. Every one costs.
 	Zones []string `json:"zones,omitempty"`
 	// ServerCertificateArn is of ACM.
-	ServerCertificateArn string `json:"serverCertificateArn"`
+	ServerCertificateArn string `json:"serverCertificateArn" jsonschema:"required"`
 	// ClientCertificateArn is the authority, in ACM, of certificates of clients.
 	ClientCertificateArn string `json:"clientCertificateArn,omitempty"`
 	// SamlProviderArn is an identity provider in IAM, which can ask for a second factor.
@@ -203,14 +203,14 @@ type VPN struct {
 // NodePool is a group of nodes on Bottlerocket.
 type NodePool struct {
 	// Name is a DNS label of at most 20 characters.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// KubernetesVersion is that of the environment by default, never newer.
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
 	// ReleaseVersion pins the image, such as 1.66.0-0123abcd. Another one replaces
 	// the nodes, a few at a time.
-	ReleaseVersion string `json:"releaseVersion"`
+	ReleaseVersion string `json:"releaseVersion" jsonschema:"required"`
 	// InstanceTypes are all of the architecture.
-	InstanceTypes []string `json:"instanceTypes"`
+	InstanceTypes []string `json:"instanceTypes" jsonschema:"required"`
 	// Architecture is x86_64 by default, or arm64.
 	Architecture string `json:"architecture,omitempty"`
 	// FIPS takes the image whose cryptography is validated.
@@ -251,8 +251,8 @@ type Registry struct {
 	Inspector bool `json:"inspector,omitempty"`
 }
 
-// defaults are what the settings of an environment begin with.
-func defaults() Environment {
+// Defaults are what the settings of an environment begin with.
+func Defaults() Environment {
 	return Environment{
 		KubernetesVersion: hostconfig.DefaultKubernetesVersion,
 		Network:           Network{CIDR: "10.0.0.0/16", ServiceCIDR: "172.20.0.0/16"},

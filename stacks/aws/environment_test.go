@@ -47,7 +47,7 @@ func file(t *testing.T, name string, into any) {
 
 func prod(t *testing.T) environment {
 	t.Helper()
-	e := environment{Environment: defaults(), name: "aws-prod"}
+	e := environment{Environment: Defaults(), name: "aws-prod"}
 	file(t, "aws-prod", &e.Environment)
 	return e
 }
@@ -63,7 +63,7 @@ func problems(e environment) string {
 
 func TestEnvironmentsOfTheRepository(t *testing.T) {
 	for _, name := range []string{"aws-prod", "aws-dev"} {
-		e := environment{Environment: defaults(), name: name}
+		e := environment{Environment: Defaults(), name: name}
 		file(t, name, &e.Environment)
 		if said := problems(e); said != "" {
 			t.Errorf("%s: %s", name, said)
@@ -94,7 +94,7 @@ func TestProblemsHaveTheNamesOfSettings(t *testing.T) {
 		"keys.deletionWindowDays": func(e *environment) { e.Keys.DeletionWindowDays = 7 },
 		"logs.retentionDays":      func(e *environment) { e.Logs.RetentionDays = 30 },
 		"logs.archive.lock":       func(e *environment) { e.Logs.Archive.Lock = "none" },
-		"logs.archive.disabled":        func(e *environment) { e.Logs.Archive.Disabled, e.Logs.Trail = true, false },
+		"logs.archive.disabled":   func(e *environment) { e.Logs.Archive.Disabled, e.Logs.Trail = true, false },
 		"logs.trail":              func(e *environment) { e.Logs.Archive.Disabled = true },
 		"firewall.operators[0]":   func(e *environment) { e.Firewall.Operators = []string{"0.0.0.0/0"} },
 		"firewall.egress[0].cidrs": func(e *environment) {
@@ -159,7 +159,7 @@ func TestNothingIsReplacedByAChangeOfSettings(t *testing.T) {
 		"network.serviceCIDR":    func(e *environment) { e.Network.ServiceCIDR = "172.21.0.0/16" },
 		"network.zones":          func(e *environment) { e.Network.Zones = e.Network.Zones[1:] },
 		"network.existing.vpcId": func(e *environment) { e.Network.Existing = &ExistingNetwork{VpcID: "vpc-0123456789abcdef0"} },
-		"logs.archive.disabled":       func(e *environment) { e.Logs.Archive.Disabled = true },
+		"logs.archive.disabled":  func(e *environment) { e.Logs.Archive.Disabled = true },
 		"logs.archive.bucket":    func(e *environment) { e.Logs.Archive.Bucket = "other" },
 		"logs.archive.lock":      func(e *environment) { e.Logs.Archive.Lock = "none" },
 	} {

@@ -58,6 +58,9 @@ func (e environment) network(key, archive pulumi.StringInput) *components.Networ
 	for _, use := range e.Uses {
 		args.Uses = append(args.Uses, components.Use(use))
 	}
+	if e.Runner != nil {
+		args.Uses = append(args.Uses, components.UseAutomation)
+	}
 	if n.FirewallEndpoints != nil {
 		args.FirewallEndpoints = pulumi.ToStringMap(n.FirewallEndpoints)
 	}
@@ -73,10 +76,21 @@ func (e environment) network(key, archive pulumi.StringInput) *components.Networ
 func (e environment) firewall(vpc, endpointGroup, prefixList pulumi.StringInput) *components.FirewallArgs {
 	args := &components.FirewallArgs{Cluster: e.name, VpcID: vpc, EndpointSecurityGroupID: endpointGroup, S3PrefixListID: prefixList,
 		Operators: e.Firewall.Operators, Webhooks: e.Firewall.Webhooks, Tags: e.Tags, Exceptions: e.Exceptions}
-	for _, to := range e.Firewall.Egress {
-		args.Egress = append(args.Egress, components.EgressArgs{Name: to.Name, CIDRs: to.CIDRs, Protocol: to.Protocol, Port: to.Port, Pods: to.Pods, Reason: to.Reason})
-	}
+	args.Egress = egress(e.Firewall.Egress)
 	return args
+}
+
+func egress(given []Egress) []components.EgressArgs {
+	var out []components.EgressArgs
+	for _, to := range given {
+		out = append(out, components.EgressArgs{Name: to.Name, CIDRs: to.CIDRs, Protocol: to.Protocol, Port: to.Port, Pods: to.Pods, Reason: to.Reason})
+	}
+	return out
+}
+
+func (e environment) runner(vpc, clusterGroup, endpointGroup, prefixList pulumi.StringInput) *components.RunnerArgs {
+	return &components.RunnerArgs{Cluster: e.name, VpcID: vpc, ClusterSecurityGroupID: clusterGroup, EndpointSecurityGroupID: endpointGroup,
+		S3PrefixListID: prefixList, Egress: egress(e.Runner.Egress), Tags: e.Tags, Exceptions: e.Exceptions}
 }
 
 // controlPlane has what the cluster takes from other components left out.

@@ -126,6 +126,14 @@ func (e environment) newExtras(ctx *pulumi.Context, p parts, in pulumi.ResourceO
 		}
 		ctx.Export("vpnEndpointId", vpn.EndpointID)
 	}
+	if e.Runner != nil {
+		runner, err := components.NewRunner(ctx, e.name, e.runner(p.network.VpcID, p.firewall.ClusterSecurityGroupID, p.network.EndpointSecurityGroupID, p.network.S3PrefixListID), in)
+		if err != nil {
+			return err
+		}
+		ctx.Export("runnerSecurityGroupId", runner.SecurityGroupID)
+		ctx.Export("runnerSubnetIds", p.network.NodeSubnetIDs)
+	}
 	if e.Registry != nil {
 		registry, err := components.NewEcrRegistry(ctx, e.name, e.registry(pulumi.StringArray{p.roles.NodeRoleArn}), in)
 		if err != nil {

@@ -20,7 +20,7 @@ type Environment struct {
 	Network           Network `json:"network"`
 	// Uses are what runs in the environment beside what every cluster has: each
 	// brings the endpoints and permissions that it needs. ssm, guardduty,
-	// load-balancers, cluster-autoscaler, secrets-manager.
+	// load-balancers, cluster-autoscaler, secrets-manager; automation comes with runner.
 	Uses []string `json:"uses,omitempty"`
 	Keys Keys     `json:"keys"`
 	Logs Logs     `json:"logs"`
@@ -34,6 +34,9 @@ type Environment struct {
 	PublicCIDRs []string `json:"publicCIDRs,omitempty"`
 	// VPN is a way to the API server for people; none by default.
 	VPN *VPN `json:"vpn,omitempty"`
+	// Runner is a way to the API server for automation inside the network; none by
+	// default. The stack gives out its security group.
+	Runner *Runner `json:"runner,omitempty"`
 	// AddonVersions pin vpc-cni, kube-proxy and eks-pod-identity-agent, and
 	// aws-guardduty-agent where detection.guardDuty.agent is set. Required.
 	AddonVersions map[string]string `json:"addonVersions" jsonschema:"required"`
@@ -198,6 +201,12 @@ type VPN struct {
 	SamlProviderArn string `json:"samlProviderArn,omitempty"`
 	// AccessGroup is the group of the identity provider that may connect.
 	AccessGroup string `json:"accessGroup,omitempty"`
+}
+
+// Runner is a security group for automation inside the network.
+type Runner struct {
+	// Egress is what it reaches outside, such as the host of its sources.
+	Egress []Egress `json:"egress,omitempty"`
 }
 
 // NodePool is a group of nodes on Bottlerocket.

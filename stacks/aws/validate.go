@@ -45,6 +45,9 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	if e.VPN != nil {
 		e.checkVPN(r, now)
 	}
+	if e.Runner != nil {
+		r.Report("runner", e.runner(later, later, later, later).Validate(now), once)
+	}
 	e.checkPools(r, now)
 	if e.Registry != nil {
 		r.Report("registry", e.registry(nil).Validate(now), once)
@@ -91,7 +94,10 @@ func (e environment) checkTogether(r *settings.Reader) {
 				r.Add(fmt.Sprintf("firewall.operators[%d]", i), cidr+" is neither in the network nor in one that reaches it", "write its network among network.peerCIDRs, and make the route to it")
 			}
 		}
-		e.checkEgress(r, known)
+		e.checkEgress(r, "firewall", e.Firewall.Egress, known)
+		if e.Runner != nil {
+			e.checkEgress(r, "runner", e.Runner.Egress, known)
+		}
 	}
 	if v := e.VPN; v != nil {
 		if clients, err := netip.ParsePrefix(v.ClientCIDR); err == nil {
@@ -110,15 +116,15 @@ func (e environment) checkTogether(r *settings.Reader) {
 	}
 }
 
-// checkEgress judges that what nodes may reach has a way there: the network's
+// checkEgress judges that what nodes or automation may reach has a way there: the network's
 // own list of access lets only some ports out.
-func (e environment) checkEgress(r *settings.Reader, known []netip.Prefix) {
+func (e environment) checkEgress(r *settings.Reader, of string, flows []Egress, known []netip.Prefix) {
 	ports := e.Network.EgressPorts
 	if len(ports) == 0 {
 		ports = []int{443}
 	}
-	for i, to := range e.Firewall.Egress {
-		at := fmt.Sprintf("firewall.egress[%d]", i)
+	for i, to := range flows {
+		at := fmt.Sprintf("%s.egress[%d]", of, i)
 		outside := slices.ContainsFunc(prefixes(to.CIDRs), func(prefix netip.Prefix) bool { return !inside(prefix, known) })
 		if !outside {
 			continue

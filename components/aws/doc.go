@@ -26,4 +26,7 @@ const (
 	eksAddonsToken  = "redoubt:aws:EksAddons"
 	clientVpnToken  = "redoubt:aws:ClientVpn"
 	registryToken   = "redoubt:aws:EcrRegistry"
+
+	detectionToken      = "redoubt:aws:Detection"
+	sessionLoggingToken = "redoubt:aws:SessionLogging"
 )

@@ -77,8 +77,10 @@ func newStream(ctx *pulumi.Context, name string, a LogsArgs, group *cloudwatch.L
 		return err
 	}
 	send := policy(statement{Effect: allow, Action: []string{"firehose:PutRecord", "firehose:PutRecordBatch"}, Resource: []string{stream}})
-	from := a.Account.arn("logs", "log-group:"+fmt.Sprintf(clusterLogGroup, a.Cluster)+":*")
-	sender, sent, err := newStreamRole(ctx, name+"-source", a, fmt.Sprintf("%s-audit-source-%s", a.Cluster, a.Account.Region), trust(subscriptionService, a.Account, from), send, opts...)
+	// The account is in the ARN: CloudWatch Logs names no other key of conditions.
+	who := policy(statement{Effect: allow, Principal: service(subscriptionService), Action: []string{"sts:AssumeRole"},
+		Condition: conditions{"StringLike": {"aws:SourceArn": {a.Account.arn("logs", "*")}}}})
+	sender, sent, err := newStreamRole(ctx, name+"-source", a, fmt.Sprintf("%s-audit-source-%s", a.Cluster, a.Account.Region), who, send, opts...)
 	if err != nil {
 		return err
 	}

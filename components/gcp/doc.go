@@ -25,7 +25,7 @@ const (
 	imagePolicyToken = "redoubt:gcp:ImagePolicy"
 	gkeClusterToken  = "redoubt:gcp:GkeCluster"
 	nodePoolToken    = "redoubt:gcp:NodePool"
-	accessToken      = "redoubt:gcp:Access"
+	iapAccessToken   = "redoubt:gcp:IapAccess"
 	cloudVpnToken    = "redoubt:gcp:CloudVpn"
 	detectionToken   = "redoubt:gcp:Detection"
 	registryToken    = "redoubt:gcp:ArtifactRegistry"

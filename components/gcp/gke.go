@@ -17,7 +17,7 @@ var (
 )
 
 // GkeCluster is a control plane that nobody reaches from the internet and into
-// which nobody gets but those who are named (M10, M20). What the provider cannot
+// which nobody gets but those who are named (M11, M20). What the provider cannot
 // say of it is in [Limits].
 type GkeCluster struct {
 	pulumi.ResourceState

@@ -56,7 +56,7 @@ type GkeClusterArgs struct {
 	// role bindings of the cluster may name.
 	SecurityGroup string `pulumi:"securityGroup"`
 	// AuthorizedNetworks are the ranges from which people and automation reach the
-	// API server, beside nodes and pods: private ones, such as that of [Access].
+	// API server, beside nodes and pods: private ones, such as that of [IapAccess].
 	AuthorizedNetworks []AuthorizedNetworkArgs `pulumi:"authorizedNetworks"`
 	// Access is who gets in. At least one entry administers the cluster.
 	Access []AccessArgs `pulumi:"access"`
@@ -65,7 +65,7 @@ type GkeClusterArgs struct {
 	// MaxPodsPerNode is 110 by default, and never changed.
 	MaxPodsPerNode int `pulumi:"maxPodsPerNode,optional"`
 	// Maintenance is when Google may upgrade; nights of weekends by default.
-	Maintenance MaintenanceArgs `pulumi:"maintenance,optional"`
+	Maintenance *MaintenanceArgs `pulumi:"maintenance,optional"`
 	// NotificationTopic gets notices of upgrades and security bulletins:
 	// projects/<project>/topics/<name>.
 	NotificationTopic pulumi.StringInput `pulumi:"notificationTopic,optional"`
@@ -75,7 +75,7 @@ type GkeClusterArgs struct {
 	ManagedPrometheus bool `pulumi:"managedPrometheus,optional"`
 	// PublicCIDRs are ranges of the internet that reach the API server. None by
 	// default, and then there is no public endpoint; any needs an exception for
-	// M10/public-endpoint.
+	// M11/public-endpoint.
 	PublicCIDRs []string `pulumi:"publicCidrs,optional"`
 	// Unprotected lets the cluster be deleted together with its stack, for
 	// environments that come and go.
@@ -99,7 +99,8 @@ func (a GkeClusterArgs) withDefaults() GkeClusterArgs {
 	if !a.Autopilot {
 		setDefault(&a.MaxPodsPerNode, defaultMaxPods)
 	}
-	a.Maintenance = a.Maintenance.withDefaults()
+	maintenance := given(a.Maintenance).withDefaults()
+	a.Maintenance = &maintenance
 	return a
 }
 
@@ -148,7 +149,7 @@ func (a GkeClusterArgs) Validate(now time.Time) error {
 	p.authorized(a)
 	p.access("access", a.Access)
 	p.standard(a)
-	p.maintenance("maintenance", a.Maintenance)
+	p.maintenance("maintenance", *a.Maintenance)
 	if a.NotificationTopic != nil {
 		p.known("notificationTopic", a.NotificationTopic, topicPattern, "is not a topic", "write projects/<project>/topics/<name>")
 	}
@@ -188,7 +189,7 @@ func (p *problems) zones(field, region string, zones []string) {
 // authorized wants ranges that name somebody (CIS-GKE-5.6.3, 5.6.4).
 func (p *problems) authorized(a GkeClusterArgs) {
 	if len(a.AuthorizedNetworks) == 0 {
-		p.add("authorizedNetworks", "are missing: nobody could reach the API server", "write the range of Access or of a VPN")
+		p.add("authorizedNetworks", "are missing: nobody could reach the API server", "write the range of IapAccess or of a VPN")
 	}
 	var ranges []addressplan.Range
 	for i, each := range a.AuthorizedNetworks {
@@ -198,7 +199,7 @@ func (p *problems) authorized(a GkeClusterArgs) {
 		}
 		if prefix, ok := p.narrowRange(at+".cidr", each.CIDR); ok {
 			if open(prefix) || !prefix.Addr().IsPrivate() {
-				p.add(at+".cidr", each.CIDR+" is no private range", "write that of Access or of a VPN; ranges of the internet are publicCidrs")
+				p.add(at+".cidr", each.CIDR+" is no private range", "write that of IapAccess or of a VPN; ranges of the internet are publicCidrs")
 			}
 			ranges = append(ranges, addressplan.Range{Field: at + ".cidr", CIDR: each.CIDR})
 		}
@@ -207,7 +208,7 @@ func (p *problems) authorized(a GkeClusterArgs) {
 		at := fmt.Sprintf("publicCidrs[%d]", i)
 		if prefix, ok := p.narrowRange(at, cidr); ok {
 			if open(prefix) || prefix.Addr().IsPrivate() {
-				p.add(at, cidr+" names nobody on the internet (M10)", "write the ranges from which people come")
+				p.add(at, cidr+" names nobody on the internet (M11)", "write the ranges from which people come")
 			}
 			ranges = append(ranges, addressplan.Range{Field: at, CIDR: cidr})
 		}
@@ -216,6 +217,6 @@ func (p *problems) authorized(a GkeClusterArgs) {
 		p.add(overlap.Second.Field, overlap.String(), "list each range once")
 	}
 	if len(a.PublicCIDRs) > 0 {
-		p.weakens("publicCidrs", "the API server is on the internet", "M10/public-endpoint", a.Exceptions)
+		p.weakens("publicCidrs", "the API server is on the internet", "M11/public-endpoint", a.Exceptions)
 	}
 }

@@ -59,13 +59,13 @@ var hardened = []struct {
 	{"CIS-GKE-5.10.2", "enableKubernetesAlpha", false},
 	{"CIS-GKE-5.10.4", "binaryAuthorization.evaluationMode", "PROJECT_SINGLETON_POLICY_ENFORCE"},
 	{"CIS-GKE-5.1.1", "securityPostureConfig.vulnerabilityMode", "VULNERABILITY_BASIC"},
-	{"M10", "securityPostureConfig.mode", "BASIC"},
-	{"M10", "serviceExternalIpsConfig.enabled", false},
-	{"M10", "deletionProtection", true},
-	{"M10", "network", "net_id"},
-	{"M10", "subnetwork", "net-nodes_id"},
-	{"M10", "project", "shop-prod"},
-	{"M10", "location", "europe-west3"},
+	{"M11", "securityPostureConfig.mode", "BASIC"},
+	{"M11", "serviceExternalIpsConfig.enabled", false},
+	{"M11", "deletionProtection", true},
+	{"M11", "network", "net_id"},
+	{"M11", "subnetwork", "net-nodes_id"},
+	{"M11", "project", "shop-prod"},
+	{"M11", "location", "europe-west3"},
 	{"M35", "minMasterVersion", "1.35"},
 	{"M35", "maintenancePolicy.recurringWindow.recurrence", "FREQ=WEEKLY;BYDAY=SA,SU"},
 }
@@ -80,7 +80,7 @@ var ownNodes = []struct {
 	{"CIS-GKE-5.6.1", "enableIntranodeVisibility", true},
 	{"CIS-GKE-5.9.1", "addonsConfig.gcePersistentDiskCsiDriverConfig.enabled", true},
 	{"CIS-GKE-4.3.1", "addonsConfig.networkPolicyConfig.disabled", true},
-	{"M10", "dnsConfig.clusterDns", "CLOUD_DNS"},
+	{"M11", "dnsConfig.clusterDns", "CLOUD_DNS"},
 	{"M05", "removeDefaultNodePool", true},
 	{"M05", "initialNodeCount", 1},
 	{"M05", "defaultMaxPodsPerNode", 110},
@@ -102,7 +102,7 @@ func TestClusterDefaults(t *testing.T) {
 		}
 	}
 	if !cluster.Protected {
-		t.Error("M10: the cluster is deleted with its stack")
+		t.Error("M11: the cluster is deleted with its stack")
 	}
 	if !slices.Equal(cluster.Ignored, []string{"nodeConfig", "initialNodeCount"}) {
 		t.Errorf("the first pool could replace the cluster: %v", cluster.Ignored)
@@ -163,13 +163,13 @@ func TestClusterChoicesKeepDefaults(t *testing.T) {
 		"labels":      {func(a *GkeClusterArgs) { a.Labels = map[string]string{"team": "shop"} }, map[string]any{"resourceLabels.team": "shop"}},
 		"notices": {func(a *GkeClusterArgs) { a.NotificationTopic = pulumi.String("projects/shop-prod/topics/gke") },
 			map[string]any{"notificationConfig.pubsub.enabled": true, "notificationConfig.pubsub.topic": "projects/shop-prod/topics/gke"}},
-		"window": {func(a *GkeClusterArgs) { a.Maintenance.Recurrence = "FREQ=DAILY" }, map[string]any{"maintenancePolicy.recurringWindow.recurrence": "FREQ=DAILY"}},
+		"window": {func(a *GkeClusterArgs) { a.Maintenance = &MaintenanceArgs{Recurrence: "FREQ=DAILY"} }, map[string]any{"maintenancePolicy.recurringWindow.recurrence": "FREQ=DAILY"}},
 		"exclusion": {func(a *GkeClusterArgs) {
-			a.Maintenance.Exclusions = []ExclusionArgs{{Name: "sale", Start: "2026-11-20T00:00:00Z", End: "2026-12-01T00:00:00Z"}}
+			a.Maintenance = &MaintenanceArgs{Exclusions: []ExclusionArgs{{Name: "sale", Start: "2026-11-20T00:00:00Z", End: "2026-12-01T00:00:00Z"}}}
 		}, map[string]any{"maintenancePolicy.maintenanceExclusions.0.exclusionName": "sale", "maintenancePolicy.maintenanceExclusions.0.startTime": "2026-11-20T00:00:00Z",
 			"maintenancePolicy.maintenanceExclusions.0.endTime": "2026-12-01T00:00:00Z", "maintenancePolicy.maintenanceExclusions.0.exclusionOptions.scope": "NO_MINOR_UPGRADES"}},
 		"public": {func(a *GkeClusterArgs) {
-			a.PublicCIDRs, a.Exceptions = []string{"203.0.113.0/24"}, excepted("M10/public-endpoint")
+			a.PublicCIDRs, a.Exceptions = []string{"203.0.113.0/24"}, excepted("M11/public-endpoint")
 		}, map[string]any{"privateClusterConfig.enablePrivateEndpoint": false, "masterAuthorizedNetworksConfig.cidrBlocks.1.cidrBlock": "203.0.113.0/24",
 			"masterAuthorizedNetworksConfig.cidrBlocks.1.displayName": "internet"}},
 	} {
@@ -265,7 +265,7 @@ func TestClusterRefusals(t *testing.T) {
 		a.NotificationTopic, a.Labels, a.Zones, a.MaxPodsPerNode = pulumi.String("gke"), map[string]string{"A": ""}, []string{"us-east1-b", "europe-west3-a", "europe-west3-a"}, 300
 	}, "kubernetesVersion", "channel", "controlPlaneCidr", "secretsKeyId", "nodeServiceAccount", "policyProject", "securityGroup", "notificationTopic", "labels[A]",
 		"zones[0]", "zones[2]", "maxPodsPerNode")
-	// M10: authorized networks cannot be open.
+	// M11: authorized networks cannot be open.
 	for _, cidr := range []string{"0.0.0.0/0", "203.0.113.0/24", "10.0.0.0/7", "2001:db8::/48", "10.0.0.1/24"} {
 		refuse(func(a *GkeClusterArgs) { a.AuthorizedNetworks = []AuthorizedNetworkArgs{{Name: "x", CIDR: cidr}} }, "authorizedNetworks[0].cidr")
 	}
@@ -275,7 +275,7 @@ func TestClusterRefusals(t *testing.T) {
 	}, "authorizedNetworks[1].name", "authorizedNetworks[1].cidr")
 	refuse(func(a *GkeClusterArgs) { a.PublicCIDRs = []string{"203.0.113.0/24"} }, "publicCidrs")
 	refuse(func(a *GkeClusterArgs) {
-		a.PublicCIDRs, a.Exceptions = []string{"0.0.0.0/0", "192.168.0.0/24"}, excepted("M10/public-endpoint")
+		a.PublicCIDRs, a.Exceptions = []string{"0.0.0.0/0", "192.168.0.0/24"}, excepted("M11/public-endpoint")
 	}, "publicCidrs[0]", "publicCidrs[0]", "publicCidrs[1]", "publicCidrs[1]")
 	refuse(func(a *GkeClusterArgs) {
 		a.Autopilot, a.Zones, a.MaxPodsPerNode = true, []string{"europe-west3-a"}, 32
@@ -286,7 +286,7 @@ func TestMaintenanceRefusals(t *testing.T) {
 	refuse := func(m MaintenanceArgs, want ...string) {
 		t.Helper()
 		args := testCluster()
-		args.Maintenance = m
+		args.Maintenance = &m
 		mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewGkeCluster(ctx, "gke", &args); return err }, want...)
 	}
 	refuse(MaintenanceArgs{Start: "tonight"}, "maintenance.start", "maintenance.recurrence")

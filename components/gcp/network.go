@@ -10,7 +10,7 @@ import (
 
 // Network is a private network: no route out but to Google's restricted
 // addresses, nothing let in or out that no rule allows, and a record of every
-// flow and DNS query (M06, M33).
+// flow and DNS query (M07, M33).
 type Network struct {
 	pulumi.ResourceState
 
@@ -24,7 +24,7 @@ type Network struct {
 	PodRangeName     pulumi.StringOutput `pulumi:"podRangeName"`
 	ServiceRangeName pulumi.StringOutput `pulumi:"serviceRangeName"`
 	// NodeCIDR, PodCIDR, ServiceCIDR and ControlPlaneCIDR are the ranges of the
-	// plan, and AccessCIDR that of the way in, for [Access]; it is empty in a
+	// plan, and AccessCIDR that of the way in, for [IapAccess]; it is empty in a
 	// network that exists.
 	NodeCIDR         pulumi.StringOutput `pulumi:"nodeCidr"`
 	PodCIDR          pulumi.StringOutput `pulumi:"podCidr"`

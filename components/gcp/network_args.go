@@ -107,7 +107,7 @@ func (a NetworkArgs) Validate(now time.Time) error {
 		at := fmt.Sprintf("peerCIDRs[%d]", i)
 		ranges = append(ranges, addressplan.Range{Field: at, CIDR: cidr})
 		if prefix, err := netip.ParsePrefix(cidr); err == nil && open(prefix) {
-			p.add(at, cidr+" is open to the world (M06)", "write the ranges of the other networks")
+			p.add(at, cidr+" is open to the world (M07)", "write the ranges of the other networks")
 		}
 	}
 	p.ranges(ranges)

@@ -16,7 +16,7 @@ func newTestNetwork(t *testing.T, args NetworkArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewNetwork(ctx, "net", &args); return err })
 }
 
-// CIS-GKE-5.6.1, 5.6.2, 5.6.5, M06: custom mode, no route to the internet, ranges
+// CIS-GKE-5.6.1, 5.6.2, 5.6.5, M07: custom mode, no route to the internet, ranges
 // of one plan, flow logs of everything.
 func TestNetworkIsPrivate(t *testing.T) {
 	c := newTestNetwork(t, testNetwork())
@@ -46,7 +46,7 @@ func routes(c *mocks.Cloud) []string {
 	return out
 }
 
-// M06, M08: what no rule allows is dropped in both directions, and logged.
+// M07, M08: what no rule allows is dropped in both directions, and logged.
 func TestDefaultDeny(t *testing.T) {
 	c := newTestNetwork(t, testNetwork())
 	for name, want := range map[string]map[string]any{

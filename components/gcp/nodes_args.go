@@ -46,7 +46,7 @@ type NodePoolArgs struct {
 	DiskType string `pulumi:"diskType,optional"`
 	// Spot takes machines that Google may take back.
 	Spot bool `pulumi:"spot,optional"`
-	// GVisor runs pods of the class gvisor in a kernel of their own (CIS-GKE-5.10.3);
+	// GVisor runs pods of the class gvisor in a kernel of their own (M28, CIS-GKE-5.10.3);
 	// a cluster needs another pool beside.
 	GVisor bool `pulumi:"gvisor,optional"`
 	// Confidential encrypts the memory of machines.
@@ -63,11 +63,11 @@ type NodePoolArgs struct {
 	// taints the nodes with redoubt.dev/isolation and this name (M24).
 	Isolation string `pulumi:"isolation,optional"`
 	// Kubelet is what GKE lets one say to the kubelet.
-	Kubelet KubeletArgs `pulumi:"kubelet,optional"`
+	Kubelet *KubeletArgs `pulumi:"kubelet,optional"`
 	// Sysctls are those of the kernel's network that GKE takes.
 	Sysctls map[string]string `pulumi:"sysctls,optional"`
 	// Upgrade is how nodes are replaced.
-	Upgrade    UpgradeArgs       `pulumi:"upgrade,optional"`
+	Upgrade    *UpgradeArgs      `pulumi:"upgrade,optional"`
 	Labels     map[string]string `pulumi:"labels,optional"`
 	Exceptions []hostconfig.Exception
 }
@@ -112,19 +112,21 @@ func (a NodePoolArgs) withDefaults() NodePoolArgs {
 	setDefault(&a.MaxSize, 2*a.MinSize)
 	setDefault(&a.DiskGiB, 100)
 	setDefault(&a.DiskType, "pd-balanced")
-	setDefault(&a.Kubelet.PodPidsLimit, 4096)
-	setDefault(&a.Kubelet.CPUQuotaPeriod, "100ms")
-	setDefault(&a.Upgrade.Strategy, UpgradeSurge)
-	switch a.Upgrade.Strategy {
+	kubelet, upgrade := given(a.Kubelet), given(a.Upgrade)
+	setDefault(&kubelet.PodPidsLimit, 4096)
+	setDefault(&kubelet.CPUQuotaPeriod, "100ms")
+	setDefault(&upgrade.Strategy, UpgradeSurge)
+	switch upgrade.Strategy {
 	case UpgradeSurge:
-		if a.Upgrade.MaxUnavailable == 0 {
-			setDefault(&a.Upgrade.MaxSurge, 1)
+		if upgrade.MaxUnavailable == 0 {
+			setDefault(&upgrade.MaxSurge, 1)
 		}
 	case UpgradeBlueGreen:
-		setDefault(&a.Upgrade.BatchPercent, 25)
-		setDefault(&a.Upgrade.BatchSoakSeconds, 300)
-		setDefault(&a.Upgrade.PoolSoakSeconds, 3600)
+		setDefault(&upgrade.BatchPercent, 25)
+		setDefault(&upgrade.BatchSoakSeconds, 300)
+		setDefault(&upgrade.PoolSoakSeconds, 3600)
 	}
+	a.Kubelet, a.Upgrade = &kubelet, &upgrade
 	if a.Isolation != "" {
 		labels := maps.Clone(a.NodeLabels)
 		if labels == nil {
@@ -176,7 +178,7 @@ func (a NodePoolArgs) Validate(now time.Time) error {
 	p.account("nodeServiceAccount", a.NodeServiceAccount, "give that of Firewall")
 	p.scheduling(a)
 	p.kubelet(a)
-	p.upgrade(a.Upgrade)
+	p.upgrade(*a.Upgrade)
 	p.labels("labels", a.Labels)
 	p.exceptions(a.Exceptions, now)
 	return p.join()

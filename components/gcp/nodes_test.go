@@ -89,15 +89,15 @@ func TestPoolMergesPerField(t *testing.T) {
 			map[string]any{"nodeConfig.taints.0.key": "example.com/slow", "nodeConfig.taints.0.value": "", "nodeConfig.taints.0.effect": "NO_EXECUTE"}},
 		{"Isolation", func(a *NodePoolArgs) { a.Isolation = "payments" }, map[string]any{"nodeConfig.labels.redoubt.dev/isolation": "payments",
 			"nodeConfig.taints.0.key": "redoubt.dev/isolation", "nodeConfig.taints.0.value": "payments", "nodeConfig.taints.0.effect": "NO_SCHEDULE"}},
-		{"Kubelet.PodPidsLimit", func(a *NodePoolArgs) { a.Kubelet.PodPidsLimit = 2048 }, map[string]any{"nodeConfig.kubeletConfig.podPidsLimit": 2048}},
-		{"Kubelet.StaticCPUs", func(a *NodePoolArgs) { a.Kubelet.StaticCPUs = true }, map[string]any{"nodeConfig.kubeletConfig.cpuManagerPolicy": "static"}},
-		{"Kubelet.CPUQuotaPeriod", func(a *NodePoolArgs) { a.Kubelet.CPUQuotaPeriod = "10ms" }, map[string]any{"nodeConfig.kubeletConfig.cpuCfsQuotaPeriod": "10ms"}},
+		{"Kubelet.PodPidsLimit", func(a *NodePoolArgs) { a.Kubelet = &KubeletArgs{PodPidsLimit: 2048} }, map[string]any{"nodeConfig.kubeletConfig.podPidsLimit": 2048}},
+		{"Kubelet.StaticCPUs", func(a *NodePoolArgs) { a.Kubelet = &KubeletArgs{StaticCPUs: true} }, map[string]any{"nodeConfig.kubeletConfig.cpuManagerPolicy": "static"}},
+		{"Kubelet.CPUQuotaPeriod", func(a *NodePoolArgs) { a.Kubelet = &KubeletArgs{CPUQuotaPeriod: "10ms"} }, map[string]any{"nodeConfig.kubeletConfig.cpuCfsQuotaPeriod": "10ms"}},
 		{"Sysctls", func(a *NodePoolArgs) { a.Sysctls = map[string]string{"net.core.somaxconn": "4096"} }, map[string]any{"nodeConfig.linuxNodeConfig.sysctls.net.core.somaxconn": "4096"}},
-		{"Upgrade.Strategy", func(a *NodePoolArgs) { a.Upgrade.Strategy = UpgradeBlueGreen }, map[string]any{"upgradeSettings.strategy": "BLUE_GREEN",
+		{"Upgrade.Strategy", func(a *NodePoolArgs) { a.Upgrade = &UpgradeArgs{Strategy: UpgradeBlueGreen} }, map[string]any{"upgradeSettings.strategy": "BLUE_GREEN",
 			"upgradeSettings.maxSurge": "gone", "upgradeSettings.maxUnavailable": "gone", "upgradeSettings.blueGreenSettings.nodePoolSoakDuration": "3600s",
 			"upgradeSettings.blueGreenSettings.standardRolloutPolicy.batchPercentage": 0.25, "upgradeSettings.blueGreenSettings.standardRolloutPolicy.batchSoakDuration": "300s"}},
-		{"Upgrade.MaxSurge", func(a *NodePoolArgs) { a.Upgrade.MaxSurge = 3 }, map[string]any{"upgradeSettings.maxSurge": 3}},
-		{"Upgrade.MaxUnavailable", func(a *NodePoolArgs) { a.Upgrade.MaxUnavailable = 1 }, map[string]any{"upgradeSettings.maxSurge": 0, "upgradeSettings.maxUnavailable": 1}},
+		{"Upgrade.MaxSurge", func(a *NodePoolArgs) { a.Upgrade = &UpgradeArgs{MaxSurge: 3} }, map[string]any{"upgradeSettings.maxSurge": 3}},
+		{"Upgrade.MaxUnavailable", func(a *NodePoolArgs) { a.Upgrade = &UpgradeArgs{MaxUnavailable: 1} }, map[string]any{"upgradeSettings.maxSurge": 0, "upgradeSettings.maxUnavailable": 1}},
 		{"Labels", func(a *NodePoolArgs) { a.Labels = map[string]string{"team": "shop"} }, map[string]any{"nodeConfig.resourceLabels.team": "shop"}},
 	} {
 		tried[each.field] = true
@@ -108,7 +108,7 @@ func TestPoolMergesPerField(t *testing.T) {
 		}
 	}
 	blueGreen := testPool()
-	blueGreen.Upgrade = UpgradeArgs{Strategy: UpgradeBlueGreen, BatchPercent: 50, BatchSoakSeconds: 60, PoolSoakSeconds: 600}
+	blueGreen.Upgrade = &UpgradeArgs{Strategy: UpgradeBlueGreen, BatchPercent: 50, BatchSoakSeconds: 60, PoolSoakSeconds: 600}
 	newTestPool(t, blueGreen).Wants(t, map[string]any{"upgradeSettings.blueGreenSettings.nodePoolSoakDuration": "600s",
 		"upgradeSettings.blueGreenSettings.standardRolloutPolicy.batchPercentage": 0.5, "upgradeSettings.blueGreenSettings.standardRolloutPolicy.batchSoakDuration": "60s"})
 	for _, field := range []string{"Upgrade.BatchPercent", "Upgrade.BatchSoakSeconds", "Upgrade.PoolSoakSeconds"} {
@@ -128,8 +128,8 @@ func optionalFields(of reflect.Type, prefix string) []string {
 		field := of.Field(i)
 		switch {
 		case !strings.HasSuffix(field.Tag.Get("pulumi"), ",optional"):
-		case field.Type.Kind() == reflect.Struct:
-			out = append(out, optionalFields(field.Type, prefix+field.Name+".")...)
+		case field.Type.Kind() == reflect.Pointer:
+			out = append(out, optionalFields(field.Type.Elem(), prefix+field.Name+".")...)
 		default:
 			out = append(out, prefix+field.Name)
 		}
@@ -158,9 +158,9 @@ func TestPoolRefusals(t *testing.T) {
 		a.Taints = []string{"x", "sandbox.gke.io/runtime=gvisor:NoSchedule", "a=b:NoSchedule", "a=b:NoSchedule"}
 	}, "nodeLabels[a b]", "nodeLabels[cloud.google.com/gke-nodepool]", "nodeLabels[node-role.kubernetes.io/master]", "taints[0]", "taints[1]", "taints[3]")
 	refuse(func(a *NodePoolArgs) {
-		a.Kubelet, a.Sysctls = KubeletArgs{PodPidsLimit: 100, CPUQuotaPeriod: "2s"}, map[string]string{"kernel.randomize_va_space": "0"}
+		a.Kubelet, a.Sysctls = &KubeletArgs{PodPidsLimit: 100, CPUQuotaPeriod: "2s"}, map[string]string{"kernel.randomize_va_space": "0"}
 	}, "kubelet.podPidsLimit", "kubelet.cpuQuotaPeriod", "sysctls[kernel.randomize_va_space]")
-	refuse(func(a *NodePoolArgs) { a.Kubelet.PodPidsLimit = 100000 }, "kubelet.podPidsLimit")
+	refuse(func(a *NodePoolArgs) { a.Kubelet = &KubeletArgs{PodPidsLimit: 100000} }, "kubelet.podPidsLimit")
 	for _, wrong := range []struct {
 		field   string
 		upgrade UpgradeArgs
@@ -169,10 +169,10 @@ func TestPoolRefusals(t *testing.T) {
 		{"upgrade.batchPercent", UpgradeArgs{Strategy: UpgradeBlueGreen, BatchPercent: 101}}, {"upgrade.poolSoakSeconds", UpgradeArgs{Strategy: UpgradeBlueGreen, PoolSoakSeconds: 700000}},
 		{"upgrade.strategy", UpgradeArgs{Strategy: "all-at-once"}},
 	} {
-		refuse(func(a *NodePoolArgs) { a.Upgrade = wrong.upgrade }, wrong.field)
+		refuse(func(a *NodePoolArgs) { a.Upgrade = &wrong.upgrade }, wrong.field)
 	}
 	args := testPool()
-	args.Kubelet.PodPidsLimit, args.Exceptions = 100000, excepted("CIS-4.2.13")
+	args.Kubelet, args.Exceptions = &KubeletArgs{PodPidsLimit: 100000}, excepted("CIS-4.2.13")
 	if err := args.Validate(time.Now()); err != nil {
 		t.Error(err)
 	}

@@ -84,6 +84,14 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// given copies what was given, or gives nothing but zeros.
+func given[T any](value *T) T {
+	if value == nil {
+		return *new(T)
+	}
+	return *value
+}
+
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 const clusterLabel = "redoubt-cluster"

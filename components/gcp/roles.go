@@ -55,7 +55,7 @@ func (a RolesArgs) Validate(now time.Time) error {
 }
 
 // Roles are the service account of nodes, with what a node does and nothing that
-// a pod could make use of (CIS-GKE-5.2.1, M19).
+// a pod could make use of (CIS-GKE-5.2.1, M20).
 type Roles struct {
 	pulumi.ResourceState
 

@@ -9,7 +9,7 @@ import (
 	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
-// CIS-GKE-5.2.1, 5.1.3, M19: an account of its own, which writes logs and metrics
+// CIS-GKE-5.2.1, 5.1.3, M20: an account of its own, which writes logs and metrics
 // and reads the repositories that are named.
 func TestNodeAccountIsLeastPrivilege(t *testing.T) {
 	args := RolesArgs{Project: testProject, Cluster: "prod", Repositories: []string{"projects/shared-images/locations/europe/repositories/base"}}

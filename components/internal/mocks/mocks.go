@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,12 @@ type Resource struct {
 	Dependencies    []string
 	Protected       bool
 	Ignored         []string
+
+	secrets map[string]bool
 }
+
+// Secret tells whether an input was given as a secret.
+func (r Resource) Secret(name string) bool { return r.secrets[name] }
 
 // WaitsFor tells whether the resource is made after another.
 func (r Resource) WaitsFor(other Resource) bool {
@@ -57,7 +63,11 @@ func (r Resource) At(path string) any {
 func (r Resource) Wants(t *testing.T, want map[string]any) {
 	t.Helper()
 	for path, value := range want {
-		if got := r.At(path); fmt.Sprint(got) != fmt.Sprint(value) {
+		got := r.At(path)
+		if number, is := got.(float64); is {
+			got = strconv.FormatFloat(number, 'f', -1, 64) // as people write it
+		}
+		if fmt.Sprint(got) != fmt.Sprint(value) {
 			t.Errorf("%s: %s is %v, want %v", r.Name, path, got, value)
 		}
 	}
@@ -82,8 +92,12 @@ func (c *Cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	id := args.Name + "_id"
+	secrets := map[string]bool{}
+	for name, value := range args.Inputs {
+		secrets[string(name)] = value.IsSecret()
+	}
 	c.resources = append(c.resources, Resource{args.TypeToken, args.Name, id, args.Inputs.Mappable(), args.RegisterRPC.GetDependencies(),
-		args.RegisterRPC.GetProtect(), args.RegisterRPC.GetIgnoreChanges()})
+		args.RegisterRPC.GetProtect(), args.RegisterRPC.GetIgnoreChanges(), secrets})
 	state := args.Inputs.Copy()
 	if c.Fill != nil {
 		c.Fill(args.TypeToken, args.Name, state)

@@ -23,6 +23,7 @@ type environment struct {
 	late        func(e *made)                       // what else there is
 	protected   bool
 	withoutPool bool
+	bare        bool // no cluster either
 }
 
 // made is what an environment has made so far.
@@ -44,12 +45,15 @@ func (e environment) program(ctx *pulumi.Context) error {
 	e.names(x)
 	e.walls(x)
 	e.keys(x)
-	e.control(x)
+	if !e.bare {
+		e.control(x)
+	}
 	if e.late != nil {
 		e.late(x)
 	}
-	ctx.Export("endpoint", x.cluster.Endpoint)
-	ctx.Export("version", x.cluster.MasterVersion)
+	if !e.bare {
+		ctx.Export("endpoint", x.cluster.Endpoint)
+	}
 	return nil
 }
 
@@ -132,8 +136,9 @@ func (e environment) keys(x *made) {
 	}
 }
 
-func (e environment) control(x *made) {
-	args := &container.ClusterArgs{Name: str("main"), Location: str(region), Network: x.net.SelfLink, Subnetwork: x.subnet.SelfLink,
+// clusterArgs are those of a cluster that works.
+func (e environment) clusterArgs(x *made) *container.ClusterArgs {
+	return &container.ClusterArgs{Name: str("main"), Location: str(region), Network: x.net.SelfLink, Subnetwork: x.subnet.SelfLink,
 		InitialNodeCount: pulumi.IntPtr(1), RemoveDefaultNodePool: pulumi.BoolPtr(true), DeletionProtection: pulumi.BoolPtr(e.protected),
 		ReleaseChannel:     &container.ClusterReleaseChannelArgs{Channel: pulumi.String("REGULAR")},
 		IpAllocationPolicy: &container.ClusterIpAllocationPolicyArgs{ClusterSecondaryRangeName: str("pods"), ServicesSecondaryRangeName: str("services")},
@@ -145,6 +150,10 @@ func (e environment) control(x *made) {
 		DatapathProvider:               str("ADVANCED_DATAPATH"), EnableFqdnNetworkPolicy: pulumi.BoolPtr(true), EnableShieldedNodes: pulumi.BoolPtr(true),
 		NodeConfig: &container.ClusterNodeConfigArgs{ServiceAccount: x.node.Email, BootDiskKmsKey: x.disks.ID().ToStringOutput().ToStringPtrOutput()},
 	}
+}
+
+func (e environment) control(x *made) {
+	args := e.clusterArgs(x)
 	if e.change != nil {
 		e.change(args)
 	}

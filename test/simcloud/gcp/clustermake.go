@@ -293,6 +293,9 @@ func updateCluster(c *simcloud.Change) error {
 			c.Out[name] = c.Old[name]
 		}
 	}
+	if !c.Object.Ready && !c.New.Bool("enableAutopilot") { // its first nodes never joined
+		return defaultPool(c, c.Cloud.Get("", subnetwork, subnetworkOf(c.Object)), location)
+	}
 	return nil
 }
 

@@ -76,6 +76,10 @@ func TestAPoolJoinsByItsTags(t *testing.T) {
 			t.Errorf("%s: ready %v", o.ID, o.Ready)
 		}
 	}
+	_, err = e.Up(environment{deny: shut, changePool: func(a *container.NodePoolArgs) {
+		a.NodeConfig.(*container.NodePoolNodeConfigArgs).Tags = texts("isolated")
+	}}.program)
+	says(t, err, "only 0 nodes out of 3 have registered") // trying again changes nothing
 	e.MustUp(environment{deny: shut}.program)
 }
 

@@ -28,7 +28,10 @@ func nodePoolTypes() []*simcloud.ResourceType {
 	}
 	judged(t, createPool, func(c *simcloud.Change) error {
 		of := c.Cloud.Get("", cluster, normal(c.Scope, c.Old, clusterForm, c.New.String("cluster")))
-		return judgeNodes(c, of)
+		if err := judgeNodes(c, of); err != nil || c.Object.Ready && !changed(c, "nodeConfig.tags") {
+			return err
+		}
+		return joinPool(c, of) // nodes that never joined, or new ones, must join
 	})
 	return []*simcloud.ResourceType{t}
 }
@@ -55,19 +58,23 @@ func createPool(c *simcloud.Change) error {
 	if err := judgeNodes(c, of); err != nil {
 		return err
 	}
+	c.Out["instanceGroupUrls"], c.Out["managedInstanceGroupUrls"] = groups(c, of, name)
+	c.Out["operation"] = "operation-" + digits(c.Cloud, "operation", 13)
+	return joinPool(c, of)
+}
+
+// joinPool judges that the nodes of a pool have room and join.
+func joinPool(c *simcloud.Change, of *simcloud.Object) error {
 	in := c.Cloud.Get("", subnetwork, subnetworkOf(of))
 	count, err := poolSpace(c, of, in)
 	if err != nil {
 		return err
 	}
-	location := of.State.String("location")
-	c.Out["instanceGroupUrls"], c.Out["managedInstanceGroupUrls"] = groups(c, of, name)
-	c.Out["operation"] = "operation-" + digits(c.Cloud, "operation", 13)
 	private := of.State.Bool("privateClusterConfig.enablePrivateNodes")
-	if v.Has("networkConfig.enablePrivateNodes") {
-		private = v.Bool("networkConfig.enablePrivateNodes")
+	if c.New.Has("networkConfig.enablePrivateNodes") {
+		private = c.New.Bool("networkConfig.enablePrivateNodes")
 	}
-	join(c, nodesOf(of, in, section(v, "nodeConfig"), location, private, count))
+	join(c, nodesOf(of, in, section(c.New, "nodeConfig"), of.State.String("location"), private, count))
 	return nil
 }
 

@@ -74,7 +74,12 @@ func newKey(ctx *pulumi.Context, name string, in *kms.KeyRing) *kms.CryptoKey {
 }
 
 func grant(ctx *pulumi.Context, name string, on *kms.CryptoKey, member string) *kms.CryptoKeyIAMMember {
-	return must(kms.NewCryptoKeyIAMMember(ctx, name, &kms.CryptoKeyIAMMemberArgs{CryptoKeyId: on.ID(), Role: pulumi.String("roles/cloudkms.cryptoKeyEncrypterDecrypter"), Member: pulumi.String(member)}))
+	return must(newGrant(ctx, name, on, member))
+}
+
+// newGrant is a grant that waits for other resources.
+func newGrant(ctx *pulumi.Context, name string, on *kms.CryptoKey, member string, first ...pulumi.Resource) (*kms.CryptoKeyIAMMember, error) {
+	return kms.NewCryptoKeyIAMMember(ctx, name, &kms.CryptoKeyIAMMemberArgs{CryptoKeyId: on.ID(), Role: pulumi.String("roles/cloudkms.cryptoKeyEncrypterDecrypter"), Member: pulumi.String(member)}, after(first...))
 }
 
 func authorized(blocks ...string) *container.ClusterMasterAuthorizedNetworksConfigArgs {

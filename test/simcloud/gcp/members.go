@@ -42,6 +42,7 @@ func memberTypes() []*simcloud.ResourceType {
 	inBucket := to("bucket", bucket, "{name}")
 	ofKey := to("cryptoKeyId", key, "{name}")
 	ofAccount := to("serviceAccountId", account, "{name}")
+	ofAccount.Patience = seconds(60) // a new account is not seen at once
 	return []*simcloud.ResourceType{project,
 		of(keyMember, kms.CryptoKeyIAMMemberArgs{}, kms.CryptoKeyIAMMember{}, ofKey, "cloudkms"),
 		of(keyRingMember, kms.KeyRingIAMMemberArgs{}, kms.KeyRingIAMMember{}, to("keyRingId", keyRing, "{name}"), "cloudkms"),

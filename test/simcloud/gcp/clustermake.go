@@ -200,7 +200,7 @@ func judgeCluster(c *simcloud.Change, project, location string) error {
 		if v.String("databaseEncryption.keyName") == "" {
 			return badRequest("database_encryption.key_name must be set if the state is ENCRYPTED.")
 		}
-		if err := keyFor(c, v.String("databaseEncryption.keyName"), gkeAgent(project), regionOf(location)); err != nil {
+		if err := keyFor(c, v.String("databaseEncryption.keyName"), gkeAgent(c.Cloud, project), regionOf(location)); err != nil {
 			return err
 		}
 	}

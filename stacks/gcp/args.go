@@ -26,8 +26,13 @@ func (e environment) roles() *components.RolesArgs {
 func (e environment) keys() *components.KeysArgs {
 	k := e.Keys
 	return &components.KeysArgs{Project: e.project(), Cluster: e.name, Generation: k.Generation, ExistingRing: k.ExistingRing, RotationDays: k.RotationDays,
-		DestroyDays: k.DestroyDays, Protection: k.Protection, LoggingServiceAccount: k.LoggingServiceAccount, CreateAgents: k.CreateAgents,
+		DestroyDays: k.DestroyDays, Protection: k.Protection, LoggingServiceAccount: k.LoggingServiceAccount, KeepLogsKey: e.archiveLocked(), CreateAgents: k.CreateAgents,
 		Labels: e.Labels, Exceptions: e.Exceptions}
+}
+
+// archiveLocked tells whether there is an archive that Google does not delete.
+func (e environment) archiveLocked() bool {
+	return !e.Logs.Archive.Disabled && e.Logs.Archive.Lock != components.LockNone
 }
 
 func (e environment) logs(key pulumi.StringInput) *components.LogsArgs {

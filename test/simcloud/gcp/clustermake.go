@@ -140,10 +140,7 @@ func judgeControlBlock(c *simcloud.Change, net *simcloud.Object) error {
 		return nil
 	}
 	block, err := netip.ParsePrefix(text)
-	if err != nil || block.Bits() != 28 {
-		return badRequest("Invalid master_ipv4_cidr_block \"%s\": it must be a /28.", text)
-	}
-	if !within(block, reserved) || overlaps(block, docker) || overlaps(block, prohibited) {
+	if err != nil || block.Bits() != 28 || !within(block, reserved) || overlaps(block, docker) || overlaps(block, prohibited) {
 		return badRequest("Invalid master_ipv4_cidr_block \"%s\": it must lie in a private range, and apart from 172.17.0.0/16.", text)
 	}
 	for _, other := range ranges(c.Cloud, net.ID) {

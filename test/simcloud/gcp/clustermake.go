@@ -78,14 +78,13 @@ func judgeClusterNetwork(c *simcloud.Change, project, location string) (*simclou
 			return nil, badRequest("Invalid value for field 'node_locations[%d]': \"%s\" is no other zone of %s.", i, each, regionOf(location))
 		}
 	}
-	if !v.Has("ipAllocationPolicy") {
-		if v.Bool("privateClusterConfig.enablePrivateNodes") {
-			return nil, badRequest("Private clusters must be VPC-native: ip_allocation_policy.use_ip_aliases must be true.")
-		}
-		return in, nil
+	if v.String("networkingMode") == "ROUTES" && v.Bool("privateClusterConfig.enablePrivateNodes") {
+		return nil, badRequest("Private clusters must be VPC-native: ip_allocation_policy.use_ip_aliases must be true.")
 	}
-	if err := judgeSecondaryRanges(c, net, in); err != nil {
-		return nil, err
+	if v.Has("ipAllocationPolicy") {
+		if err := judgeSecondaryRanges(c, net, in); err != nil {
+			return nil, err
+		}
 	}
 	return in, judgeControlBlock(c, net)
 }

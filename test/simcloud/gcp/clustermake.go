@@ -78,14 +78,13 @@ func judgeClusterNetwork(c *simcloud.Change, project, location string) (*simclou
 			return nil, badRequest("Invalid value for field 'node_locations[%d]': \"%s\" is no other zone of %s.", i, each, regionOf(location))
 		}
 	}
-	if !v.Has("ipAllocationPolicy") {
-		if v.Bool("privateClusterConfig.enablePrivateNodes") {
-			return nil, badRequest("Private clusters must be VPC-native: ip_allocation_policy.use_ip_aliases must be true.")
-		}
-		return in, nil
+	if v.String("networkingMode") == "ROUTES" && v.Bool("privateClusterConfig.enablePrivateNodes") {
+		return nil, badRequest("Private clusters must be VPC-native: ip_allocation_policy.use_ip_aliases must be true.")
 	}
-	if err := judgeSecondaryRanges(c, net, in); err != nil {
-		return nil, err
+	if v.Has("ipAllocationPolicy") {
+		if err := judgeSecondaryRanges(c, net, in); err != nil {
+			return nil, err
+		}
 	}
 	return in, judgeControlBlock(c, net)
 }
@@ -140,10 +139,7 @@ func judgeControlBlock(c *simcloud.Change, net *simcloud.Object) error {
 		return nil
 	}
 	block, err := netip.ParsePrefix(text)
-	if err != nil || block.Bits() != 28 {
-		return badRequest("Invalid master_ipv4_cidr_block \"%s\": it must be a /28.", text)
-	}
-	if !within(block, reserved) || overlaps(block, docker) || overlaps(block, prohibited) {
+	if err != nil || block.Bits() != 28 || !within(block, reserved) || overlaps(block, docker) || overlaps(block, prohibited) {
 		return badRequest("Invalid master_ipv4_cidr_block \"%s\": it must lie in a private range, and apart from 172.17.0.0/16.", text)
 	}
 	for _, other := range ranges(c.Cloud, net.ID) {

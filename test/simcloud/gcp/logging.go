@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	logName      = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$`)
+	logName      = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,99}$`)
 	metricName   = regexp.MustCompile(`^[a-zA-Z0-9_.,+!*'()%/-]{1,100}$`)
 	destinations = regexp.MustCompile(`^(storage\.googleapis\.com/[^/]+|pubsub\.googleapis\.com/projects/[^/]+/topics/[^/]+|bigquery\.googleapis\.com/projects/[^/]+/datasets/[^/]+|logging\.googleapis\.com/projects/[^/]+(/locations/[^/]+/buckets/[^/]+)?)$`)
 )
@@ -34,6 +34,9 @@ func loggingTypes() []*simcloud.ResourceType {
 	m := named(kind(metric, "{name}", logging.MetricArgs{}, logging.Metric{}), 100)
 	m.Check = func(p *simcloud.Plan) {
 		matching(p, "name", metricName, "is not the name of a metric")
+		if p.Values.Known("filter") && strings.TrimSpace(p.Values.String("filter")) == "" {
+			p.Add("filter", "a metric needs a filter")
+		}
 		filterAt(p, "filter")
 		p.OneOf("metricDescriptor.metricKind", "DELTA", "GAUGE", "CUMULATIVE")
 		p.OneOf("metricDescriptor.valueType", "BOOL", "INT64", "DOUBLE", "STRING", "DISTRIBUTION", "MONEY")
@@ -106,8 +109,6 @@ func filterAt(p *simcloud.Plan, path string) {
 		p.Add(path, "Unparseable filter: quotes or brackets do not match")
 	case len(text) > 20000:
 		p.Add(path, "filters have at most 20000 characters")
-	case path == "filter" && p.Values.Has(path) && p.Values.Known(path) && strings.TrimSpace(text) == "" && p.Values.Has("metricDescriptor"):
-		p.Add(path, "a metric needs a filter")
 	}
 }
 

@@ -34,12 +34,8 @@ func nodeConfigAt(p *simcloud.Plan, at string) {
 	p.OneOf(at+"sandboxConfig.sandboxType", "gvisor")
 	p.OneOf(at+"kubeletConfig.cpuManagerPolicy", "static", "none", "")
 	p.OneOf(at+"linuxNodeConfig.cgroupMode", "CGROUP_MODE_UNSPECIFIED", "CGROUP_MODE_V1", "CGROUP_MODE_V2")
-	for i, each := range v.List(at + "taints") {
-		path := fmt.Sprintf("%staints[%d]", at, i)
-		p.OneOf(path+".effect", "NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE")
-		if key := each.String("key"); strings.HasPrefix(key, "kubernetes.io/") || strings.HasPrefix(key, "k8s.io/") {
-			p.Add(path+".key", fmt.Sprintf("%q is a key of Kubernetes' own", key))
-		}
+	for i := range v.List(at + "taints") {
+		p.OneOf(fmt.Sprintf("%staints[%d].effect", at, i), "NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE")
 	}
 	for i := range v.Strings(at + "tags") {
 		nameAt(p, fmt.Sprintf("%stags[%d]", at, i))

@@ -47,8 +47,6 @@ func registryTypes() []*simcloud.ResourceType {
 			return badRequest("A virtual repository has a virtual_repository_config, and no other has (mode %s).", mode)
 		case v.Has("dockerConfig") && v.String("format") != "DOCKER":
 			return badRequest("docker_config is for repositories of format DOCKER only.")
-		case v.Bool("dockerConfig.immutableTags") && mode != "STANDARD_REPOSITORY":
-			return badRequest("Immutable tags are for standard repositories only.")
 		}
 		for _, each := range v.List("virtualRepositoryConfig.upstreamPolicies") {
 			if c.Cloud.Get("", repository, each.String("repository")) == nil {

@@ -37,13 +37,10 @@ func createRoute(c *simcloud.Change) error {
 	if next := c.New.String("nextHopGateway"); next != "" && lastPart(next) != internetGateway {
 		return invalid("Invalid value for field 'resource.nextHopGateway': '%s'. The URL must be that of global/gateways/%s.", next, internetGateway)
 	}
-	dest, err := netip.ParsePrefix(c.New.String("destRange"))
-	if err != nil {
-		return invalid("Invalid value for field 'resource.destRange': '%s'.", c.New.String("destRange"))
-	}
+	dest, _ := netip.ParsePrefix(c.New.String("destRange"))
 	own := normal(c.Scope, c.New, networkForm, c.New.String("network"))
 	for _, other := range ranges(c.Cloud, own) {
-		if other.by.Type == subnetwork && simcloud.Within(dest, other.prefix) {
+		if other.by.Type == subnetwork && dest.IsValid() && simcloud.Within(dest, other.prefix) {
 			return invalid("Invalid value for field 'resource.destRange': '%s'. The destination range must not lie in that of the subnetwork '%s'.", dest, other.by.ID)
 		}
 	}

@@ -73,9 +73,6 @@ func judgeSubnetwork(c *simcloud.Change) error {
 	for _, r := range c.New.List("secondaryIpRanges") {
 		texts = append(texts, r.String("ipCidrRange"))
 	}
-	if len(texts) > 171 { // https://cloud.google.com/vpc/docs/quota: 170 secondary ranges
-		return invalid("Exceeded the maximum of 170 secondary ranges of a subnetwork")
-	}
 	var mine []netip.Prefix
 	for i, text := range texts {
 		field := "resource.ipCidrRange"

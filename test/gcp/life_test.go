@@ -62,7 +62,26 @@ func TestLifeOfEnvironments(t *testing.T) {
 }
 
 // outlives is what a destroy leaves: a locked archive with the key without which nobody reads it.
-var outlives = map[string][]string{}
+var outlives = map[string][]string{
+	"gcp-prod": {
+		"gcp:kms/cryptoKey:CryptoKey projects/redoubt-prod-4711/locations/europe-west3/keyRings/gcp-prod/cryptoKeys/gcp-prod-logs",
+		"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember projects/redoubt-prod-4711/locations/europe-west3/keyRings/gcp-prod/cryptoKeys/gcp-prod-logs/roles/cloudkms.cryptoKeyEncrypterDecrypter/serviceAccount:service-471100000001@gs-project-accounts.iam.gserviceaccount.com",
+		"gcp:storage/bucket:Bucket gcp-prod-audit-redoubt-prod-4711-europe-west3",
+	},
+}
+
+// Names of keys are taken for ever: what comes again under the same name takes another generation.
+func TestKeysOfAnEnvironmentThatComesAgain(t *testing.T) {
+	t.Parallel()
+	e := prepare(t, "gcp-dev")
+	e.mustUp()
+	if err := e.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.up()
+	refused(t, err, "KeyRing projects/redoubt-dev-4712/locations/europe-west3/keyRings/gcp-dev-g1 already exists")
+	e.edited(t, edit{"keys.generation": "g2"}).mustUp()
+}
 
 // beyond is what exists and did not before.
 func beyond(cloud *simcloud.Cloud, before []string) []string {

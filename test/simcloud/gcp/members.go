@@ -51,6 +51,7 @@ func memberTypes() []*simcloud.ResourceType {
 		of(repositoryMember, artifactregistry.RepositoryIamMemberArgs{}, artifactregistry.RepositoryIamMember{}, to("repository", repository, repositoryForm), "artifactregistry"),
 		of(topicMember, pubsub.TopicIAMMemberArgs{}, pubsub.TopicIAMMember{}, to("topic", topic, topicForm), "pubsub"),
 		of(subnetMember, compute.SubnetworkIAMMemberArgs{}, compute.SubnetworkIAMMember{}, toSubnetwork("subnetwork"), "compute"),
+		of(instanceMember, compute.InstanceIAMMemberArgs{}, compute.InstanceIAMMember{}, to("instanceName", instance, "projects/{project}/zones/{zone}/instances/{name}"), "compute"),
 		of(tunnelMember, iap.TunnelInstanceIAMMemberArgs{}, iap.TunnelInstanceIAMMember{}, to("instance", instance, "projects/{project}/zones/{zone}/instances/{name}"), "iap"),
 	}
 }

@@ -14,6 +14,7 @@ const (
 	address         = "gcp:compute/address:Address"
 	globalAddress   = "gcp:compute/globalAddress:GlobalAddress"
 	instance        = "gcp:compute/instance:Instance"
+	instanceMember  = "gcp:compute/instanceIAMMember:InstanceIAMMember"
 	haGateway       = "gcp:compute/haVpnGateway:HaVpnGateway"
 	externalGateway = "gcp:compute/externalVpnGateway:ExternalVpnGateway"
 	tunnel          = "gcp:compute/vPNTunnel:VPNTunnel"

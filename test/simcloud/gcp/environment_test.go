@@ -20,7 +20,8 @@ type environment struct {
 	change      func(*container.ClusterArgs)        // of the cluster
 	changePool  func(*container.NodePoolArgs)       // of the pool
 	deny        func(e *made) *compute.FirewallArgs // a rule that must not be there
-	late        func(e *made)                       // what else there is
+	late        func(e *made)                       // what else there is, afterwards
+	first       func(x *made)                       // and before the cluster
 	protected   bool
 	withoutPool bool
 	bare        bool // no cluster either
@@ -44,6 +45,9 @@ func (e environment) program(ctx *pulumi.Context) error {
 	e.network(x)
 	e.names(x)
 	e.walls(x)
+	if e.first != nil {
+		e.first(x)
+	}
 	e.keys(x)
 	if !e.bare {
 		e.control(x)

@@ -11,7 +11,8 @@ import (
 
 // Detection is what people hear of: alarms on suspicious events in the audit logs
 // of the cluster and in the trail of the account (M39), on the use of roles for
-// emergencies (M41), and findings of GuardDuty (M29).
+// emergencies (M41), on an archive that gets nothing (M38), and findings of
+// GuardDuty (M29).
 //
 // It registers an alarm for each event of its tables. Whoever deploys the
 // environment raises some of them by what they deploy.
@@ -22,7 +23,7 @@ type Detection struct {
 	TopicArn pulumi.StringOutput `pulumi:"topicArn"`
 	// DetectorID is that of GuardDuty; empty without it.
 	DetectorID pulumi.StringOutput `pulumi:"detectorId"`
-	// AlarmNames are the names of all alarms, sorted.
+	// AlarmNames are the names of all alarms.
 	AlarmNames pulumi.StringArrayOutput `pulumi:"alarmNames"`
 }
 
@@ -46,16 +47,16 @@ func NewDetection(ctx *pulumi.Context, name string, args *DetectionArgs, opts ..
 			return nil, err
 		}
 	}
-	events := a.events()
-	slices.SortFunc(events, func(x, y event) int {
-		if x.name < y.name {
-			return -1
-		}
-		return 1
-	})
 	var names pulumi.StringArray
-	for _, e := range events {
-		alarm, err := d.newAlarm(ctx, name, a, e)
+	for _, e := range a.events() {
+		alarm, err := d.newCount(ctx, name, a, e)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, alarm.Name)
+	}
+	for _, w := range a.archive() {
+		alarm, err := d.newAlarm(ctx, name, a, w)
 		if err != nil {
 			return nil, err
 		}
@@ -77,8 +78,18 @@ func (a DetectionArgs) events() []event {
 // alarmName is the name of the alarm of an event.
 func alarmName(cluster, event string) string { return cluster + "-" + event }
 
-// newAlarm counts an event and raises an alarm.
-func (d *Detection) newAlarm(ctx *pulumi.Context, name string, a DetectionArgs, e event) (*cloudwatch.MetricAlarm, error) {
+// watch is a metric that raises an alarm.
+type watch struct {
+	name, reason, controls string
+	namespace, metric      pulumi.StringInput
+	dimensions             pulumi.StringMap
+	statistic              string
+	// threshold is what the statistic of period seconds must not reach.
+	threshold, period int
+}
+
+// newCount counts an event and raises an alarm.
+func (d *Detection) newCount(ctx *pulumi.Context, name string, a DetectionArgs, e event) (*cloudwatch.MetricAlarm, error) {
 	group := a.ClusterLogGroupName
 	if e.in == inTrail {
 		group = a.TrailLogGroupName
@@ -97,12 +108,19 @@ func (d *Detection) newAlarm(ctx *pulumi.Context, name string, a DetectionArgs, 
 	if err != nil {
 		return nil, err
 	}
+	// Through the filter's own outputs: the alarm watches what is counted.
 	metric := filter.MetricTransformation
-	full := alarmName(a.Cluster, e.name)
-	return cloudwatch.NewMetricAlarm(ctx, name+"-"+e.name, &cloudwatch.MetricAlarmArgs{
-		Name: pulumi.String(full), AlarmDescription: pulumi.String(fmt.Sprintf("%s: %s (%s)", a.Cluster, e.reason, e.controls)),
-		Namespace: metric.Namespace().ToStringPtrOutput(), MetricName: metric.Name().ToStringPtrOutput(), Statistic: pulumi.String("Sum"), Period: pulumi.Int(e.period), EvaluationPeriods: pulumi.Int(1),
-		ComparisonOperator: pulumi.String("GreaterThanOrEqualToThreshold"), Threshold: pulumi.Float64(e.threshold),
+	return d.newAlarm(ctx, name, a, watch{name: e.name, reason: e.reason, controls: e.controls, namespace: metric.Namespace(), metric: metric.Name(),
+		statistic: "Sum", threshold: e.threshold, period: e.period})
+}
+
+func (d *Detection) newAlarm(ctx *pulumi.Context, name string, a DetectionArgs, w watch) (*cloudwatch.MetricAlarm, error) {
+	full := alarmName(a.Cluster, w.name)
+	return cloudwatch.NewMetricAlarm(ctx, name+"-"+w.name, &cloudwatch.MetricAlarmArgs{
+		Name: pulumi.String(full), AlarmDescription: pulumi.String(fmt.Sprintf("%s: %s (%s)", a.Cluster, w.reason, w.controls)),
+		Namespace: w.namespace.ToStringOutput().ToStringPtrOutput(), MetricName: w.metric.ToStringOutput().ToStringPtrOutput(), Dimensions: w.dimensions,
+		Statistic: pulumi.String(w.statistic), Period: pulumi.Int(w.period), EvaluationPeriods: pulumi.Int(1),
+		ComparisonOperator: pulumi.String("GreaterThanOrEqualToThreshold"), Threshold: pulumi.Float64(w.threshold),
 		// No events, no data: that is how it should be.
 		TreatMissingData: pulumi.String("notBreaching"),
 		AlarmActions:     pulumi.Array{d.TopicArn}, OkActions: pulumi.Array{d.TopicArn}, Tags: tagged(a.Tags, a.Cluster, full),

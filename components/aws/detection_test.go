@@ -67,6 +67,27 @@ func TestEveryEventHasAnAlarm(t *testing.T) {
 	}
 }
 
+// M38: that the archive gets nothing is heard.
+func TestArchiveIsWatched(t *testing.T) {
+	args := testDetection()
+	args.AuditStreamName = pulumi.String("prod-audit-stream")
+	c := newTestDetection(t, args)
+	for name, want := range map[string]struct {
+		metric, dimensions string
+		threshold          float64
+	}{
+		"archive-late":        {"AWS/Firehose DeliveryToS3.DataFreshness Maximum", "map[DeliveryStreamName:prod-audit-stream]", 900},
+		"archive-undelivered": {"AWS/Logs DeliveryErrors Sum", "map[DestinationType:Firehose FilterName:prod-audit-stream LogGroupName:/aws/eks/prod/cluster]", 1},
+	} {
+		alarm := c.one(t, "MetricAlarm", "detection-"+name)
+		got := alarm.text("namespace") + " " + alarm.text("metricName") + " " + alarm.text("statistic")
+		if got != want.metric || fmt.Sprint(alarm.inputs["dimensions"]) != want.dimensions || alarm.inputs["threshold"] != want.threshold ||
+			!slices.Equal(texts(alarm.inputs["alarmActions"]), []string{"arn:detection_id"}) {
+			t.Errorf("%s: %v", name, alarm.inputs)
+		}
+	}
+}
+
 // Each event says why, what it stands for, and where it is described.
 func TestEventsAreExplained(t *testing.T) {
 	for _, e := range slices.Concat(auditEvents, accountEvents, breakGlassEvents) {

@@ -171,7 +171,8 @@ func TestGuardDuty(t *testing.T) {
 		t.Errorf("agent: %s", more)
 	}
 	rule, target := c.one(t, "EventRule", "detection-findings"), c.one(t, "EventTarget", "detection-findings")
-	if rule.text("eventPattern") != findings || rule.text("state") != "ENABLED" || target.text("arn") != "arn:detection_id" || target.text("rule") != "prod-guardduty" ||
+	const medium = `{"detail":{"severity":[{"numeric":[">=",4]}]},"detail-type":["GuardDuty Finding"],"source":["aws.guardduty"]}`
+	if rule.text("eventPattern") != medium || rule.text("state") != "ENABLED" || target.text("arn") != "arn:detection_id" || target.text("rule") != "prod-guardduty" ||
 		target.inputs["roleArn"] != nil || !target.waitsFor(c.one(t, "TopicPolicy", "detection")) {
 		t.Errorf("rule %v, target %v", rule.inputs, target.inputs)
 	}

@@ -153,6 +153,10 @@ func TestWatchingIsRefused(t *testing.T) {
 		subscribe := func(name string, to *cloudwatch.LogGroup, stream, role pulumi.StringInput, options ...pulumi.ResourceOption) *cloudwatch.LogSubscriptionFilter {
 			return must(cloudwatch.NewLogSubscriptionFilter(ctx, name, &cloudwatch.LogSubscriptionFilterArgs{LogGroup: to.Name, DestinationArn: stream, RoleArn: role.ToStringOutput().ToStringPtrOutput(), FilterPattern: pulumi.String("")}, options...))
 		}
+		rare := must(cloudwatch.NewLogGroup(ctx, "rare", &cloudwatch.LogGroupArgs{LogGroupClass: str("INFREQUENT_ACCESS")}))
+		must(cloudwatch.NewLogMetricFilter(ctx, "rare-filter", &cloudwatch.LogMetricFilterArgs{LogGroupName: rare.Name, Pattern: pulumi.String("{ $.a = 1 }"),
+			MetricTransformation: &cloudwatch.LogMetricFilterMetricTransformationArgs{Name: pulumi.String("n"), Namespace: pulumi.String("s"), Value: pulumi.String("1")}}))
+		subscribe("rare-subscription", rare, made.Arn, sender)
 		busy, quiet := group("busy"), group("quiet")
 		first := subscribe("first", busy, made.Arn, sender)
 		second := subscribe("second", busy, made.Arn, role("regional", "logs."+region+".amazonaws.com", logs, send))
@@ -183,6 +187,7 @@ func TestWatchingIsRefused(t *testing.T) {
 		"target-key": "KMSAccessDenied", "target-policy": "AuthorizationError", "target-role": "RoleArn is not for target",
 		"stream-trust": "unable to assume role", "stream-of-others": "unable to assume role", "stream-role": "S3.AccessDenied", "stream-prefix": "S3.AccessDenied", "stream-errors": "ErrorOutputPrefix cannot be null",
 		"stream-error-type": "must contain at least one instance", "stream-bucket": "does not exist", "stream-kms": "S3.KMS.AccessDenied", "stream-grant": "kms:CreateGrant",
+		"rare-filter": "has no filters", "rare-subscription": "has no filters",
 		"third": "LimitExceededException", "to-nowhere": "Could not deliver test message", "no-trust": "Could not assume the role", "other-account": "Could not assume the role", "no-right": "Could not deliver test message",
 		"session-unencrypted": "encryption is not set up", "session-group": "does not exist", "session-number": "is not expected there", "session-long": "is not between 1 and 60", "session-input": "is not expected there",
 		"session-key": "does not exist", "session-json": "JSON not well-formed",

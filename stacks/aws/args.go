@@ -114,7 +114,7 @@ func (e environment) controlPlane() *components.EksClusterArgs {
 	return args
 }
 
-func (e environment) detection(clusterLogs, trailLogs, key pulumi.StringInput, breakGlass pulumi.StringArrayInput) *components.DetectionArgs {
+func (e environment) detection(clusterLogs, trailLogs, auditStream, key pulumi.StringInput, breakGlass pulumi.StringArrayInput) *components.DetectionArgs {
 	d := e.Detection
 	args := &components.DetectionArgs{Account: e.account(), Cluster: e.name, ClusterLogGroupName: clusterLogs, BreakGlassArns: breakGlass,
 		Emails: d.Emails, Tags: e.Tags, Exceptions: e.Exceptions}
@@ -123,6 +123,9 @@ func (e environment) detection(clusterLogs, trailLogs, key pulumi.StringInput, b
 		args.TrailLogGroupName = trailLogs
 	case d.TrailLogGroup != "":
 		args.TrailLogGroupName = pulumi.String(d.TrailLogGroup)
+	}
+	if !e.Logs.Archive.Disabled && !e.Logs.NoAuditStream {
+		args.AuditStreamName = auditStream
 	}
 	if d.TopicArn != "" {
 		args.TopicArn = pulumi.String(d.TopicArn)

@@ -26,7 +26,7 @@ func newTestDetection(t *testing.T, args DetectionArgs) *cloud {
 
 // M39, M41: what people hear of. An event that is taken away is missed here.
 var heard = map[string][]string{
-	"/aws/eks/prod/cluster": {"anonymous-access", "break-glass-in-cluster", "cluster-admin-granted", "guardrail-deleted", "many-refusals", "node-proxy", "pod-shell", "secrets-read"},
+	"/aws/eks/prod/cluster": {"anonymous-access", "break-glass-in-cluster", "cluster-admin-granted", "guardrail-deleted", "impersonation", "many-refusals", "node-proxy", "pod-shell", "secrets-read", "token-minted"},
 	"/aws/cloudtrail/prod": {"access-entries-changed", "alarms-changed", "break-glass-assumed", "buckets-changed", "calls-refused", "cluster-changed", "gateways-changed",
 		"guardduty-changed", "iam-changed", "keys-changed", "logs-changed", "network-acls-changed", "networks-changed", "root-used", "routes-changed",
 		"security-groups-changed", "sign-in-without-mfa", "sign-ins-failed", "trail-changed"},

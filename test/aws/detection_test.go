@@ -134,7 +134,7 @@ func TestDetectionWithoutATrail(t *testing.T) {
 			t.Errorf("%s looks into %s", f.ID, f.State.String("logGroupName"))
 		}
 	}
-	if len(found) != 8 {
+	if len(found) != 10 {
 		t.Errorf("%d events of the audit log are looked for", len(found))
 	}
 }

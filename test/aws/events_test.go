@@ -48,6 +48,10 @@ func extra(arn string) func(*audit.Event) {
 	return func(e *audit.Event) { e.User.Extra = map[string]authentication.ExtraValue{"canonicalArn": {arn}} }
 }
 
+func as(user string) func(*audit.Event) {
+	return func(e *audit.Event) { e.ImpersonatedUser = &authentication.UserInfo{Username: user} }
+}
+
 func bodies(request, response string) func(*audit.Event) {
 	return func(e *audit.Event) {
 		e.Level = audit.LevelRequestResponse
@@ -136,6 +140,14 @@ var seen = map[string][]struct{ event, alarms string }{
 		{in("system:node:ip-10-0-0-1", "get", "secrets", 200), ""},
 		{in("eks:addon-manager", "get", "secrets", 200), ""},
 
+		{in(jane, "create", "serviceaccounts/token", 201), "token-minted"},
+		{in("system:node:ip-10-0-0-1", "create", "serviceaccounts/token", 201), ""},
+		{in(jane, "create", "serviceaccounts", 201), ""},
+		{in(jane, "create", "tokenreviews/token", 201), ""},
+		{in(jane, "list", "pods", 200, as("admin@example.com")), "impersonation"},
+		{in(jane, "list", "pods", 403, as("system:masters")), "impersonation many-refusals"},
+		{in("system:serviceaccount:flux-system:kustomize-controller", "patch", "deployments", 200, as("system:serviceaccount:shop:deployer")), ""},
+
 		{in(jane, "create", "clusterrolebindings", 201, bodies(adminRole, adminRole)), "cluster-admin-granted"},
 		{in(controller, "create", "rolebindings", 201, bodies(adminRole, "")), "cluster-admin-granted"},
 		{in(jane, "patch", "clusterrolebindings", 200, bodies(`{"subjects":[{"kind":"User","name":"mallory"}]}`, adminRole)), "cluster-admin-granted"},
@@ -193,7 +205,11 @@ var seen = map[string][]struct{ event, alarms string }{
 		{did("logs", "CreateLogStream"), ""},
 		{did("monitoring", "DeleteAlarms"), "alarms-changed"},
 		{did("monitoring", "DisableAlarmActions"), "alarms-changed"},
+		{did("monitoring", "PutMetricAlarm"), "alarms-changed"}, // with another threshold
 		{did("sns", "SetTopicAttributes"), "alarms-changed"},
+		{did("sns", "SetSubscriptionAttributes"), "alarms-changed"}, // a filter
+		{did("events", "PutRule"), "alarms-changed"},
+		{did("sns", "Publish"), ""},
 		{did("events", "DisableRule"), "alarms-changed"},
 		{did("firehose", "DeleteDeliveryStream"), "alarms-changed"},
 		{did("sqs", "DeleteTopic"), ""},

@@ -10,8 +10,8 @@ import (
 )
 
 // Detection is what people hear of: alarms on suspicious events in the audit logs
-// of the cluster and in the trail of the account (M39), on the use of roles for
-// emergencies (M41), on an archive that gets nothing (M38), and findings of
+// of the cluster, in the trail of the account and in the flows of the network
+// (M39, M33), on the use of roles for emergencies (M41), on an archive that gets nothing (M38), and findings of
 // GuardDuty (M29).
 //
 // It registers an alarm for each event of its tables. Whoever deploys the
@@ -68,11 +68,16 @@ func NewDetection(ctx *pulumi.Context, name string, args *DetectionArgs, opts ..
 
 // events are those of the tables for which there are logs and roles.
 func (a DetectionArgs) events() []event {
-	candidates := slices.Concat(auditEvents, accountEvents)
+	candidates := slices.Concat(auditEvents, accountEvents, flowEvents)
 	if a.BreakGlassArns != nil {
 		candidates = append(candidates, breakGlassEvents...)
 	}
-	return slices.DeleteFunc(candidates, func(e event) bool { return e.in == inTrail && a.TrailLogGroupName == nil })
+	return slices.DeleteFunc(candidates, func(e event) bool { return a.group(e) == nil })
+}
+
+// group is where an event is looked for; nil where there are no such logs.
+func (a DetectionArgs) group(e event) pulumi.StringInput {
+	return map[string]pulumi.StringInput{inAudit: a.ClusterLogGroupName, inTrail: a.TrailLogGroupName, inFlows: a.FlowLogGroupName}[e.in]
 }
 
 // alarmName is the name of the alarm of an event.
@@ -90,17 +95,13 @@ type watch struct {
 
 // newCount counts an event and raises an alarm.
 func (d *Detection) newCount(ctx *pulumi.Context, name string, a DetectionArgs, e event) (*cloudwatch.MetricAlarm, error) {
-	group := a.ClusterLogGroupName
-	if e.in == inTrail {
-		group = a.TrailLogGroupName
-	}
 	var pattern pulumi.StringInput = pulumi.String(e.pattern)
 	if e.pattern == "" {
 		pattern = a.BreakGlassArns.ToStringArrayOutput().ApplyT(func(arns []string) (string, error) { return breakGlassPattern(e.name, arns) }).(pulumi.StringOutput)
 	}
 	filter, err := cloudwatch.NewLogMetricFilter(ctx, name+"-"+e.name, &cloudwatch.LogMetricFilterArgs{
 		Name: pulumi.String(alarmName(a.Cluster, e.name)), Pattern: pattern,
-		LogGroupName: group.ToStringOutput().ApplyT(func(group string) (string, error) { return group, groupNameProblem(group) }).(pulumi.StringOutput),
+		LogGroupName: a.group(e).ToStringOutput().ApplyT(func(group string) (string, error) { return group, groupNameProblem(group) }).(pulumi.StringOutput),
 		MetricTransformation: cloudwatch.LogMetricFilterMetricTransformationArgs{
 			Namespace: pulumi.String("Redoubt/" + a.Cluster), Name: pulumi.String(e.name), Value: pulumi.String("1"),
 		},

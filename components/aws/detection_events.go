@@ -9,13 +9,14 @@ import (
 const (
 	inAudit = "audit" // of the control plane
 	inTrail = "trail" // of the account
+	inFlows = "flows" // of the network
 )
 
 // event is something that people should hear of.
 type event struct {
 	// name is that of the filter, the metric and, after the cluster's, the alarm.
 	name string
-	// in is inAudit or inTrail.
+	// in is inAudit, inTrail or inFlows.
 	in string
 	// pattern is a filter pattern of CloudWatch Logs, at most 1024 characters. It
 	// uses != only on properties that all events of the kind have: what it says of one

@@ -17,7 +17,7 @@ const (
 
 func testDetection() DetectionArgs {
 	return DetectionArgs{Account: testAccount, Cluster: "prod", KeyArn: testKey, ClusterLogGroupName: pulumi.String("/aws/eks/prod/cluster"),
-		TrailLogGroupName: pulumi.String("/aws/cloudtrail/prod"), BreakGlassArns: pulumi.ToStringArray([]string{testBreakGlass})}
+		TrailLogGroupName: pulumi.String("/aws/cloudtrail/prod"), FlowLogGroupName: pulumi.String("/aws/vpc/prod/flow-logs"), BreakGlassArns: pulumi.ToStringArray([]string{testBreakGlass})}
 }
 
 func newTestDetection(t *testing.T, args DetectionArgs) *cloud {
@@ -26,7 +26,8 @@ func newTestDetection(t *testing.T, args DetectionArgs) *cloud {
 
 // M39, M41: what people hear of. An event that is taken away is missed here.
 var heard = map[string][]string{
-	"/aws/eks/prod/cluster": {"anonymous-access", "break-glass-in-cluster", "cluster-admin-granted", "guardrail-deleted", "impersonation", "many-refusals", "node-proxy", "pod-shell", "secrets-read", "token-minted"},
+	"/aws/eks/prod/cluster":   {"anonymous-access", "break-glass-in-cluster", "cluster-admin-granted", "guardrail-deleted", "impersonation", "many-refusals", "node-proxy", "pod-shell", "secrets-read", "token-minted"},
+	"/aws/vpc/prod/flow-logs": {"flows-refused", "remote-logins"},
 	"/aws/cloudtrail/prod": {"access-entries-changed", "alarms-changed", "break-glass-assumed", "buckets-changed", "calls-refused", "cluster-changed", "gateways-changed",
 		"guardduty-changed", "iam-changed", "keys-changed", "logs-changed", "network-acls-changed", "networks-changed", "root-used", "routes-changed",
 		"security-groups-changed", "sign-in-without-mfa", "sign-ins-failed", "trail-changed"},
@@ -90,8 +91,8 @@ func TestArchiveIsWatched(t *testing.T) {
 
 // Each event says why, what it stands for, and where it is described.
 func TestEventsAreExplained(t *testing.T) {
-	for _, e := range slices.Concat(auditEvents, accountEvents, breakGlassEvents) {
-		if len(e.reason) < 20 || !strings.HasPrefix(e.controls, "M39") || e.source == "" || e.in != inAudit && e.in != inTrail {
+	for _, e := range slices.Concat(auditEvents, accountEvents, flowEvents, breakGlassEvents) {
+		if len(e.reason) < 20 || !strings.HasPrefix(e.controls, "M39") || e.source == "" || e.in != inAudit && e.in != inTrail && e.in != inFlows {
 			t.Errorf("%s: %+v", e.name, e)
 		}
 	}
@@ -100,7 +101,7 @@ func TestEventsAreExplained(t *testing.T) {
 // Without a trail or roles for emergencies, what needs them is left out.
 func TestEventsWithoutLogs(t *testing.T) {
 	args := testDetection()
-	args.TrailLogGroupName, args.BreakGlassArns = nil, nil
+	args.TrailLogGroupName, args.FlowLogGroupName, args.BreakGlassArns = nil, nil, nil
 	if n, want := len(newTestDetection(t, args).of("MetricAlarm")), len(heard["/aws/eks/prod/cluster"])-1; n != want {
 		t.Errorf("%d alarms, want %d", n, want)
 	}

@@ -114,9 +114,9 @@ func (e environment) controlPlane() *components.EksClusterArgs {
 	return args
 }
 
-func (e environment) detection(clusterLogs, trailLogs, auditStream, key pulumi.StringInput, breakGlass pulumi.StringArrayInput) *components.DetectionArgs {
+func (e environment) detection(clusterLogs, trailLogs, flowLogs, auditStream, key pulumi.StringInput, breakGlass pulumi.StringArrayInput) *components.DetectionArgs {
 	d := e.Detection
-	args := &components.DetectionArgs{Account: e.account(), Cluster: e.name, ClusterLogGroupName: clusterLogs, BreakGlassArns: breakGlass,
+	args := &components.DetectionArgs{Account: e.account(), Cluster: e.name, ClusterLogGroupName: clusterLogs, FlowLogGroupName: flowLogs, BreakGlassArns: breakGlass,
 		Emails: d.Emails, Tags: e.Tags, Exceptions: e.Exceptions}
 	switch {
 	case e.Logs.Trail:

@@ -29,7 +29,7 @@ func watched(keys func(*aws.KeysArgs), detection func(*pulumi.Context, *aws.Dete
 		},
 		cluster: func(ctx *pulumi.Context, b base) error {
 			args := &aws.DetectionArgs{Account: account, Cluster: "main", KeyArn: b.keys.LogsKeyArn, ClusterLogGroupName: b.logs.ClusterLogGroupName,
-				TrailLogGroupName: b.logs.TrailLogGroupName, AuditStreamName: b.logs.AuditStreamName, BreakGlassArns: pulumi.ToStringArray([]string{breakGlassArn}), Emails: []string{"security@example.com"},
+				TrailLogGroupName: b.logs.TrailLogGroupName, AuditStreamName: b.logs.AuditStreamName, FlowLogGroupName: b.network.FlowLogGroupName, BreakGlassArns: pulumi.ToStringArray([]string{breakGlassArn}), Emails: []string{"security@example.com"},
 				GuardDuty: &aws.GuardDutyArgs{RuntimeMonitoring: true, EksManagesAgent: true}}
 			if detection != nil {
 				detection(ctx, args)
@@ -130,12 +130,12 @@ func TestDetectionWithoutATrail(t *testing.T) {
 	simtest.New(t, cloud, settings).MustUp(watched(nil, func(_ *pulumi.Context, a *aws.DetectionArgs) { a.TrailLogGroupName = nil }))
 	found := cloud.Objects(filterToken)
 	for _, f := range found {
-		if f.State.String("logGroupName") != "/aws/eks/main/cluster" {
+		if group := f.State.String("logGroupName"); group != "/aws/eks/main/cluster" && group != "/aws/vpc/main/flow-logs" {
 			t.Errorf("%s looks into %s", f.ID, f.State.String("logGroupName"))
 		}
 	}
-	if len(found) != 10 {
-		t.Errorf("%d events of the audit log are looked for", len(found))
+	if len(found) != 12 {
+		t.Errorf("%d events of the cluster and its network are looked for", len(found))
 	}
 }
 

@@ -177,6 +177,16 @@ var seen = map[string][]struct{ event, alarms string }{
 		{`time="2026-01-01T00:00:00Z" level=info msg="access granted" arn="` + breakGlassArn + `" client="127.0.0.1:0" method=POST`, ""},
 		{`I0101 00:00:00.000000      11 httplog.go:132] "HTTP" verb="GET" URI="/api/v1/secrets" userAgent="system:anonymous" resp=200`, ""},
 	},
+	"/aws/vpc/main/flow-logs": {
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 6443 6 4 240 1767225600 1767225660 REJECT OK", "flows-refused"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 443 6 9 5040 1767225600 1767225660 ACCEPT OK", ""},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 22 6 9 5040 1767225600 1767225660 ACCEPT OK", "remote-logins"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 3389 6 9 5040 1767225600 1767225660 ACCEPT OK", "remote-logins"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 22 6 1 60 1767225600 1767225660 REJECT OK", "flows-refused"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 22 43122 6 1 60 1767225600 1767225660 ACCEPT OK", ""},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 22 17 1 60 1767225600 1767225660 ACCEPT OK", ""},
+		{"2 111122223333 eni-1 - - - - - - - 1767225600 1767225660 - NODATA", ""},
+	},
 	"/aws/cloudtrail/main": {
 		{did("eks", "CreateAccessEntry"), "access-entries-changed"},
 		{did("eks", "DisassociateAccessPolicy"), "access-entries-changed"},

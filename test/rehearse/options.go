@@ -44,6 +44,8 @@ type Options struct {
 	StandIns bool
 	// Refresh makes Up look at what really exists before it compares.
 	Refresh bool
+	// Parallel is how many resources the engine works on at a time; 0: its default of four for each processor.
+	Parallel int
 	// ContinueOnError goes on with what does not depend on a resource that failed.
 	ContinueOnError bool
 	// Simulated says that nothing of the environment is real: the state is written once, at the end of an operation, so

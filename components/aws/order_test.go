@@ -43,8 +43,8 @@ func TestOrder(t *testing.T) {
 		return nil
 	})
 	for name, kinds := range map[string][]string{
-		"node-subnets":  {"Subnet", "VpcEndpoint", "Route", "RouteTableAssociation", "NetworkAcl"},
-		"node-group":    {"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
+		"node-subnets": {"Subnet", "VpcEndpoint", "Route", "RouteTableAssociation", "NetworkAcl"},
+		"node-group":   {"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
 	} {
 		for _, kind := range kinds {
 			for _, each := range c.of(kind) {

@@ -8,15 +8,17 @@ import (
 	"time"
 )
 
-// How long, in real time, a cloud must hear nothing before its time passes. An answer of the cloud sets the engine and
-// its program to work, and what they do next cannot be seen until they ask for it: only silence tells that they wait
-// for the cloud. Too short a silence would put what they were about to ask for after operations beside which it would
-// have run, so the silence is several of the longest times the engine lately took to ask again: it grows on a machine
-// that is busy with something else.
+// An answer of the cloud sets the engine and its program to work, and what they do next cannot be seen until they ask
+// for it: only that they do nothing tells that they wait for the cloud. Time that passes too early puts what they were
+// about to ask for after operations beside which it would have run. So it passes when no request has begun or ended
+// during some looks in a row, and each of them found the engine and its program idle: the pause is short on an idle
+// machine, and as long as need be on one that is busy with something else. Where one cannot look, the pause is long.
 const (
-	leastSilence = 20 * time.Millisecond
-	mostSilence  = 400 * time.Millisecond
-	reactions    = 4 // of the engine make a silence
+	lookEvery  = 3 * time.Millisecond
+	looks      = 5  // more than one: a look is not one moment, and the work may pass from one program to another meanwhile
+	blindLooks = 60 // where nobody can tell whether they are idle
+	// longestBusy is when time passes although the program is busy: with something that has nothing to do with the cloud.
+	longestBusy = 3 * time.Second
 )
 
 // agenda is the time of a virtual clock: it goes from one wake-up to the next as a simulation of discrete events does,
@@ -25,10 +27,10 @@ type agenda struct {
 	mu       sync.Mutex
 	now      time.Duration
 	sleepers []*sleeper
-	working  int           // requests under way that do not sleep
-	stirred  time.Time     // when a request last began, ended or was woken
-	reaction time.Duration // how long the engine lately takes to ask again
-	timer    *time.Timer
+	working  int       // requests under way that do not sleep
+	stirred  time.Time // when a request last began, ended or was woken
+	events   int       // how many of these there have been
+	watched  bool      // somebody waits for the idle moment
 }
 
 // sleeper waits until a time. A request that sleeps is not under way until it is woken.
@@ -40,13 +42,6 @@ type sleeper struct {
 
 // requestKey marks the contexts of requests.
 type requestKey struct{}
-
-func newAgenda() *agenda {
-	a := &agenda{stirred: time.Now()}
-	a.timer = time.AfterFunc(time.Hour, a.pass)
-	a.timer.Stop()
-	return a
-}
 
 func (a *agenda) time() time.Duration {
 	a.mu.Lock()
@@ -65,34 +60,56 @@ func (a *agenda) advance(by time.Duration) {
 func (a *agenda) work(requests int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if requests > 0 && a.working == 0 && len(a.sleepers) > 0 {
-		a.reaction = max(time.Since(a.stirred), a.reaction-a.reaction/16)
-	}
 	a.working += requests
 	a.stir()
 }
 
-// stir begins the silence anew. The agenda is locked.
+// stir begins the pause anew. The agenda is locked.
 func (a *agenda) stir() {
 	a.stirred = time.Now()
-	if a.working == 0 && len(a.sleepers) > 0 {
-		a.timer.Reset(a.silence())
+	a.events++
+	if len(a.sleepers) > 0 && !a.watched {
+		a.watched = true
+		go a.watch()
 	}
 }
 
-func (a *agenda) silence() time.Duration {
-	return min(max(leastSilence, reactions*a.reaction), mostSilence)
+// watch lets time pass at each idle moment, as long as anybody sleeps.
+func (a *agenda) watch() {
+	quiet, seen := 0, -1
+	var around surroundings
+	for {
+		time.Sleep(lookEvery)
+		a.mu.Lock()
+		if len(a.sleepers) == 0 {
+			a.watched = false
+			a.mu.Unlock()
+			return
+		}
+		events, working, since := a.events, a.working, time.Since(a.stirred)
+		a.mu.Unlock()
+		if working > 0 || events != seen {
+			quiet, seen, around = 0, events, surroundings{}
+			continue
+		}
+		if around.busy() && since < longestBusy { // not locked: a request must be able to begin
+			quiet = 0
+			continue
+		}
+		if quiet++; quiet < looks || around.blind && quiet < blindLooks {
+			continue
+		}
+		a.mu.Lock()
+		if a.events == seen {
+			a.pass()
+		}
+		a.mu.Unlock()
+	}
 }
 
-// pass lets time pass to the earliest wake-up if it is silent. All whose time has come wake together.
+// pass lets time pass to the earliest wake-up. All whose time has come wake together. The agenda is locked.
 func (a *agenda) pass() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.working > 0 || len(a.sleepers) == 0 {
-		return // who ends it stirs
-	}
-	if left := a.silence() - time.Since(a.stirred); left > 0 {
-		a.timer.Reset(left)
+	if len(a.sleepers) == 0 {
 		return
 	}
 	earliest := slices.MinFunc(a.sleepers, func(x, y *sleeper) int { return cmp.Compare(x.until, y.until) })

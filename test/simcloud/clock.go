@@ -27,7 +27,7 @@ func NewClock(factor float64) *Clock { return &Clock{factor: factor, started: ti
 // NewVirtualClock starts a clock whose time passes only while all that is under way waits for it.
 func NewVirtualClock() *Clock {
 	c := NewClock(0)
-	c.agenda = newAgenda()
+	c.agenda = &agenda{}
 	return c
 }
 

@@ -26,4 +26,5 @@ const (
 	eksAddonsToken  = "redoubt:aws:EksAddons"
 	clientVpnToken  = "redoubt:aws:ClientVpn"
 	registryToken   = "redoubt:aws:EcrRegistry"
+	runnerToken     = "redoubt:aws:Runner"
 )

@@ -26,6 +26,9 @@ type environment struct {
 // production is the environment that this repository offers for production on AWS.
 var production = environment{name: "aws-prod", program: aws.Program, config: "Pulumi.aws-prod.yaml"}
 
+// development is the smaller one.
+var development = environment{name: "aws-dev", program: aws.Program, config: "Pulumi.aws-dev.yaml"}
+
 // account is an empty simulated account, with the stack of an environment.
 type account struct {
 	environment

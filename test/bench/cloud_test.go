@@ -34,7 +34,7 @@ const slots = 32
 func BenchmarkCloud(b *testing.B) {
 	b.Run("makespan", func(b *testing.B) { benchmarkMakespan(b, production) })
 	b.Run("overhead", func(b *testing.B) { benchmarkOverhead(b, production) })
-	b.Run("stacks", func(b *testing.B) { benchmarkStacks(b, production) })
+	b.Run("stacks", func(b *testing.B) { benchmarkStacks(b, development) })
 	b.Run("preview", func(b *testing.B) { benchmarkPreview(b, production) })
 }
 

@@ -27,4 +27,7 @@ const (
 	clientVpnToken  = "redoubt:aws:ClientVpn"
 	registryToken   = "redoubt:aws:EcrRegistry"
 	runnerToken     = "redoubt:aws:Runner"
+
+	detectionToken      = "redoubt:aws:Detection"
+	sessionLoggingToken = "redoubt:aws:SessionLogging"
 )

@@ -86,6 +86,9 @@ func (e environment) register(ctx *pulumi.Context, in pulumi.ResourceOption) (er
 		return err
 	}
 	e.export(ctx, p, pools)
+	if err := e.newDetection(ctx, p, in); err != nil {
+		return err
+	}
 	return e.newExtras(ctx, p, in)
 }
 
@@ -111,6 +114,23 @@ func (e environment) newPools(ctx *pulumi.Context, p parts, in pulumi.ResourceOp
 		arns = append(arns, pool.Arn)
 	}
 	return arns, nil
+}
+
+// newDetection registers who hears of what, and what is kept of sessions.
+func (e environment) newDetection(ctx *pulumi.Context, p parts, in pulumi.ResourceOption) error {
+	if !e.Detection.Disabled {
+		detection, err := components.NewDetection(ctx, e.name, e.detection(p.logs.ClusterLogGroupName, p.logs.TrailLogGroupName, p.keys.LogsKeyArn, p.cluster.BreakGlassArns), in)
+		if err != nil {
+			return err
+		}
+		ctx.Export("alarmTopicArn", detection.TopicArn)
+	}
+	if e.sessions() {
+		if _, err := components.NewSessionLogging(ctx, e.name, e.sessionLogging(p.keys.LogsKeyArn), in); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newExtras registers what is there by choice.

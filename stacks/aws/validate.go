@@ -26,7 +26,9 @@ var (
 	ofNetwork = merged(once, map[string]string{"retentionDays": ""})
 	ofVPN     = merged(once, map[string]string{"retentionDays": "", "networkCidr": ""})
 	ofCluster = merged(once, map[string]string{"serviceCidr": "network.serviceCIDR", "publicCidrs": "publicCIDRs"})
-	ofPool    = merged(once, map[string]string{"controlPlaneVersion": ""})
+	// The roles of the access entries are reported there.
+	ofDetection = merged(once, map[string]string{"breakGlassArns": "access", "trailLogGroupName": "detection.trailLogGroup"})
+	ofPool      = merged(once, map[string]string{"controlPlaneVersion": ""})
 )
 
 // validate reports everything that is wrong with the settings: what each
@@ -42,6 +44,18 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	control.SubnetIDs, control.SecurityGroupID, control.SecretsKeyArn, control.LogGroupName = pulumi.StringArrayOutput{}, later, later, later
 	control.ClusterRoleArn, control.NetworkRoleArn = later, later
 	r.Report("", control.Validate(now), ofCluster)
+	if !e.Detection.Disabled {
+		var breakGlass pulumi.StringArray
+		for _, who := range e.Access {
+			if who.Role == components.AccessBreakGlass {
+				breakGlass = append(breakGlass, pulumi.String(who.PrincipalArn))
+			}
+		}
+		r.Report("detection", e.detection(later, later, later, breakGlass).Validate(now), ofDetection)
+	}
+	if e.sessions() {
+		r.Report("logs", e.sessionLogging(later).Validate(now), once)
+	}
 	if e.VPN != nil {
 		e.checkVPN(r, now)
 	}
@@ -86,6 +100,12 @@ func (e environment) checkPools(r *settings.Reader, now time.Time) {
 func (e environment) checkTogether(r *settings.Reader) {
 	if e.Logs.Archive.Disabled && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
 		r.Add("logs.archive.disabled", "who gets into the account can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
+	}
+	if e.Detection.Disabled && !hostconfig.Excepted(e.Exceptions, "M39/detection") {
+		r.Add("detection.disabled", "nobody hears of what an intruder does (M39/detection)", hostconfig.AcceptRisk("M39/detection"))
+	}
+	if e.Logs.Trail && e.Detection.TrailLogGroup != "" {
+		r.Add("detection.trailLogGroup", "is given, and logs.trail makes one", "leave one of the two out")
 	}
 	if e.Network.Existing == nil {
 		known := prefixes(append([]string{e.Network.CIDR}, e.Network.PeerCIDRs...))

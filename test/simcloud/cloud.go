@@ -32,7 +32,8 @@ type Options struct {
 	// Factor is how many times faster than real time the cloud's clock runs; 0: waiting is free.
 	Factor float64
 	// VirtualTime makes free waiting a measure: operations side by side take their time once, so that the clock tells
-	// what the cloud would have taken. It costs some tens of milliseconds for each moment at which anything ends.
+	// what the cloud would have taken. It costs some tens of milliseconds for each moment at which anything ends, and
+	// seconds while something else runs in this process or below it.
 	VirtualTime bool
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
+	"github.com/redoubt-dev/redoubt/test/simcloud/schedule"
 )
 
 // Engine drives one stack.
@@ -104,6 +105,24 @@ func (e *Engine) Refresh() (rehearse.Result, error) {
 // Export reads the engine's state of the stack.
 func (e *Engine) Export() (json.RawMessage, error) {
 	return e.driver(func(*pulumi.Context) error { return nil }).Export(context.Background())
+}
+
+// Schedule compares the time that operations of the cloud took, those of one run, with what they had to wait for.
+func (e *Engine) Schedule(spans []simcloud.Span) *schedule.Report {
+	e.T.Helper()
+	deployment, err := e.Export()
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	graph, err := schedule.Read(deployment)
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	report, err := graph.Measure(schedule.Operations(spans))
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	return report
 }
 
 // Destroy removes everything.

@@ -17,6 +17,9 @@ func TestNothingSlowIsBeforeTheControlPlane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	slow := simcloud.Throttle(simcloud.Create, endpointToken, 5) // the one that is quick is half a minute late
+	slow.Name = "net-s3"
+	cloud.Inject(slow)
 	e := simtest.New(t, cloud, settings)
 	e.Parallel = 32
 	e.MustUp(foundation{network: func(a *aws.NetworkArgs) { a.Egress, a.Uses = aws.EgressNAT, aws.Uses() }, cluster: cluster{}.program}.program)

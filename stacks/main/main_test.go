@@ -27,7 +27,7 @@ func TestProgramsOfThePlatforms(t *testing.T) {
 	if program := stacks.ProgramOf("local"); program != "" {
 		t.Errorf("local is served by %s", program)
 	}
-	for _, platform := range []string{"aws", "aws-baseline"} {
+	for _, platform := range []string{"aws", "aws-baseline", "gcp", "gcp-baseline"} {
 		found, err := build.ImportDir(filepath.Join("..", strings.TrimPrefix(stacks.ProgramOf(platform), "stacks/")), 0)
 		if err != nil || found.Name != "main" {
 			t.Errorf("%s: %v", platform, err)

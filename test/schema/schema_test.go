@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/redoubt-dev/redoubt/stacks/aws"
+	"github.com/redoubt-dev/redoubt/stacks/gcp"
 	"github.com/redoubt-dev/redoubt/test/schema"
 )
 
@@ -27,10 +28,12 @@ var schemas = map[string]struct {
 }{
 	aws.Platform:         {aws.Defaults(), []string{"aws-dev", "aws-prod"}},
 	aws.BaselinePlatform: {aws.BaselineEnvironment{}, []string{"aws-dev-baseline", "aws-prod-baseline"}},
+	gcp.Platform:         {gcp.Defaults(), []string{"gcp-dev", "gcp-prod"}},
+	gcp.BaselinePlatform: {gcp.BaselineEnvironment{}, []string{"gcp-dev-baseline", "gcp-prod-baseline"}},
 }
 
 // sources have the comments of settings.
-var sources = []string{"../../stacks/aws", "../../hostconfig", "../../policies/baseline"}
+var sources = []string{"../../stacks/aws", "../../stacks/gcp", "../../hostconfig", "../../policies/baseline"}
 
 func TestSchemas(t *testing.T) {
 	for platform, each := range schemas {
@@ -86,7 +89,7 @@ func judge(t *testing.T, compiled *jsonschema.Schema, environment string) {
 		t.Errorf("%s: %#v", environment, err)
 	}
 	for right, wrong := range map[string]string{
-		"redoubt:addonVersions:": "redoubt:addonVersion:", "redoubt:platform: aws": "redoubt:platform: 1", "minSize: ": "minsize: ", "redoubt:tenants:\n    - name:": "redoubt:tenants:\n    - nam:",
+		"redoubt:addonVersions:": "redoubt:addonVersion:", "redoubt:platform: ": "redoubt:platform: x", "minSize: ": "minsize: ", "redoubt:tenants:\n    - name:": "redoubt:tenants:\n    - nam:",
 	} {
 		if changed := strings.Replace(string(text), right, wrong, 1); changed != string(text) && compiled.Validate(read(changed)) == nil {
 			t.Errorf("%s: %q is taken for %q", environment, wrong, right)

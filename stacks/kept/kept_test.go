@@ -40,7 +40,7 @@ func TestCompare(t *testing.T) {
 	if err := Compare(nil, last, nil); err != nil {
 		t.Errorf("a first run: %v", err)
 	}
-	both := Compare(last, map[string]string{"network.cidr": "x", Zones: "c", Version: "v1.35.4"}, nil)
+	both := Compare(last, map[string]string{"network.cidr": "x", Zones: "b", Version: "v1.35.4"}, nil)
 	if both == nil || strings.Count(both.Error(), "redoubt:") != 2 {
 		t.Errorf("want both at once, got %v", both)
 	}

@@ -142,10 +142,10 @@ func (d *Driver) backend() string { return filepath.Join(d.options.StateDirector
 func (d *Driver) home() string    { return filepath.Join(d.backend(), "home") }
 func (d *Driver) work() string    { return filepath.Join(d.backend(), "work", d.options.Environment) }
 
-// SettingsDirectory is where the drivers of a repository keep, in a folder for each environment, the settings that the
-// engine reads: the file of the environment with its overrides.
-func SettingsDirectory(repository string) string {
-	return filepath.Join(repository, ".state", "pulumi", "work")
+// SettingsDirectory is where the drivers that share a state directory keep, in a folder for each environment, the
+// settings that the engine reads: the file of the environment with its overrides.
+func SettingsDirectory(stateDirectory string) string {
+	return filepath.Join(stateDirectory, "pulumi", "work")
 }
 
 func (d *Driver) settings() string {

@@ -1,0 +1,143 @@
+package cloud
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// width is the most that a line of the report takes.
+const width = 120
+
+// Print shows a report to a person.
+func (r *Report) Print(w io.Writer) {
+	p := printer{w}
+	if len(r.Resources) > 0 {
+		p.chapter("resources")
+		for _, root := range r.Resources {
+			p.tree(root, "", "")
+		}
+	}
+	if len(r.Machines) > 0 {
+		p.chapter("what machines get")
+		for _, m := range r.Machines {
+			p.line("  ", fmt.Sprintf("%s: %d of %d bytes, %s", m.Pool, m.Bytes, m.Limit, m.Source))
+			for _, setting := range m.Settings {
+				p.line("    ", setting)
+			}
+		}
+	}
+	if r.Schedule != nil {
+		p.chapter("time in the cloud")
+		p.line("  ", clock(r.Schedule.Total)+" in all; what it waits for, in order:")
+		for _, s := range r.Schedule.Path {
+			p.line("  ", fmt.Sprintf("%9s %9s  %-28s %s", "+"+clock(s.Start), clock(s.Takes), short(s.Type), s.Name))
+		}
+	}
+	if len(r.Costs) > 0 {
+		p.chapter("what costs depend on")
+		for _, c := range r.Costs {
+			p.line("  ", fmt.Sprintf("%5d  %-32s %s", c.Count, c.Driver, c.Note))
+		}
+	}
+	p.chapter(fmt.Sprintf("findings: %s, %s, %s", plural(count(r.Findings, Error), "error"), plural(count(r.Findings, Warning), "warning"), plural(count(r.Findings, Note), "note")))
+	for _, f := range sorted(r.Findings) {
+		subject := f.Step
+		if f.Subject != "" {
+			subject += ": " + f.Subject
+		}
+		p.line("  ", fmt.Sprintf("%-7s  %s", f.Level, subject))
+		p.wrapped("           ", f.Problem)
+		p.wrapped("           do: ", f.Remedy)
+	}
+	fmt.Fprintln(w)
+	verdict := "The rehearsal of " + r.Environment + " passed"
+	if r.Interrupted {
+		verdict = "The rehearsal of " + r.Environment + " was interrupted"
+	} else if !r.Passed {
+		verdict = "The rehearsal of " + r.Environment + " failed"
+	}
+	p.line("", fmt.Sprintf("%s, in %s.", verdict, seconds(r.Duration)))
+	for _, line := range r.Kept {
+		p.line("  ", line)
+	}
+}
+
+type printer struct{ w io.Writer }
+
+func (p printer) chapter(title string) { fmt.Fprintf(p.w, "\n%s\n", title) }
+
+// line prints one line, cut to the width.
+func (p printer) line(indent, text string) {
+	runes := []rune(indent + text)
+	if len(runes) > width {
+		runes = append(runes[:width-1], '…')
+	}
+	fmt.Fprintln(p.w, strings.TrimRight(string(runes), " "))
+}
+
+// wrapped prints a text over as many lines as it takes; the lines of the text stay lines. A word that is longer than a
+// line, such as a path, is not cut: people copy it.
+func (p printer) wrapped(lead, text string) {
+	indent := strings.Repeat(" ", len([]rune(lead)))
+	for _, paragraph := range strings.Split(strings.TrimSpace(text), "\n") {
+		line := lead
+		for _, word := range strings.Fields(paragraph) {
+			if len([]rune(line+word)) > width && strings.TrimSpace(line) != "" && line != lead {
+				fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+				line = indent
+			}
+			line += word + " "
+		}
+		if strings.TrimSpace(line) != strings.TrimSpace(lead) || line != lead {
+			fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+		}
+		lead = indent
+	}
+}
+
+// tree prints a resource and what is below it.
+func (p printer) tree(r *Resource, first, rest string) {
+	p.line("  ", fmt.Sprintf("%s%s  %s, %d", first, r.Name, short(r.Type), r.All))
+	if counted := r.counted(); counted != "" {
+		lead := rest + "  "
+		if len(r.Children) > 0 {
+			lead = rest + "│ "
+		}
+		p.list("  "+lead, counted)
+	}
+	for i, child := range r.Children {
+		branch, below := "├─ ", "│  "
+		if i == len(r.Children)-1 {
+			branch, below = "└─ ", "   "
+		}
+		p.tree(child, rest+branch, rest+below)
+	}
+}
+
+// list prints items that are separated by commas over as many lines as they take, each led by the same.
+func (p printer) list(lead, items string) {
+	line := lead
+	for _, item := range strings.SplitAfter(items, ", ") {
+		if len([]rune(line+item)) > width && line != lead {
+			fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+			line = lead
+		}
+		line += item
+	}
+	fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// clock is a time of the cloud: "21m30s".
+func clock(d time.Duration) string { return d.Round(time.Second).String() }
+
+// seconds is a time of this machine: "4.2s".
+func seconds(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }

@@ -1,0 +1,115 @@
+package cloud
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/client-go/rest"
+
+	"github.com/redoubt-dev/redoubt/test/rehearse"
+	"github.com/redoubt-dev/redoubt/test/simcloud"
+)
+
+// Rehearsal is one environment and how to rehearse it. Environment, Repository, Platform, Program and Open are required.
+type Rehearsal struct {
+	// Environment is the stack's name.
+	Environment string
+	// Repository is the directory of Pulumi.yaml.
+	Repository string
+	// BinDirectory holds the programs: $REDOUBT_BIN_DIR or else <Repository>/bin when empty.
+	BinDirectory string
+	// Platform is what the settings say of the cloud, such as "aws"; Cloud is its name for people.
+	Platform, Cloud string
+	// Program is the Pulumi program of the environment and of its baseline.
+	Program pulumi.RunFunc
+	// Set overrides settings of the environment.
+	Set map[string]string
+	// Simulation overrides settings of both stacks with what the simulated cloud needs, such as its account's number.
+	Simulation map[string]string
+
+	// Open makes the simulated cloud.
+	Open func(simcloud.Options) (*simcloud.Cloud, error)
+	// Baseline is the environment of what is in the cluster; "" when there is none.
+	Baseline string
+	// Endpoint is the output of the environment that holds its API server's address.
+	Endpoint string
+	// Cluster stands where the managed cluster would.
+	Cluster Cluster
+
+	// Machines tells what the machines of the cloud get when they boot, and what is wrong with it.
+	Machines func(*simcloud.Cloud) ([]Machine, []Finding)
+	// Checks judge what the cloud holds once the environment is up.
+	Checks []Check
+	// Probes attack the real API server once the baseline is up; those of every cluster are always made.
+	Probes []Probe
+	// Schedule tells how long the environment takes in the cloud, and why.
+	Schedule func(rehearse.Result, *simcloud.Cloud) (*Schedule, error)
+	// Costs tells what the environment's cost depends on.
+	Costs func(*simcloud.Cloud) ([]Cost, error)
+	// Keeps tells why the cloud itself keeps an object after everything is destroyed, "" when it does not.
+	Keeps func(simcloud.Object) string
+
+	// WithoutKubernetes leaves out the cluster and the baseline.
+	WithoutKubernetes bool
+	// Keep leaves everything up.
+	Keep bool
+	// Output takes a line for each step.
+	Output io.Writer
+}
+
+// Cluster is a real cluster of this machine.
+type Cluster interface {
+	// Up brings it up and gives the file of its kubeconfig and what holds of it. The engine's words go to the log.
+	Up(ctx context.Context, log io.Writer) (kubeconfig string, facts []string, err error)
+	// Destroy removes it, as far as it is there.
+	Destroy(ctx context.Context, log io.Writer) error
+}
+
+// Machine is what the machines of one pool get when they boot.
+type Machine struct {
+	Pool string `json:"pool"`
+	// Source names what carries the document, such as "launch template lt-1".
+	Source string `json:"source"`
+	// Bytes is the document's size as it is sent, of at most Limit.
+	Bytes int `json:"bytes"`
+	Limit int `json:"limit"`
+	// Settings are a few lines that tell most.
+	Settings []string `json:"settings"`
+}
+
+// Check judges what a cloud holds.
+type Check struct {
+	Name string
+	Run  func(*simcloud.Cloud) []Finding
+}
+
+// Probe asks a real API server something. Its subject is the cluster with the baseline, and its words name what holds.
+type Probe struct {
+	Name string
+	Run  func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
+}
+
+// Schedule is how long an environment takes in the cloud.
+type Schedule struct {
+	// Total is the time from the first operation to the last.
+	Total time.Duration `json:"total"`
+	// Path is what it waited for, in order.
+	Path []Segment `json:"path"`
+}
+
+// Segment is one operation on the critical path.
+type Segment struct {
+	Name  string        `json:"name"`
+	Type  string        `json:"type"`
+	Start time.Duration `json:"start"`
+	Takes time.Duration `json:"takes"`
+}
+
+// Cost is one thing that costs depend on.
+type Cost struct {
+	Driver string `json:"driver"`
+	Count  int    `json:"count"`
+	Note   string `json:"note"`
+}

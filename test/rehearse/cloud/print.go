@@ -140,4 +140,9 @@ func plural(n int, what string) string {
 func clock(d time.Duration) string { return d.Round(time.Second).String() }
 
 // seconds is a time of this machine: "4.2s".
-func seconds(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+func seconds(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}

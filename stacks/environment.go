@@ -1,17 +1,16 @@
 package stacks
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/components/local"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
 // Environment is what a stack's settings say, typed and with defaults.
@@ -60,42 +59,37 @@ type EncryptionSettings struct {
 	KMSEndpoint string   `json:"kmsEndpoint"`
 }
 
-var environmentName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
-
 // ReadEnvironment reads and checks the settings of a stack. The error names
 // every setting that is wrong.
 func ReadEnvironment(ctx *pulumi.Context) (Environment, error) {
-	r := &reader{ctx: ctx}
-	env := Environment{Name: ctx.Stack(), Root: root(ctx)}
-	if !environmentName.MatchString(env.Name) {
-		r.problems = append(r.problems, fmt.Errorf("the stack is named %q: use at most 32 lower-case letters, digits and dashes, beginning with a letter", env.Name))
-	}
-	env.Platform = r.text("platform", "")
-	env.KubernetesVersion = r.text("kubernetesVersion", "v1.35.4")
-	env.StateDirectory = absolute(env.Root, r.text("stateDirectory", filepath.Join(".state", env.Name)))
-	env.ProgramsDirectory = absolute(env.Root, r.text("programsDirectory", envOr("REDOUBT_BIN_DIR", "bin")))
-	if workers, set := r.number("workers", 0); set {
+	r := settings.New(ctx)
+	env := Environment{Name: r.Environment(), Root: settings.Root(ctx)}
+	env.Platform = r.Text("platform", "")
+	env.KubernetesVersion = r.Text("kubernetesVersion", "v1.35.4")
+	env.StateDirectory = absolute(env.Root, r.Text("stateDirectory", filepath.Join(".state", env.Name)))
+	env.ProgramsDirectory = absolute(env.Root, r.Text("programsDirectory", envOr("REDOUBT_BIN_DIR", "bin")))
+	if workers, set := r.Number("workers", 0); set {
 		env.Workers = &workers
 	}
-	env.PortOffset, _ = r.number("portOffset", 0)
-	r.object("network", &env.Network)
-	r.object("encryption", &env.Encryption)
-	r.object("oidc", &env.OIDC)
-	r.object("audit", &env.Audit)
-	r.object("certificates", &env.Certificates)
-	r.object("podSecurity", &env.PodSecurity)
-	r.object("extraArgs", &env.ExtraArgs)
-	r.object("extraKubelet", &env.ExtraKubelet)
-	r.object("nodeLabels", &env.NodeLabels)
-	r.object("tenants", &env.Tenants)
-	r.object("exceptions", &env.Exceptions)
-	r.refuseUnknown(env.Root)
+	env.PortOffset, _ = r.Number("portOffset", 0)
+	r.Object("network", &env.Network)
+	r.Object("encryption", &env.Encryption)
+	r.Object("oidc", &env.OIDC)
+	r.Object("audit", &env.Audit)
+	r.Object("certificates", &env.Certificates)
+	r.Object("podSecurity", &env.PodSecurity)
+	r.Object("extraArgs", &env.ExtraArgs)
+	r.Object("extraKubelet", &env.ExtraKubelet)
+	r.Object("nodeLabels", &env.NodeLabels)
+	r.Object("tenants", &env.Tenants)
+	r.Object("exceptions", &env.Exceptions)
+	r.RefuseUnknown()
 	for i, tenant := range env.Tenants {
 		if err := tenant.Validate(); err != nil {
-			r.problem(fmt.Sprintf("tenants[%d]", i), "%v", err)
+			r.Problem(fmt.Sprintf("tenants[%d]", i), "%v", err)
 		}
 	}
-	return env, errors.Join(r.problems...)
+	return env, r.Err()
 }
 
 // clusterArgs are the settings as the local component takes them.
@@ -114,10 +108,6 @@ func (e Environment) clusterArgs(host local.HostFacts) *local.ClusterArgs {
 		ExtraArgs: e.ExtraArgs, ExtraKubelet: e.ExtraKubelet, NodeLabels: e.NodeLabels, Exceptions: e.Exceptions,
 	}
 }
-
-// root is the directory of Pulumi.yaml. REDOUBT_ROOT replaces it where a
-// program drives the engine from elsewhere.
-func root(ctx *pulumi.Context) string { return envOr("REDOUBT_ROOT", ctx.RootDirectory()) }
 
 func envOr(name, otherwise string) string {
 	if value := os.Getenv(name); value != "" {

@@ -6,27 +6,40 @@ package stacks
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
 // Platform registers the resources of an environment on one platform.
 type Platform func(ctx *pulumi.Context, env Environment) error
 
-// platforms are the platforms that this program was built with. The cloud
-// platforms live in packages of their own, so that a program for one platform
-// compiles no other platform's SDK.
+// platforms are the platforms that this program was built with.
 var platforms = map[string]Platform{"local": localPlatform}
+
+// programs are the platforms of clouds, and the programs of their own that serve
+// them: nothing compiles the SDK of a cloud that it does not use.
+var programs = map[string]string{"aws": "stacks/aws/main", "aws-baseline": "stacks/aws/main"}
+
+// ProgramOf is the package of the program for a platform, "" for this one.
+func ProgramOf(platform string) string { return programs[platform] }
 
 // Program is the Pulumi program: `pulumi up` for the stack's environment.
 func Program(ctx *pulumi.Context) error {
+	name := config.Get(ctx, settings.Namespace+":platform")
+	platform, ok := platforms[name]
+	if !ok {
+		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s", settings.Namespace, name,
+			strings.Join(slices.Sorted(maps.Keys(platforms)), " or "))
+	}
 	env, err := ReadEnvironment(ctx)
 	if err != nil {
 		return err
-	}
-	platform, ok := platforms[env.Platform]
-	if !ok {
-		return fmt.Errorf("%s:platform: %q is not a platform of this program; write local", namespace, env.Platform)
 	}
 	return platform(ctx, env)
 }

@@ -53,6 +53,9 @@ var (
 	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
+// CheckRole reports what is not the ARN of a role that somebody takes.
+func CheckRole(arn string) error { return roleProblem(arn) }
+
 func roleProblem(arn string) error {
 	if rolePattern.MatchString(arn) && !serviceLinkedPattern.MatchString(arn) {
 		return nil

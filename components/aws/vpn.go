@@ -17,6 +17,10 @@ import (
 // connectionLogGroup is where connections of a VPN are logged.
 const connectionLogGroup = "/aws/clientvpn/%s/connections"
 
+// ClientVpnLogGroup is the name of the log group of a cluster's VPN, which
+// LogGroups of [Keys] must have.
+func ClientVpnLogGroup(cluster string) string { return fmt.Sprintf(connectionLogGroup, cluster) }
+
 // ClientVpnArgs describes the way in for people. All of Cluster, VpcID,
 // NetworkCIDR, SubnetIDs, ClusterSecurityGroupID, ClientCIDR,
 // ServerCertificateArn and LogsKeyArn are required, and one of

@@ -7,4 +7,5 @@ package baseline
 const (
 	baselineToken = "redoubt:baseline:Baseline"
 	tenantToken   = "redoubt:baseline:Tenant"
+	systemToken   = "redoubt:baseline:SystemPolicies"
 )

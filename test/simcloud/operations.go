@@ -151,6 +151,7 @@ func (s *Server) create(t *ResourceType, at *session, change *Change, inputs Val
 	if err := s.cloud.references(at.scope, t, change.New); err != nil {
 		return nil, err
 	}
+	t.finish(change)
 	if err := t.Create(change); err != nil {
 		return nil, err
 	}
@@ -176,6 +177,16 @@ func (s *Server) create(t *ResourceType, at *session, change *Change, inputs Val
 		}
 	}
 	return made, s.cloud.store.put(made)
+}
+
+// finish gives a name to what is made with the beginning of one: the rest is a moment and a number, as providers make it.
+func (t *ResourceType) finish(change *Change) {
+	n := t.Naming
+	if n == nil || n.Prefix == "" || !change.New.Has(n.Prefix) || change.New.Has(n.Property) {
+		return
+	}
+	name := fmt.Sprintf("%s%s%08x", change.New.String(n.Prefix), change.Cloud.Clock.Now().Format("20060102150405"), change.Cloud.Next("name"))
+	change.New[n.Property], change.Out[n.Property] = name, name
 }
 
 // ready ends the making of an object.

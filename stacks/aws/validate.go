@@ -1,0 +1,160 @@
+package aws
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	components "github.com/redoubt-dev/redoubt/components/aws"
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/stacks/settings"
+)
+
+// later stands for what other resources will give.
+var later = pulumi.StringOutput{}
+
+// Where the fields of components are settings of another name. What every
+// component is given is reported once, of the roles.
+var (
+	once      = map[string]string{"account": "", "cluster": "", "tags": "", "exceptions": ""}
+	ofRoles   = map[string]string{"cluster": ""}
+	ofNetwork = merged(once, map[string]string{"retentionDays": ""})
+	ofVPN     = merged(once, map[string]string{"retentionDays": "", "networkCidr": ""})
+	ofCluster = merged(once, map[string]string{"serviceCidr": "network.serviceCIDR", "publicCidrs": "publicCIDRs"})
+	ofPool    = merged(once, map[string]string{"controlPlaneVersion": ""})
+)
+
+// validate reports everything that is wrong with the settings: what each
+// component finds, under the name of the setting, and what no component sees
+// alone. The time decides whether exceptions and versions still hold.
+func (e environment) validate(r *settings.Reader, now time.Time) {
+	r.Report("", e.roles().Validate(now), ofRoles)
+	r.Report("keys", e.keys(later).Validate(now), once)
+	r.Report("logs", e.logs(later).Validate(now), once)
+	r.Report("network", e.network(later, later).Validate(now), ofNetwork)
+	r.Report("firewall", e.firewall(later, later, later).Validate(now), once)
+	control := e.controlPlane()
+	control.SubnetIDs, control.SecurityGroupID, control.SecretsKeyArn, control.LogGroupName = pulumi.StringArrayOutput{}, later, later, later
+	control.ClusterRoleArn, control.NetworkRoleArn = later, later
+	r.Report("", control.Validate(now), ofCluster)
+	if e.VPN != nil {
+		e.checkVPN(r, now)
+	}
+	e.checkPools(r, now)
+	if e.Registry != nil {
+		r.Report("registry", e.registry(nil).Validate(now), once)
+	}
+	e.checkTogether(r)
+}
+
+func (e environment) checkVPN(r *settings.Reader, now time.Time) {
+	subnets := []pulumi.StringInput{}
+	for i, at := range e.vpnZones() {
+		if at < 0 {
+			r.Add(fmt.Sprintf("vpn.zones[%d]", i), e.VPN.Zones[i]+" is no zone of the network", "write one of network.zones")
+		}
+		subnets = append(subnets, later)
+	}
+	r.Report("vpn", e.vpn(later, later, later, subnets).Validate(now), ofVPN)
+}
+
+func (e environment) checkPools(r *settings.Reader, now time.Time) {
+	if len(e.NodePools) == 0 {
+		r.Add("nodePools", "there are none, and add-ons need nodes", "write one")
+	}
+	for i, p := range e.NodePools {
+		at := fmt.Sprintf("nodePools[%d]", i)
+		args := e.pool(p)
+		args.ClusterName, args.ControlPlaneVersion, args.SubnetIDs = later, pulumi.String(e.KubernetesVersion), pulumi.StringArrayOutput{}
+		args.SecurityGroupID, args.VolumesKeyArn, args.NodeRoleArn = later, later, later
+		r.Report(at, args.Validate(now), ofPool)
+		if slices.ContainsFunc(e.NodePools[:i], func(other NodePool) bool { return other.Name == p.Name }) {
+			r.Add(at+".name", p.Name+" is another's name", "give each pool a name of its own")
+		}
+	}
+}
+
+// checkTogether judges what one component is told against what another is.
+func (e environment) checkTogether(r *settings.Reader) {
+	if e.Logs.Archive.Disabled && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
+		r.Add("logs.archive.disabled", "who gets into the account can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
+	}
+	if e.Network.Existing == nil {
+		known := prefixes(append([]string{e.Network.CIDR}, e.Network.PeerCIDRs...))
+		for i, cidr := range e.Firewall.Operators {
+			if prefix, err := netip.ParsePrefix(cidr); err == nil && prefix.Bits() > 0 && !inside(prefix, known) {
+				r.Add(fmt.Sprintf("firewall.operators[%d]", i), cidr+" is neither in the network nor in one that reaches it", "write its network among network.peerCIDRs, and make the route to it")
+			}
+		}
+		e.checkEgress(r, known)
+	}
+	if v := e.VPN; v != nil {
+		if clients, err := netip.ParsePrefix(v.ClientCIDR); err == nil {
+			for _, other := range append(prefixes(e.Network.PeerCIDRs), prefixes([]string{e.Network.ServiceCIDR})...) {
+				if clients.Overlaps(other) {
+					r.Add("vpn.clientCIDR", fmt.Sprintf("%s overlaps %s", clients, other), "choose ranges that are apart")
+				}
+			}
+		}
+	}
+	for i, name := range e.AllowReplacement {
+		if _, known := e.fixed()[name]; !known {
+			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name),
+				"write one of "+strings.Join(slices.Sorted(maps.Keys(e.fixed())), ", "))
+		}
+	}
+}
+
+// checkEgress judges that what nodes may reach has a way there: the network's
+// own list of access lets only some ports out.
+func (e environment) checkEgress(r *settings.Reader, known []netip.Prefix) {
+	ports := e.Network.EgressPorts
+	if len(ports) == 0 {
+		ports = []int{443}
+	}
+	for i, to := range e.Firewall.Egress {
+		at := fmt.Sprintf("firewall.egress[%d]", i)
+		outside := slices.ContainsFunc(prefixes(to.CIDRs), func(prefix netip.Prefix) bool { return !inside(prefix, known) })
+		if !outside {
+			continue
+		}
+		port := to.Port
+		if port == 0 {
+			port = 443
+		}
+		switch {
+		case e.Network.Egress == "" || e.Network.Egress == components.EgressNone:
+			r.Add(at+".cidrs", "are outside, and the network has no way out", "write nat or firewall as network.egress, or the network among network.peerCIDRs")
+		case to.Protocol == hostconfig.ProtocolUDP || !slices.Contains(ports, port):
+			r.Add(at+".port", fmt.Sprintf("%d does not leave the network", port), "write it among network.egressPorts, which are of TCP")
+		}
+	}
+}
+
+// prefixes are the ranges that can be read; the others are reported elsewhere.
+func prefixes(cidrs []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, cidr := range cidrs {
+		if prefix, err := netip.ParsePrefix(cidr); err == nil {
+			out = append(out, prefix)
+		}
+	}
+	return out
+}
+
+func inside(prefix netip.Prefix, known []netip.Prefix) bool {
+	return slices.ContainsFunc(known, func(k netip.Prefix) bool { return k.Bits() <= prefix.Bits() && k.Contains(prefix.Addr()) })
+}
+
+func merged(all ...map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, each := range all {
+		maps.Copy(out, each)
+	}
+	return out
+}

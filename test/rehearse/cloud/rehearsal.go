@@ -26,11 +26,14 @@ type Rehearsal struct {
 	Program pulumi.RunFunc
 	// Set overrides settings of the environment.
 	Set map[string]string
-	// Simulation overrides settings of both stacks with what the simulated cloud needs, such as its account's number.
-	Simulation map[string]string
+	// Replace gives, of the environment's settings, the texts for which the simulated cloud has others, such as its own
+	// account's number. They are replaced in the settings of both stacks; the files stay as they are.
+	Replace func(settings []byte) map[string]string
 
 	// Open makes the simulated cloud.
 	Open func(simcloud.Options) (*simcloud.Cloud, error)
+	// Given makes what the settings name and the account has before the environment comes, and names it.
+	Given func(c *simcloud.Cloud, settings string) ([]string, error)
 	// Baseline is the environment of what is in the cluster; "" when there is none.
 	Baseline string
 	// Endpoint is the output of the environment that holds its API server's address.

@@ -53,6 +53,9 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	_ = os.RemoveAll(filepath.Join(r.Directory(), "log"))
+	if err := x.adapt(); err != nil {
+		return nil, err
+	}
 	options := simcloud.Options{}
 	if r.Keep {
 		options.Journal = filepath.Join(r.state(), "cloud.journal")
@@ -61,6 +64,9 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer x.cloud.Close()
+	if err := x.given(); err != nil {
+		return nil, err
+	}
 	for _, o := range x.cloud.Objects() {
 		x.before[o.Key()] = true
 	}

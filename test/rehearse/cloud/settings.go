@@ -1,8 +1,10 @@
 package cloud
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +21,61 @@ const BaselineSuffix = "-baseline"
 // file is where the settings of an environment are.
 func (r Rehearsal) file(environment string) string {
 	return filepath.Join(r.Repository, "stacks", "Pulumi."+environment+".yaml")
+}
+
+// adapted is where the settings of a stack are as the rehearsal uses them.
+func (r Rehearsal) adapted(environment string) string {
+	return filepath.Join(r.state(), "settings", environment+".yaml")
+}
+
+// adapt writes them.
+func (x *run) adapt() error {
+	settings, err := os.ReadFile(x.file(x.Environment))
+	if err != nil {
+		return err
+	}
+	replace := map[string]string{}
+	if x.Replace != nil {
+		replace = x.Replace(settings)
+	}
+	for _, was := range slices.Sorted(maps.Keys(replace)) {
+		x.find("settings", Finding{Level: Note, Problem: was + " is rehearsed as " + replace[was]})
+	}
+	for _, environment := range []string{x.Environment, x.Baseline} {
+		if environment == "" || environment == x.Baseline && x.WithoutKubernetes {
+			continue
+		}
+		data, err := os.ReadFile(x.file(environment))
+		if err != nil {
+			return err
+		}
+		for was, is := range replace {
+			data = bytes.ReplaceAll(data, []byte(was), []byte(is))
+		}
+		if err := os.MkdirAll(filepath.Dir(x.adapted(environment)), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(x.adapted(environment), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given makes what the settings take as given.
+func (x *run) given() error {
+	if x.Given == nil {
+		return nil
+	}
+	settings, err := os.ReadFile(x.adapted(x.Environment))
+	if err != nil {
+		return err
+	}
+	names, err := x.Given(x.cloud, string(settings))
+	if len(names) > 0 {
+		x.find("settings", Finding{Level: Note, Subject: strings.Join(names, ", "), Problem: "taken as given: the account must have it before the environment comes"})
+	}
+	return err
 }
 
 // check says what is wrong before anything is done.
@@ -39,7 +96,7 @@ func (r Rehearsal) check() error {
 	case platform != r.Platform:
 		return fmt.Errorf("environment %s is of platform %q, and this rehearses %q: name one of %s", r.Environment, platform, r.Platform, r.others())
 	}
-	if r.Baseline == "" {
+	if r.Baseline == "" || r.WithoutKubernetes {
 		return nil
 	}
 	if _, err := platformOf(r.file(r.Baseline)); err != nil {

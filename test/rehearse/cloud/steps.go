@@ -18,16 +18,11 @@ import (
 // and nowhere until it is.
 func (x *run) stack(name string, log io.Writer) rehearse.Options {
 	set := map[string]string{}
-	for key, value := range x.Simulation {
-		set[key] = value
-	}
 	if name == x.Environment {
-		for key, value := range x.Set {
-			set[key] = value
-		}
+		set = x.Set
 	}
 	options := rehearse.Options{
-		Environment: name, Repository: x.Repository, ConfigFile: x.file(name), StateDirectory: x.state(), BinDirectory: x.BinDirectory,
+		Environment: name, Repository: x.Repository, ConfigFile: x.adapted(name), StateDirectory: x.state(), BinDirectory: x.BinDirectory,
 		Program: x.Program, Set: set, Output: log, StandIns: true, Simulated: true,
 		Providers: []rehearse.Provider{{Name: kubeapply.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return kubeapply.New(kubeapply.Options{Redirect: x.redirect}), nil

@@ -2,11 +2,12 @@
 package aws
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
+	"regexp"
 
+	"gopkg.in/yaml.v3"
+
+	program "github.com/redoubt-dev/redoubt/stacks/aws"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simaws "github.com/redoubt-dev/redoubt/test/simcloud/aws"
@@ -15,19 +16,43 @@ import (
 // Rehearsal is that of an environment of the repository at root.
 func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 	r := cloud.Rehearsal{
-		Environment: environment, Repository: root, BinDirectory: os.Getenv("REDOUBT_BIN_DIR"), Platform: "aws", Cloud: "AWS",
-		Open: simaws.Open, Endpoint: "apiEndpoint", Machines: Machines, Keeps: Keeps,
+		Environment: environment, Baseline: environment + cloud.BaselineSuffix, Repository: root, BinDirectory: os.Getenv("REDOUBT_BIN_DIR"),
+		Platform: program.Platform, Cloud: "AWS", Program: program.Program, Open: simaws.Open, Endpoint: "apiEndpoint",
+		Replace: replace, Given: given, Machines: Machines, Keeps: Keeps,
 	}
 	var err error
 	r.Cluster, err = r.ThisMachine("")
 	return r, err
 }
 
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+// replace puts the simulated account where the settings name another: there is no other here.
+func replace(settings []byte) map[string]string {
+	var file struct {
+		Config struct {
+			Account struct {
+				ID string `yaml:"id"`
+			} `yaml:"redoubt:account"`
+		} `yaml:"config"`
+	}
+	_ = yaml.Unmarshal(settings, &file) // the program says what is wrong with it
+	if id := file.Config.Account.ID; id != simaws.Account && accountID.MatchString(id) {
+		return map[string]string{id: simaws.Account}
+	}
+	return nil
+}
+
+// given are the roles of people and automation.
+func given(c *simcloud.Cloud, settings string) ([]string, error) {
+	names, err := simaws.Existing(c, settings)
+	for i, name := range names {
+		names[i] = "role " + name
+	}
+	return names, err
+}
+
 // Keeps tells what AWS keeps of itself.
 func Keeps(o simcloud.Object) string {
 	return ""
 }
-
-var _ = fmt.Sprint
-var _ = filepath.Join
-var _ = strings.Cut

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -107,55 +106,73 @@ func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// pod is as restricted as Pod Security wants it, or as unrestricted as can be.
-func pod(privileged bool) *unstructured.Unstructured {
+// pod is one container. It is as restricted as Pod Security wants it, unless it is changed.
+func pod(change func(spec, security map[string]any)) *unstructured.Unstructured {
 	security := map[string]any{"allowPrivilegeEscalation": false, "runAsNonRoot": true, "runAsUser": int64(1000),
 		"capabilities": map[string]any{"drop": []any{"ALL"}}, "seccompProfile": map[string]any{"type": "RuntimeDefault"}}
-	if privileged {
-		security = map[string]any{"privileged": true}
-	}
-	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "rehearsal-probe"},
-		"spec": map[string]any{"containers": []any{map[string]any{"name": "probe", "image": "example.test/probe@sha256:" + strings.Repeat("0", 64), // never pulled
-			"securityContext": security}}}}}
+	image := "example.test/probe@sha256:" + strings.Repeat("0", 64) // never pulled
+	spec := map[string]any{"containers": []any{map[string]any{"name": "probe", "image": image, "securityContext": security}}}
+	change(spec, security)
+	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "rehearsal-probe"}, "spec": spec}}
 }
 
-// podSecurity tries to make a privileged pod in each tenant's namespace (M22), and a restricted one, which must be let
-// in: otherwise the refusal of the first proves nothing. Neither is kept.
+// pods are tried in each tenant's namespace. One must be let in: otherwise the refusal of the others proves nothing.
+var pods = []struct {
+	name   string
+	change func(spec, security map[string]any)
+	// refusal is what the refusal must say, any of these; none: it must be let in.
+	refusal []string
+}{
+	{"a restricted pod", func(_, _ map[string]any) {}, nil},
+	// An API server without --allow-privileged refuses it before Pod Security is asked.
+	{"a privileged pod", func(_, security map[string]any) {
+		delete(security, "allowPrivilegeEscalation") // it contradicts the other
+		security["privileged"] = true
+	}, []string{"violates PodSecurity", "disallowed by cluster policy"}},
+	{"a pod in the namespaces of its node", func(spec, _ map[string]any) { spec["hostPID"], spec["hostNetwork"] = true, true }, []string{"violates PodSecurity"}},
+	{"a pod that runs as root", func(_, security map[string]any) { security["runAsNonRoot"], security["runAsUser"] = false, int64(0) }, []string{"violates PodSecurity"}},
+}
+
+// podSecurity tries pods in each tenant's namespace (M22). None is kept.
 func (a asker) podSecurity() (string, []Finding, error) {
 	if len(a.tenants) == 0 {
 		return "", []Finding{noTenants}, nil
 	}
-	try := func(namespace string, privileged bool) error {
-		for {
-			_, err := a.client.Resource(podResource).Namespace(namespace).Create(a.ctx, pod(privileged), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-			// A new namespace waits for its controllers: the quota's first count, the default account.
-			if err == nil || !strings.Contains(err.Error(), "status unknown for quota") && !strings.Contains(err.Error(), "error looking up service account") {
-				return err
-			}
-			select {
-			case <-a.ctx.Done():
-				return err
-			case <-time.After(200 * time.Millisecond):
-			}
-		}
-	}
 	var findings []Finding
 	for _, namespace := range a.tenants {
-		err := try(namespace, true)
-		switch {
-		case err == nil:
-			findings = append(findings, Finding{Level: Error, Subject: "namespace " + namespace, Problem: "a privileged pod is let in (M22)",
-				Remedy: "label the namespace pod-security.kubernetes.io/enforce=restricted"})
-		case !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "violates PodSecurity"):
-			findings = append(findings, Finding{Level: Error, Subject: "namespace " + namespace, Problem: "a privileged pod is refused, but not by Pod Security: " + err.Error()})
-		}
-		if err := try(namespace, false); err != nil {
-			findings = append(findings, Finding{Level: Error, Subject: "namespace " + namespace, Problem: "a pod that is as restricted as it can be is refused: " + err.Error(),
-				Remedy: "let tenants run something"})
+		for _, p := range pods {
+			err := a.try(namespace, pod(p.change))
+			f := Finding{Level: Error, Subject: "namespace " + namespace}
+			switch {
+			case len(p.refusal) == 0 && err != nil:
+				f.Problem, f.Remedy = p.name+" is refused: "+err.Error(), "let tenants run something"
+			case len(p.refusal) > 0 && err == nil:
+				f.Problem, f.Remedy = p.name+" is let in (M22)", "label the namespace pod-security.kubernetes.io/enforce=restricted"
+			case len(p.refusal) > 0 && !slices.ContainsFunc(p.refusal, func(words string) bool { return strings.Contains(err.Error(), words) }):
+				f.Problem = p.name + " is refused, but not by Pod Security: " + err.Error()
+			default:
+				continue
+			}
+			findings = append(findings, f)
 		}
 	}
 	return "privileged pods refused, restricted ones let in", findings, nil
+}
+
+// try asks for a pod without making it.
+func (a asker) try(namespace string, pod *unstructured.Unstructured) error {
+	for {
+		_, err := a.client.Resource(podResource).Namespace(namespace).Create(a.ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		// A new namespace waits for its controllers: the quota's first count, the default account.
+		if err == nil || !strings.Contains(err.Error(), "status unknown for quota") && !strings.Contains(err.Error(), "error looking up service account") {
+			return err
+		}
+		select {
+		case <-a.ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 var noTenants = Finding{Level: Warning, Subject: "tenants", Problem: "there is none: nothing shows what the baseline does for one",

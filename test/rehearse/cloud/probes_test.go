@@ -43,14 +43,22 @@ func (a api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		list("Namespace", "v1", `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"demo"}}`)
 	case path == "/demo/pods":
 		body, _ := io.ReadAll(r.Body)
-		switch privileged := strings.Contains(string(body), `"privileged":true`); {
+		kind := "restricted"
+		for each, words := range map[string]string{"privileged": `"privileged":true`, "host": `"hostPID":true`, "root": `"runAsUser":0`} {
+			if strings.Contains(string(body), words) {
+				kind = each
+			}
+		}
+		switch {
 		case r.URL.Query().Get("dryRun") != "All":
 			refuse(http.StatusForbidden, "a pod was really made")
-		case privileged && a.wrong["others refuse"]:
+		case kind != "restricted" && a.wrong[kind+" refused by others"]:
 			refuse(http.StatusForbidden, "the quota is used up")
-		case privileged && !a.wrong["privileged pods"]:
+		case kind == "privileged" && a.wrong["allow-privileged"]:
+			refuse(http.StatusUnprocessableEntity, "privileged: Forbidden: disallowed by cluster policy")
+		case kind != "restricted" && !a.wrong[kind]:
 			refuse(http.StatusForbidden, `pods "x" is forbidden: violates PodSecurity "restricted:v1.35"`)
-		case !privileged && a.wrong["nothing runs"]:
+		case kind == "restricted" && a.wrong["nothing runs"]:
 			refuse(http.StatusForbidden, "no pod may run here")
 		default:
 			fmt.Fprint(w, object("Pod", "v1", ""))
@@ -96,17 +104,21 @@ users: [{name: u, user: {token: admin}}], clusters: [{name: c, cluster: {server:
 // Every promise that is broken is found, and nothing else.
 func TestProbes(t *testing.T) {
 	for wrong, words := range map[string]string{
-		"nothing":         "",
-		"privileged pods": "namespace demo: a privileged pod is let in (M22)",
-		"others refuse":   "refused, but not by Pod Security",
-		"nothing runs":    "is refused: no pod may run here",
-		"no policy":       "no policy denies",
-		"open policy":     "no policy denies",
-		"one way":         "no policy denies",
-		"kube-system":     "namespace kube-system: has no network policy",
-		"quota":           "has no ResourceQuota",
-		"limits":          "has no LimitRange",
-		"tokens":          "namespace kube-public: pods get the token",
+		"nothing":                      "",
+		"allow-privileged":             "",
+		"privileged":                   "namespace demo: a privileged pod is let in (M22)",
+		"host":                         "namespace demo: a pod in the namespaces of its node is let in (M22)",
+		"root":                         "namespace demo: a pod that runs as root is let in (M22)",
+		"privileged refused by others": "a privileged pod is refused, but not by Pod Security",
+		"root refused by others":       "refused, but not by Pod Security",
+		"nothing runs":                 "is refused: no pod may run here",
+		"no policy":                    "no policy denies",
+		"open policy":                  "no policy denies",
+		"one way":                      "no policy denies",
+		"kube-system":                  "namespace kube-system: has no network policy",
+		"quota":                        "has no ResourceQuota",
+		"limits":                       "has no LimitRange",
+		"tokens":                       "namespace kube-public: pods get the token",
 	} {
 		config, err := clientcmd.BuildConfigFromFlags("", api{map[string]bool{wrong: true}}.kubeconfig(t))
 		must(t, err)

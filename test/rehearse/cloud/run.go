@@ -154,14 +154,14 @@ func (x *run) clear(ctx context.Context) error {
 
 // announced does something with a line before and its outcome after.
 func (x *run) announced(name string, do func() (string, error)) error {
-	fmt.Fprintf(x.Output, "  %-42s ", name+" ...")
+	fmt.Fprintf(x.Output, "  %-45s ", name+" ...")
 	started := time.Now()
 	outcome, err := do()
 	takes := time.Since(started)
 	if err != nil {
 		outcome = "failed"
 	}
-	fmt.Fprintf(x.Output, "%-46s %6s\n", outcome, seconds(takes))
+	fmt.Fprintf(x.Output, "%-64s %6s\n", outcome, seconds(takes))
 	x.report.Steps = append(x.report.Steps, Step{Name: name, Outcome: outcome, Failed: err != nil, Duration: takes})
 	return err
 }

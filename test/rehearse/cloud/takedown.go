@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/redoubt-dev/redoubt/test/rehearse"
@@ -56,15 +57,28 @@ func (x *run) destroy(ctx context.Context, name string) bool {
 			return "", err
 		}
 		if len(lifted) > 0 {
-			var names []string
-			for _, urn := range lifted {
-				names = append(names, subject(urn))
-			}
-			x.find(step, Finding{Level: Note, Problem: "protected, and not destroyed in a real account until that is lifted: " + strings.Join(names, ", ")})
+			x.find(step, Finding{Level: Note, Problem: "protected, and not destroyed in a real account until that is lifted: " + strings.Join(topmost(lifted), ", ")})
 		}
 		result, err := driver.Destroy(ctx)
 		return fmt.Sprintf("%d deleted", result.Deletes()), err
 	})
+}
+
+// topmost names what does not lie in something that is among them: protection of a component is that of its parts.
+func topmost(urns []string) []string {
+	types := map[string]bool{}
+	kind := func(urn string) string { return strings.Split(urn, "::")[2] } // with those of its parents before it
+	for _, urn := range urns {
+		types[kind(urn)] = true
+	}
+	var names []string
+	for _, urn := range urns {
+		if i := strings.LastIndex(kind(urn), "$"); i < 0 || !types[kind(urn)[:i]] {
+			names = append(names, subject(urn))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // leftovers compares what the cloud holds with what it held at the beginning.

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +63,8 @@ func pools(c *simcloud.Cloud, template simcloud.Object) string {
 	var names []string
 	for _, group := range c.Objects(nodeGroups) {
 		if group.State.String("launchTemplate.id") == template.ID {
-			names = append(names, "pool "+group.State.String("nodeGroupName"))
+			name := strings.TrimSuffix(group.State.String("nodeGroupNamePrefix"), "-")
+			names = append(names, "pool "+cmp.Or(name, group.State.String("nodeGroupName")))
 		}
 	}
 	if len(names) == 0 {

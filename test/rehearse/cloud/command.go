@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,7 @@ Rehearses an environment with no account: its stack on a simulated cloud, its ba
 machine. Everything is taken down at the end.
 
   --env NAME         the environment, such as %s-prod
+  --config-file FILE its settings (stacks/Pulumi.<env>.yaml)
   --set KEY=VALUE    override a setting, such as redoubt:kubernetesVersion=v1.35.4; repeatable
   --keep             leave everything up
   --clear            only remove what an earlier run kept, or was killed over
@@ -82,6 +84,7 @@ func command(ctx context.Context, arguments []string, of Platform, stdout, stder
 	environment := set.String("env", "", "")
 	keep, clearOnly := set.Bool("keep", false, ""), set.Bool("clear", false, "")
 	without, asJSON := set.Bool("no-kubernetes", false, ""), set.Bool("json", false, "")
+	file := set.String("config-file", "", "")
 	var overrides list
 	set.Var(&overrides, "set", "")
 	if err := set.Parse(arguments); errors.Is(err, flag.ErrHelp) {
@@ -106,6 +109,11 @@ func command(ctx context.Context, arguments []string, of Platform, stdout, stder
 	r.Keep, r.WithoutKubernetes, r.Output = *keep, *without, stdout
 	if *asJSON {
 		r.Output = stderr
+	}
+	if *file != "" {
+		if r.ConfigFile, err = filepath.Abs(*file); err != nil {
+			return nil, err
+		}
 	}
 	r.Set = map[string]string{}
 	for _, pair := range overrides {

@@ -24,6 +24,8 @@ type Rehearsal struct {
 	Platform, Cloud string
 	// Program is the Pulumi program of the environment and of its baseline.
 	Program pulumi.RunFunc
+	// ConfigFile holds the settings of the environment; stacks/Pulumi.<environment>.yaml when empty.
+	ConfigFile string
 	// Set overrides settings of the environment.
 	Set map[string]string
 	// Replace gives, of the environment's settings, the texts for which the simulated cloud has others, such as its own

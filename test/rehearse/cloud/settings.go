@@ -20,6 +20,9 @@ const BaselineSuffix = "-baseline"
 
 // file is where the settings of an environment are.
 func (r Rehearsal) file(environment string) string {
+	if environment == r.Environment && r.ConfigFile != "" {
+		return r.ConfigFile
+	}
 	return filepath.Join(r.Repository, "stacks", "Pulumi."+environment+".yaml")
 }
 
@@ -85,7 +88,7 @@ func (r Rehearsal) check() error {
 	}
 	platform, err := platformOf(r.file(r.Environment))
 	switch {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist) && r.ConfigFile == "":
 		return fmt.Errorf("there is no environment %s: write stacks/Pulumi.%s.yaml, or name one of %s", r.Environment, r.Environment, r.others())
 	case err != nil:
 		return err

@@ -13,6 +13,40 @@ const width = 120
 // Print shows a report to a person.
 func (r *Report) Print(w io.Writer) {
 	p := printer{w}
+	if !r.Interrupted {
+		r.body(p)
+		p.chapter(fmt.Sprintf("findings: %s, %s, %s", plural(count(r.Findings, Error), "error"), plural(count(r.Findings, Warning), "warning"), plural(count(r.Findings, Note), "note")))
+	}
+	for _, f := range sorted(r.Findings) {
+		if r.Interrupted && f.Level != Error {
+			continue
+		}
+		subject := f.Step
+		if f.Subject != "" {
+			subject += ": " + f.Subject
+		}
+		p.line("  ", fmt.Sprintf("%-7s  %s", f.Level, subject))
+		p.wrapped("           ", f.Problem)
+		p.wrapped("           do: ", f.Remedy)
+	}
+	fmt.Fprintln(w)
+	switch {
+	case r.Interrupted && len(r.Kept) == 0:
+		p.line("", "The rehearsal of "+r.Environment+" was interrupted. Nothing is left up; run the same command again: it begins anew.")
+	case r.Interrupted:
+		p.line("", "The rehearsal of "+r.Environment+" was interrupted.")
+	case r.Passed:
+		p.line("", fmt.Sprintf("The rehearsal of %s passed, in %s.", r.Environment, seconds(r.Duration)))
+	default:
+		p.line("", fmt.Sprintf("The rehearsal of %s failed, in %s.", r.Environment, seconds(r.Duration)))
+	}
+	for _, line := range r.Kept {
+		fmt.Fprintln(w, "  "+line) // people copy it
+	}
+}
+
+// body is what was made, and what it means.
+func (r *Report) body(p printer) {
 	if len(r.Resources) > 0 {
 		p.chapter("resources")
 		for _, root := range r.Resources {
@@ -40,27 +74,6 @@ func (r *Report) Print(w io.Writer) {
 		for _, c := range r.Costs {
 			p.line("  ", fmt.Sprintf("%5d  %-32s %s", c.Count, c.Driver, c.Note))
 		}
-	}
-	p.chapter(fmt.Sprintf("findings: %s, %s, %s", plural(count(r.Findings, Error), "error"), plural(count(r.Findings, Warning), "warning"), plural(count(r.Findings, Note), "note")))
-	for _, f := range sorted(r.Findings) {
-		subject := f.Step
-		if f.Subject != "" {
-			subject += ": " + f.Subject
-		}
-		p.line("  ", fmt.Sprintf("%-7s  %s", f.Level, subject))
-		p.wrapped("           ", f.Problem)
-		p.wrapped("           do: ", f.Remedy)
-	}
-	fmt.Fprintln(w)
-	verdict := "The rehearsal of " + r.Environment + " passed"
-	if r.Interrupted {
-		verdict = "The rehearsal of " + r.Environment + " was interrupted"
-	} else if !r.Passed {
-		verdict = "The rehearsal of " + r.Environment + " failed"
-	}
-	p.line("", fmt.Sprintf("%s, in %s.", verdict, seconds(r.Duration)))
-	for _, line := range r.Kept {
-		p.line("  ", line)
 	}
 }
 

@@ -71,11 +71,11 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 		x.before[o.Key()] = true
 	}
 	x.rehearse(ctx)
-	x.report.Interrupted = ctx.Err() != nil
-	if r.Keep && !x.report.Interrupted {
+	if r.Keep && ctx.Err() == nil {
 		x.keep()
 	} else {
 		x.takeDown(ctx)
+		x.report.Interrupted = ctx.Err() != nil
 	}
 	x.report.Duration = time.Since(started)
 	x.report.Passed = !x.report.Interrupted && count(x.report.Findings, Error) == 0

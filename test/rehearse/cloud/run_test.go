@@ -173,6 +173,32 @@ func TestInterrupted(t *testing.T) {
 	clean(t, r)
 }
 
+// An interrupt while things are taken down is no pass: what the destroys would have found is not known.
+func TestInterruptedAtTheEnd(t *testing.T) {
+	r, _ := toy(t, "[a, b]")
+	ctx, cancel := context.WithCancel(context.Background())
+	r.Output = writer(func(line string) {
+		if strings.Contains(line, "toy-prod: destroy") {
+			cancel()
+		}
+	})
+	report, err := r.Run(ctx)
+	must(t, err)
+	if !report.Interrupted || report.Passed {
+		t.Errorf("%+v", report)
+	}
+	var text bytes.Buffer
+	report.Print(&text)
+	if strings.TrimSpace(text.String()) != "The rehearsal of toy-prod was interrupted. Nothing is left up; run the same command again: it begins anew." {
+		t.Errorf("says %q", text.String())
+	}
+	clean(t, r)
+}
+
+type writer func(string)
+
+func (w writer) Write(p []byte) (int, error) { w(string(p)); return len(p), nil }
+
 func TestOneAtATime(t *testing.T) {
 	r, c := toy(t, "[a]")
 	half := make(chan struct{})

@@ -233,11 +233,30 @@ func (r Rehearsal) logFile(step string) string {
 
 // log takes what the engine says during a step. Losing it fails nothing.
 func (x *run) log(step string) (io.Writer, func()) {
-	path := x.logFile(step)
-	_ = os.MkdirAll(filepath.Dir(path), 0o700)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return io.Discard, func() {}
+	log := &logFile{path: x.logFile(step)}
+	return log, log.close
+}
+
+// logFile is a file that is there once there is something in it.
+type logFile struct {
+	path string
+	file *os.File
+}
+
+func (l *logFile) Write(data []byte) (int, error) {
+	if l.file == nil {
+		_ = os.MkdirAll(filepath.Dir(l.path), 0o700)
+		var err error
+		if l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600); err != nil {
+			return len(data), nil
+		}
 	}
-	return file, func() { _ = file.Close() }
+	_, _ = l.file.Write(data)
+	return len(data), nil
+}
+
+func (l *logFile) close() {
+	if l.file != nil {
+		_ = l.file.Close()
+	}
 }

@@ -55,6 +55,7 @@ func Machines(c *simcloud.Cloud) ([]cloud.Machine, []cloud.Finding) {
 		m.Settings = telling(settings)
 		machines = append(machines, m)
 	}
+	slices.SortFunc(machines, func(a, b cloud.Machine) int { return strings.Compare(a.Pool, b.Pool) })
 	return machines, findings
 }
 

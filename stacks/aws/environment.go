@@ -20,10 +20,12 @@ type Environment struct {
 	Network           Network `json:"network"`
 	// Uses are what runs in the environment beside what every cluster has: each
 	// brings the endpoints and permissions that it needs. ssm, guardduty,
-	// load-balancers, cluster-autoscaler, secrets-manager.
+	// load-balancers, cluster-autoscaler, secrets-manager; automation comes with runner.
 	Uses []string `json:"uses,omitempty"`
 	Keys Keys     `json:"keys"`
 	Logs Logs     `json:"logs"`
+	// Detection is who hears of what must not go unnoticed.
+	Detection Detection `json:"detection"`
 	// Firewall is what may flow beside what the cluster itself needs.
 	Firewall Firewall `json:"firewall"`
 	// Access is who gets into the cluster. Nobody else does, not even who makes
@@ -34,8 +36,11 @@ type Environment struct {
 	PublicCIDRs []string `json:"publicCIDRs,omitempty"`
 	// VPN is a way to the API server for people; none by default.
 	VPN *VPN `json:"vpn,omitempty"`
+	// Runner is a way to the API server for automation inside the network; none by
+	// default. The stack gives out its security group.
+	Runner *Runner `json:"runner,omitempty"`
 	// AddonVersions pin vpc-cni, kube-proxy and eks-pod-identity-agent, and
-	// aws-guardduty-agent where detection.guardDuty.agent is set. Required.
+	// aws-guardduty-agent where uses has guardduty. Required.
 	AddonVersions map[string]string `json:"addonVersions" jsonschema:"required"`
 	// NodePools are groups of nodes; at least one. Required.
 	NodePools []NodePool `json:"nodePools" jsonschema:"required"`
@@ -124,9 +129,39 @@ type Logs struct {
 	RetentionDays int `json:"retentionDays,omitempty"`
 	// Archive is the bucket that nobody alters.
 	Archive Archive `json:"archive"`
+	// NoAuditStream keeps the logs of the control plane out of the archive; that
+	// needs an exception for M38/audit-stream.
+	NoAuditStream bool `json:"noAuditStream,omitempty"`
 	// Trail records what is done in the account, in every region. Leave it off
 	// where the account or its organization has a trail.
 	Trail bool `json:"trail,omitempty"`
+	// Sessions logs sessions of AWS Systems Manager, where uses has ssm. An account
+	// has one such setting in a region: false where it is made elsewhere.
+	Sessions *bool `json:"sessions,omitempty"`
+}
+
+// Detection is alarms on events, and threat detection.
+type Detection struct {
+	// Disabled leaves it out; that needs an exception for M39/detection.
+	Disabled bool `json:"disabled,omitempty"`
+	// TrailLogGroup is the log group of a trail that the account has. Without it
+	// and without logs.trail nothing that is done through the API of AWS raises an
+	// alarm.
+	TrailLogGroup string `json:"trailLogGroup,omitempty"`
+	// TopicArn is a topic of SNS that takes alarms; one is made by default.
+	TopicArn string `json:"topicArn,omitempty"`
+	// Emails get everything, once each address has confirmed it.
+	Emails []string `json:"emails,omitempty"`
+	// GuardDuty looks for threats; left out, the account does by itself. With
+	// guardduty among the uses it looks at what runs on nodes, too.
+	GuardDuty *GuardDuty `json:"guardDuty,omitempty"`
+}
+
+// GuardDuty is threat detection by AWS.
+type GuardDuty struct {
+	// DetectorID is the detector of the account in the region, of which there is
+	// one. Left out, one is made.
+	DetectorID string `json:"detectorId,omitempty"`
 }
 
 // Archive is the bucket of logs that an intruder cannot alter.
@@ -198,6 +233,12 @@ type VPN struct {
 	SamlProviderArn string `json:"samlProviderArn,omitempty"`
 	// AccessGroup is the group of the identity provider that may connect.
 	AccessGroup string `json:"accessGroup,omitempty"`
+}
+
+// Runner is a security group for automation inside the network.
+type Runner struct {
+	// Egress is what it reaches outside, such as the host of its sources.
+	Egress []Egress `json:"egress,omitempty"`
 }
 
 // NodePool is a group of nodes on Bottlerocket.

@@ -110,8 +110,20 @@ func TestProblemsHaveTheNamesOfSettings(t *testing.T) {
 		"vpn.serverCertificateArn": func(e *environment) {
 			e.VPN = &VPN{ClientCIDR: "10.250.0.0/22", SamlProviderArn: "arn:aws:iam::111122223333:saml-provider/x", AccessGroup: "x"}
 		},
-		"vpn.zones[0]":      func(e *environment) { e.VPN = &VPN{Zones: []string{"eu-central-1f"}} },
-		"vpn.clientCIDR":    func(e *environment) { e.VPN = &VPN{ClientCIDR: "172.20.0.0/22"} },
+		"vpn.zones[0]":                   func(e *environment) { e.VPN = &VPN{Zones: []string{"eu-central-1f"}} },
+		"vpn.clientCIDR":                 func(e *environment) { e.VPN = &VPN{ClientCIDR: "172.20.0.0/22"} },
+		"detection.disabled":             func(e *environment) { e.Detection.Disabled = true },
+		"detection.emails[0]":            func(e *environment) { e.Detection.Emails = []string{"security"} },
+		"detection.topicArn":             func(e *environment) { e.Detection.TopicArn = "alarms" },
+		"detection.guardDuty.detectorId": func(e *environment) { e.Detection.GuardDuty.DetectorID = "1" },
+		"detection.trailLogGroup":        func(e *environment) { e.Detection.TrailLogGroup = "/aws/cloudtrail/all" },
+		"logs.noAuditStream":             func(e *environment) { e.Logs.NoAuditStream = true },
+		"runner.egress[0].reason": func(e *environment) {
+			e.Runner = &Runner{Egress: []Egress{{Name: "sources", CIDRs: []string{"10.64.0.0/24"}}}}
+		},
+		"runner.egress[0].cidrs": func(e *environment) {
+			e.Runner = &Runner{Egress: []Egress{{Name: "sources", CIDRs: []string{"192.0.2.0/24"}, Reason: "sources"}}}
+		},
 		"registry.cache[x]": func(e *environment) { e.Registry.Cache = map[string]string{"x": "docker.io"} },
 		"exceptions[0].reason": func(e *environment) {
 			e.Exceptions = []hostconfig.Exception{{Control: "M17/retention", Expires: "2027-01-01"}}

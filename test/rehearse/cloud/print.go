@@ -62,17 +62,35 @@ func (r *Report) body(p printer) {
 			}
 		}
 	}
-	if r.Schedule != nil {
-		p.chapter("time in the cloud")
-		p.line("  ", clock(r.Schedule.Total)+" in all; what it waits for, in order:")
-		for _, s := range r.Schedule.Path {
-			p.line("  ", fmt.Sprintf("%9s %9s  %-28s %s", "+"+clock(s.Start), clock(s.Takes), short(s.Type), s.Name))
+	if s := r.Schedule; s != nil {
+		p.chapter("time in the cloud (an estimate)")
+		p.wrapped("  ", fmt.Sprintf("%s with %d operations at a time; %s is the longest chain, below which nothing gets; %s one after another. The chain:",
+			clock(s.Total), s.Parallel, clock(s.Bound), clock(s.Work)))
+		for _, segment := range s.Path {
+			late := ""
+			if segment.Late > 0 {
+				late = "  (" + clock(segment.Late) + " late)"
+			}
+			p.line("  ", fmt.Sprintf("%8s %8s  %s%s", clock(segment.Start), clock(segment.Takes), segment.Resource, late))
 		}
 	}
-	if len(r.Costs) > 0 {
-		p.chapter("what costs depend on")
-		for _, c := range r.Costs {
-			p.line("  ", fmt.Sprintf("%5d  %-32s %s", c.Count, c.Driver, c.Note))
+	if c := r.Costs; c != nil {
+		p.chapter("what it costs (an estimate)")
+		p.wrapped("  ", c.Basis)
+		for _, line := range c.Lines {
+			monthly := "?"
+			if line.Monthly != nil {
+				monthly = fmt.Sprintf("%.0f", *line.Monthly)
+			}
+			p.line("  ", fmt.Sprintf("%8s  %4d × %-44s %s", monthly, line.Count, line.Thing, line.Price))
+		}
+		sum := "USD a month"
+		if !c.Whole {
+			sum += ", and what has no price here"
+		}
+		p.line("  ", fmt.Sprintf("%8.0f  %s; and by volume:", c.Monthly, sum))
+		for _, v := range c.Volumes {
+			p.wrapped("            ", v)
 		}
 	}
 }
@@ -149,8 +167,11 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// clock is a time of the cloud: "21m30s".
-func clock(d time.Duration) string { return d.Round(time.Second).String() }
+// clock is a time of the cloud: "21:30".
+func clock(d time.Duration) string {
+	s := int(d.Round(time.Second) / time.Second)
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
 
 // seconds is a time of this machine: "4.2s".
 func seconds(d time.Duration) string {

@@ -49,10 +49,8 @@ type Rehearsal struct {
 	Checks []Check
 	// Probes attack the real API server once the baseline is up; those of every cluster are always made.
 	Probes []Probe
-	// Schedule tells how long the environment takes in the cloud, and why.
-	Schedule func(rehearse.Result, *simcloud.Cloud) (*Schedule, error)
-	// Costs tells what the environment's cost depends on.
-	Costs func(*simcloud.Cloud) ([]Cost, error)
+	// Costs tells what the environment costs, as far as what exists tells.
+	Costs func(*simcloud.Cloud) *Costs
 	// Keeps tells why the cloud itself keeps an object after everything is destroyed, "" when it does not.
 	Keeps func(simcloud.Object) string
 
@@ -96,25 +94,47 @@ type Probe struct {
 	Run  func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
 }
 
-// Schedule is how long an environment takes in the cloud.
+// Schedule is how long a cloud takes to make an environment, and why. Its times are estimates: those of the simulation.
 type Schedule struct {
-	// Total is the time from the first operation to the last.
+	// Total is from the first operation to the last. No order and no number of operations at a time gets below Bound, and
+	// one after another they would take Work.
 	Total time.Duration `json:"total"`
-	// Path is what it waited for, in order.
+	Bound time.Duration `json:"bound"`
+	Work  time.Duration `json:"work"`
+	// Parallel is how many operations the engine was let do at a time, Slots how many it did at most.
+	Parallel int `json:"parallel"`
+	Slots    int `json:"slots"`
+	// Path is the longest chain, in order.
 	Path []Segment `json:"path"`
 }
 
-// Segment is one operation on the critical path.
+// Segment is one operation on the longest chain.
 type Segment struct {
-	Name  string        `json:"name"`
-	Type  string        `json:"type"`
-	Start time.Duration `json:"start"`
-	Takes time.Duration `json:"takes"`
+	Resource string        `json:"resource"`
+	Start    time.Duration `json:"start"`
+	Takes    time.Duration `json:"takes"`
+	// Late is how much later it started than what it depends on asks for.
+	Late time.Duration `json:"late"`
 }
 
-// Cost is one thing that costs depend on.
-type Cost struct {
-	Driver string `json:"driver"`
-	Count  int    `json:"count"`
-	Note   string `json:"note"`
+// Costs are what an environment costs: an estimate for comparing environments, no bill.
+type Costs struct {
+	// Basis says of where and when the prices are, and what is not in them.
+	Basis string     `json:"basis"`
+	Lines []CostLine `json:"lines"`
+	// Monthly is the sum of the lines that have a price, in USD; Whole tells whether all have one.
+	Monthly float64 `json:"monthlyUSD"`
+	Whole   bool    `json:"whole"`
+	// Volumes is what is paid by what goes through it, which nothing here can tell.
+	Volumes []string `json:"volumes"`
+}
+
+// CostLine is so many of a thing that is paid for as long as it exists.
+type CostLine struct {
+	Thing string `json:"thing"`
+	Count int    `json:"count"`
+	// Monthly is in USD, nil where no price is known.
+	Monthly *float64 `json:"monthlyUSD"`
+	// Price is that of one, in words, or where it stands.
+	Price string `json:"price"`
 }

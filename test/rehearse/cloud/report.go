@@ -20,7 +20,7 @@ type Report struct {
 	Resources []*Resource   `json:"resources"`
 	Machines  []Machine     `json:"machines"`
 	Schedule  *Schedule     `json:"schedule,omitempty"`
-	Costs     []Cost        `json:"costs"`
+	Costs     *Costs        `json:"costs,omitempty"`
 	Findings  []Finding     `json:"findings"`
 	// Kept is what stays up, and how to use it.
 	Kept []string `json:"kept,omitempty"`

@@ -56,7 +56,7 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 	if err := x.adapt(); err != nil {
 		return nil, err
 	}
-	options := simcloud.Options{}
+	options := simcloud.Options{VirtualTime: true}
 	if r.Keep {
 		options.Journal = filepath.Join(r.state(), "cloud.journal")
 	}

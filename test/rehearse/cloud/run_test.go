@@ -8,9 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
@@ -42,6 +40,7 @@ func clean(t *testing.T, r cloud.Rehearsal) {
 
 func TestAWholeLife(t *testing.T) {
 	r, _ := toy(t, "[a, b, protected]")
+	r.Open = sky
 	var shown bytes.Buffer
 	r.Output = &shown
 	r.Machines = func(c *simcloud.Cloud) ([]cloud.Machine, []cloud.Finding) {
@@ -50,10 +49,10 @@ func TestAWholeLife(t *testing.T) {
 	r.Checks = []cloud.Check{{Name: "a check", Run: func(c *simcloud.Cloud) []cloud.Finding {
 		return []cloud.Finding{{Level: cloud.Warning, Subject: "sky", Problem: "it is grey"}}
 	}}}
-	r.Schedule = func(rehearse.Result, *simcloud.Cloud) (*cloud.Schedule, error) {
-		return &cloud.Schedule{Total: time.Minute, Path: []cloud.Segment{{Name: "machine-0", Type: machineToken, Takes: time.Minute}}}, nil
+	price := 12.0
+	r.Costs = func(c *simcloud.Cloud) *cloud.Costs {
+		return &cloud.Costs{Basis: "prices of the sky", Monthly: 36, Lines: []cloud.CostLine{{Thing: "machine", Count: len(c.Objects(machineToken)), Monthly: &price, Price: "12 a month"}, {Thing: "cloud", Count: 1}}, Volumes: []string{"rain"}}
 	}
-	r.Costs = func(*simcloud.Cloud) ([]cloud.Cost, error) { return []cloud.Cost{{Driver: "machines", Count: 3}}, nil }
 	report := run(t, r)
 	if !report.Passed {
 		t.Errorf("%+v", report.Findings)
@@ -68,7 +67,7 @@ func TestAWholeLife(t *testing.T) {
 	var text bytes.Buffer
 	report.Print(&text)
 	for _, words := range []string{"toy-prod: preview ...", "toy-prod: up again ...", "5 unchanged", "5 deleted", "what is left in the cloud ...", "group  sky.Group, 3", "3 index.Machine",
-		"all: 3 of 9 bytes", "1m0s in all", "3  machines", "1 warning, 1 note", "passed, in"} {
+		"all: 3 of 9 bytes", "1:00 with 32 operations at a time; 1:00 is the longest chain, below which nothing gets; 3:00 one after another", "0:00     1:00  index.Machine machine-", "12     3 × machine", "?     1 × cloud", "36  USD a month, and what has no price here", "rain", "1 warning, 1 note", "passed, in"} {
 		if !strings.Contains(shown.String()+text.String(), words) {
 			t.Errorf("%q is not shown:\n%s%s", words, shown.String(), text.String())
 		}
@@ -232,6 +231,7 @@ func TestWhatCannotBeRehearsed(t *testing.T) {
 		}
 	}
 	r.Environment = "toy-prod"
+	r.WithoutKubernetes = false
 	must(t, os.Remove(filepath.Join(r.Repository, "stacks", "Pulumi.toy-prod-baseline.yaml")))
 	if _, err := r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "the baseline of environment toy-prod") {
 		t.Errorf("%v", err)

@@ -6,13 +6,18 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"github.com/redoubt-dev/redoubt/test/kubeapply"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
+	"github.com/redoubt-dev/redoubt/test/simcloud/schedule"
 )
+
+// Parallel is how many resources the engine works on at a time. Those of a cloud wait, and need no processors here.
+const Parallel = 32
 
 // stack drives one of the two stacks. The simulated cloud serves both; what is Kubernetes goes where it is redirected,
 // and nowhere until it is.
@@ -23,7 +28,7 @@ func (x *run) stack(name string, log io.Writer) rehearse.Options {
 	}
 	options := rehearse.Options{
 		Environment: name, Repository: x.Repository, ConfigFile: x.adapted(name), StateDirectory: x.state(), BinDirectory: x.BinDirectory,
-		Program: x.Program, Set: set, Output: log, StandIns: true, Simulated: true,
+		Program: x.Program, Set: set, Output: log, StandIns: true, Simulated: true, Parallel: Parallel,
 		Providers: []rehearse.Provider{{Name: kubeapply.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return kubeapply.New(kubeapply.Options{Redirect: x.redirect}), nil
 		}}},
@@ -58,7 +63,7 @@ func (x *run) rehearse(ctx context.Context) {
 			return plural(len(findings), "finding"), nil
 		})
 	}
-	x.estimate(ctx, result)
+	x.estimate(ctx)
 	if x.Baseline != "" && x.Cluster != nil && !x.WithoutKubernetes {
 		x.inCluster(ctx, result)
 	}
@@ -126,20 +131,34 @@ func unexpected(again rehearse.Result) []Finding {
 	return out
 }
 
-// estimate adds what follows from what is up: how long it took, and what costs depend on.
-func (x *run) estimate(ctx context.Context, result rehearse.Result) {
-	if x.Schedule != nil {
-		x.step(ctx, "time in the cloud", func(io.Writer) (outcome string, err error) {
-			if x.report.Schedule, err = x.Schedule(result, x.cloud); err != nil {
-				return "", err
+// estimate adds what follows from what is up: how long it took, of the operations from one on, and what it costs.
+func (x *run) estimate(ctx context.Context) {
+	x.step(ctx, "time in the cloud", func(log io.Writer) (string, error) {
+		deployment, err := rehearse.New(x.stack(x.Environment, log)).Export(ctx)
+		if err != nil {
+			return "", err
+		}
+		graph, err := schedule.Read(deployment)
+		if err != nil {
+			return "", err
+		}
+		measured, err := graph.Measure(schedule.Operations(x.cloud.Timeline()))
+		if err != nil {
+			return "", err
+		}
+		s := &Schedule{Total: measured.Makespan, Bound: measured.Bound, Work: measured.Work, Parallel: Parallel, Slots: measured.Slots}
+		for _, step := range measured.Path {
+			if step.Takes() > 0 {
+				s.Path = append(s.Path, Segment{Resource: subject(step.URN), Start: step.Start, Takes: step.Takes(), Late: step.Late()})
 			}
-			return clock(x.report.Schedule.Total), nil
-		})
-	}
+		}
+		x.report.Schedule = s
+		return "about " + s.Total.Round(time.Second).String(), nil
+	})
 	if x.Costs != nil {
-		x.step(ctx, "what costs depend on", func(io.Writer) (outcome string, err error) {
-			x.report.Costs, err = x.Costs(x.cloud)
-			return plural(len(x.report.Costs), "driver"), err
+		x.step(ctx, "what it costs", func(io.Writer) (string, error) {
+			x.report.Costs = x.Costs(x.cloud)
+			return fmt.Sprintf("about %.0f USD a month, and by volume", x.report.Costs.Monthly), nil
 		})
 	}
 }

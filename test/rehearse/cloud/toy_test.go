@@ -73,6 +73,12 @@ func sky(options simcloud.Options) (*simcloud.Cloud, error) {
 	}, options)
 }
 
+// timeless is the same without a measure of time, which costs some.
+func timeless(options simcloud.Options) (*simcloud.Cloud, error) {
+	options.VirtualTime = false
+	return sky(options)
+}
+
 var runs atomic.Int64
 
 // program is the toy's: machines with the documents of the settings, and a baseline that looks at the first stack.
@@ -153,7 +159,7 @@ func toy(t *testing.T, documents string) (cloud.Rehearsal, *cluster) {
 
 func rehearsalOf(dir string, c *cluster) cloud.Rehearsal {
 	return cloud.Rehearsal{
-		Environment: "toy-prod", Repository: dir, BinDirectory: binDir(), Platform: "sky", Cloud: "Sky", Program: program, Open: sky,
+		Environment: "toy-prod", Repository: dir, BinDirectory: binDir(), Platform: "sky", Cloud: "Sky", Program: program, Open: timeless,
 		Baseline: "toy-prod-baseline", Endpoint: "apiEndpoint", Cluster: c, WithoutKubernetes: true,
 	}
 }

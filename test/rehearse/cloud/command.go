@@ -48,6 +48,7 @@ func Main(name, platform string, of Platform) int {
 	klog.SetLogger(logr.Discard()) // what goes wrong comes back as errors
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	signal.Ignore(syscall.SIGPIPE) // nobody reads any more: what is up is still taken down
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -126,7 +127,6 @@ func command(ctx context.Context, arguments []string, of Platform, stdout, stder
 	if *clearOnly {
 		return nil, r.Clear(ctx)
 	}
-	fmt.Fprintf(r.Output, "rehearsal of %s: the real engine, a simulated %s, no account\n", r.Environment, r.Cloud)
 	report, err := r.Run(ctx)
 	if err != nil {
 		return nil, err

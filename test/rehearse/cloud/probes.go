@@ -36,9 +36,15 @@ var kubernetesNamespaces = []string{"default", "kube-node-lease", "kube-public",
 // tenantLabel is on the namespaces of tenants.
 const tenantLabel = "app.kubernetes.io/managed-by=redoubt"
 
-// probe asks the real API server what the baseline promises of every cluster, and what this cloud's promises.
+// probeOf asks a real API server something, and says what holds.
+type probeOf struct {
+	Name string
+	Run  func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
+}
+
+// probe asks the real API server what the baseline promises of every cluster.
 func (x *run) probe(ctx context.Context, kubeconfig string, baseline rehearse.Result) {
-	for _, probe := range append(probes(), x.Probes...) {
+	for _, probe := range probes() {
 		x.step(ctx, probe.Name, func(io.Writer) (string, error) {
 			config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 			if err != nil {
@@ -57,7 +63,7 @@ func (x *run) probe(ctx context.Context, kubeconfig string, baseline rehearse.Re
 }
 
 // probes are those of every cluster.
-func probes() []Probe {
+func probes() []probeOf {
 	with := func(ask func(asker) (string, []Finding, error)) func(context.Context, *rest.Config, rehearse.Result) (string, []Finding, error) {
 		return func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (string, []Finding, error) {
 			client, err := dynamic.NewForConfig(config)
@@ -71,7 +77,7 @@ func probes() []Probe {
 			return ask(a)
 		}
 	}
-	return []Probe{
+	return []probeOf{
 		{"probe: Pod Security", with(asker.podSecurity)},
 		{"probe: network policies", with(asker.networkPolicies)},
 		{"probe: quotas and limits", with(asker.quotas)},

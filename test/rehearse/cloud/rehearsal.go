@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"k8s.io/client-go/rest"
 
-	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
@@ -47,8 +45,6 @@ type Rehearsal struct {
 	Machines func(*simcloud.Cloud) ([]Machine, []Finding)
 	// Checks judge what the cloud holds once the environment is up.
 	Checks []Check
-	// Probes attack the real API server once the baseline is up; those of every cluster are always made.
-	Probes []Probe
 	// Costs tells what the environment costs, as far as what exists tells.
 	Costs func(*simcloud.Cloud) *Costs
 	// Keeps tells why the cloud itself keeps an object after everything is destroyed, "" when it does not.
@@ -86,12 +82,6 @@ type Machine struct {
 type Check struct {
 	Name string
 	Run  func(*simcloud.Cloud) []Finding
-}
-
-// Probe asks a real API server something. Its subject is the cluster with the baseline, and its words name what holds.
-type Probe struct {
-	Name string
-	Run  func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
 }
 
 // Schedule is how long a cloud takes to make an environment, and why. Its times are estimates: those of the simulation.

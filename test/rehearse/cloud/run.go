@@ -49,6 +49,7 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 	defer release()
 	started := time.Now()
 	x := &run{Rehearsal: r, report: &Report{Environment: r.Environment, Cloud: r.Cloud}, redirect: map[string]string{}, before: map[string]bool{}}
+	fmt.Fprintf(r.Output, "rehearsal of %s: the real engine, a simulated %s, no account\n", r.Environment, r.Cloud)
 	if err := x.clear(ctx); err != nil {
 		return nil, err
 	}

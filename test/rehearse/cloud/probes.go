@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -60,6 +61,29 @@ func (x *run) probe(ctx context.Context, kubeconfig string, baseline rehearse.Re
 			return holds, err
 		})
 	}
+}
+
+// compareVersions tells when the cluster of this machine is of another minor than the environment's, such as "1.36".
+func (x *run) compareVersions(ctx context.Context, kubeconfig, wanted string) {
+	const step = "the version of Kubernetes"
+	x.step(ctx, step, func(io.Writer) (string, error) {
+		config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+		if err != nil {
+			return "", err
+		}
+		client, err := discovery.NewDiscoveryClientForConfig(config)
+		if err != nil {
+			return "", err
+		}
+		here, err := client.ServerVersion()
+		if err != nil {
+			return "", err
+		}
+		if minor := here.Major + "." + here.Minor; wanted != "" && minor != wanted && !strings.HasPrefix(strings.TrimPrefix(wanted, "v"), minor+".") {
+			x.find(step, Finding{Level: Warning, Problem: "the environment's is " + wanted + ", and " + here.GitVersion + " was here: what differs between them was not rehearsed"})
+		}
+		return here.GitVersion, nil
+	})
 }
 
 // probes are those of every cluster.

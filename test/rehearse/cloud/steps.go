@@ -186,5 +186,6 @@ func (x *run) inCluster(ctx context.Context, environment rehearse.Result) {
 		return
 	}
 	x.probe(ctx, kubeconfig, baseline)
+	x.compareVersions(ctx, kubeconfig, environment.Output("kubernetesVersion"))
 	x.report.Kept = append(x.report.Kept, "export KUBECONFIG="+kubeconfig)
 }

@@ -122,6 +122,7 @@ func program(ctx *pulumi.Context) error {
 		}
 	}
 	ctx.Export("apiEndpoint", pulumi.String(endpoint))
+	ctx.Export("kubernetesVersion", pulumi.String("1.36"))
 	return nil
 }
 

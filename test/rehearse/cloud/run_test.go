@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
@@ -200,14 +201,16 @@ func (w writer) Write(p []byte) (int, error) { w(string(p)); return len(p), nil 
 
 func TestOneAtATime(t *testing.T) {
 	r, c := toy(t, "[a]")
-	half := make(chan struct{})
+	half := make(chan struct{}, 2) // also for a second one, which must not be
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c.hang, r.WithoutKubernetes = half, false
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { _, err := r.Run(ctx); ended <- err }()
 	<-half
-	if _, err := r.Run(ctx); err == nil || !strings.Contains(err.Error(), "is being rehearsed by another run") {
+	briefly, stop := context.WithTimeout(ctx, 20*time.Second)
+	defer stop()
+	if _, err := r.Run(briefly); err == nil || !strings.Contains(err.Error(), "is being rehearsed by another run") {
 		t.Errorf("%v", err)
 	}
 	if err := r.Clear(ctx); err == nil {

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,6 +40,33 @@ func (d *Driver) Destroy(ctx context.Context) (Result, error) {
 		}
 	}
 	return result, d.forget(project)
+}
+
+// Forget removes all that is known of a simulated environment whose cloud is gone, without asking the engine. One that
+// still works on it is waited for.
+func (d *Driver) Forget(ctx context.Context) error {
+	if d.problem != nil {
+		return d.problem
+	}
+	if !d.options.Simulated {
+		return fmt.Errorf("environment %s is real: destroy it", d.options.Environment)
+	}
+	project, err := d.projectName()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.work(), 0o700); err != nil {
+		return err
+	}
+	release, err := d.take()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := d.breakStaleLocks(ctx, project); err != nil {
+		return err
+	}
+	return d.forget(project)
 }
 
 // forget removes what the file backend and the CLI keep of a stack that is gone.

@@ -15,6 +15,10 @@ BIN := bin
 MODULE := github.com/redoubt-dev/redoubt
 DRIVE = $(BIN)/rehearse $(1) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
 
+# Where an environment is: "local" is this machine, all else are clouds. Empty where there are no settings.
+PLATFORM = $(shell sed -n 's/^ *redoubt:platform: *\([a-z-]*\).*/\1/p' $(or $(CONFIG_FILE),stacks/Pulumi.$(ENV).yaml) 2>/dev/null)
+REHEARSE = $(BIN)/rehearse-$(PLATFORM) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
+
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
 TOOLS := kubernetes pulumi etcd
 JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 ignition
@@ -22,6 +26,7 @@ OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum
 DRIVER := $(LIBRARY) $(call sources,stacks policies test/kubeapply test/rehearse) test/go.mod test/go.sum
+REHEARSER := $(DRIVER) $(call sources,test/simcloud)
 
 # own PACKAGE,DIRECTORY,FLAGS: builds one of our own programs, renamed into place so that what runs is not disturbed.
 define own
@@ -32,32 +37,47 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh rehearse bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: help up verify test down preview refresh drive rehearse here bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@sed -n 's/^#   /  /p' Makefile
 
-up: packages tools ## make or repair the environment, and show where it is
+# An environment of a cloud is made by the ordinary Pulumi CLI, with an account; what drives the local one has no part in it.
+here:
+	@case '$(PLATFORM)' in local|'') ;; \
+	*-baseline) echo "$(ENV) needs an account and a cluster: pulumi up -s $(ENV), or make rehearse ENV=$(ENV:-baseline=) without one" >&2; exit 1 ;; \
+	*) echo "$(ENV) needs an account: pulumi up -s $(ENV), or make rehearse ENV=$(ENV) without one" >&2; exit 1 ;; esac
+
+up: here packages tools ## make or repair the environment, and show where it is
 	@$(call DRIVE,up)
 
-verify: packages-test kube-bench $(BIN)/rehearse ## attack the running environment, row by row
+verify: here packages-test kube-bench $(BIN)/rehearse ## attack the running environment, row by row
 	@cd test && go test -count=1 -timeout 30m -v -run '^TestVerify$$' ./local -env $(ENV)
 
 test: packages-test tools-all ## prove everything: format, vet, unit tests, real clusters (up to an hour cold)
 	@test/tools/suite
 
-down: $(BIN)/rehearse pulumi ## remove the environment with all its data
+down: here $(BIN)/rehearse pulumi ## remove the environment with all its data
 	@$(call DRIVE,destroy) --yes
 
-preview: tools ## tell what up would do
+preview: here tools ## tell what up would do
 	@$(call DRIVE,preview)
 
-refresh: tools ## look for drift; the next up repairs it
+refresh: here tools ## look for drift; the next up repairs it
 	@$(call DRIVE,refresh)
 
-rehearse: tools ## run the driver itself: make rehearse ARGS="outputs --json"
+rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]
+	@case '$(PLATFORM)' in aws) ;; \
+	local) echo "$(ENV) is real and needs no account: make up$(if $(filter-out local,$(ENV)), ENV=$(ENV)); to rehearse a cloud: make rehearse ENV=aws-prod" >&2; exit 1 ;; \
+	*-baseline) echo "$(ENV) comes along with its environment: make rehearse ENV=$(ENV:-baseline=)" >&2; exit 1 ;; \
+	'') echo "there is no environment $(ENV): write stacks/Pulumi.$(ENV).yaml, or name one: $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))" >&2; exit 1 ;; \
+	*) echo "environments of platform $(PLATFORM) cannot be rehearsed" >&2; exit 1 ;; esac
+	@$(MAKE) -s --no-print-directory $(if $(findstring --no-kubernetes,$(ARGS)),pulumi,packages tools) $(BIN)/rehearse-$(PLATFORM)
+	@$(REHEARSE) $(ARGS)
+
+drive: tools ## run the driver of local environments itself: make drive ARGS="outputs --json"
 	@$(BIN)/rehearse $(ARGS)
 
 bench: packages tools-all ## measure: ratios to a bare script, phases, memory
@@ -87,6 +107,7 @@ lint: ## gofmt and go vet
 	@test/tools/lint
 
 clean: ## remove what was built
+	@! ls -d .state/rehearsal/*/state/*/machines >/dev/null 2>&1 || { echo "rehearsals of $$(ls -d .state/rehearsal/*/state/*/machines | cut -d / -f 3 | xargs) run programs of bin/: make rehearse ENV=... ARGS=--clear first" >&2; exit 1; }
 	@! ls -d .state/*/machines >/dev/null 2>&1 || { echo "machines of $$(ls -d .state/*/machines | cut -d / -f 2 | xargs) run programs of bin/: make down first" >&2; exit 1; }
 	@rm -rf $(BIN)
 
@@ -104,6 +125,10 @@ STATIC := CGO_ENABLED=0 go build -trimpath
 # Built as `go test` builds, so that the two share what is compiled.
 $(BIN)/rehearse: $(DRIVER)
 	$(call own,./rehearse/cmd/rehearse,test,go build)
+
+# The SDK of a cloud is compiled for these alone.
+$(BIN)/rehearse-aws: $(REHEARSER)
+	$(call own,./rehearse/cmd/rehearse-aws,test,go build)
 
 $(BIN)/redoubt-machine: $(LIBRARY)
 	$(call own,./components/local/cmd/redoubt-machine,.,$(STATIC))

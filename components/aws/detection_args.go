@@ -22,10 +22,17 @@ type DetectionArgs struct {
 	// trail which the account has. Without one, nothing that is done through the
 	// API of AWS raises an alarm: who gets in, keys, logs, networks, the root user.
 	TrailLogGroupName pulumi.StringInput `pulumi:"trailLogGroupName,optional"`
+	// FlowLogGroupName is where the flows of the network are, see [Network]. Without
+	// it they raise no alarm.
+	FlowLogGroupName pulumi.StringInput `pulumi:"flowLogGroupName,optional"`
+	// AuditStreamName is the way of the control plane's logs into the archive, see
+	// [Logs]: an alarm is raised when they do not get there.
+	AuditStreamName pulumi.StringInput `pulumi:"auditStreamName,optional"`
 	// BreakGlassArns are the roles for emergencies, see [EksCluster]: their use
 	// raises an alarm. About four fit.
 	BreakGlassArns pulumi.StringArrayInput `pulumi:"breakGlassArns,optional"`
-	// GuardDuty looks for threats; nil leaves it to the account.
+	// GuardDuty looks for threats; nil leaves it to the account. It is for all of the
+	// account in the region: give it in one environment.
 	GuardDuty *GuardDutyArgs `pulumi:"guardDuty,optional"`
 	// TopicArn is a topic of SNS that exists and takes alarms (and findings: from
 	// EventBridge). Its policy, and that of its key, are yours. Without it a topic
@@ -72,6 +79,7 @@ func (a DetectionArgs) Validate(now time.Time) error {
 	p.cluster("cluster", a.Cluster)
 	p.logGroup("clusterLogGroupName", a.ClusterLogGroupName, true)
 	p.logGroup("trailLogGroupName", a.TrailLogGroupName, false)
+	p.logGroup("flowLogGroupName", a.FlowLogGroupName, false)
 	p.breakGlass("breakGlassArns", a.BreakGlassArns)
 	switch topic, known := a.TopicArn.(pulumi.String); {
 	case a.TopicArn == nil && a.KeyArn == nil:

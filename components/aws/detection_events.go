@@ -9,13 +9,14 @@ import (
 const (
 	inAudit = "audit" // of the control plane
 	inTrail = "trail" // of the account
+	inFlows = "flows" // of the network
 )
 
 // event is something that people should hear of.
 type event struct {
 	// name is that of the filter, the metric and, after the cluster's, the alarm.
 	name string
-	// in is inAudit or inTrail.
+	// in is inAudit, inTrail or inFlows.
 	in string
 	// pattern is a filter pattern of CloudWatch Logs, at most 1024 characters. It
 	// uses != only on properties that all events of the kind have: what it says of one
@@ -75,6 +76,12 @@ var auditEvents = []event{
 	{name: "secrets-read", in: inAudit, threshold: 1, period: 60, controls: "M39 M18 CIS-EKS-4.1.2", source: eksDetective,
 		reason:  "a person, or automation with a person's access, read secrets",
 		pattern: all(`($.objectRef.resource = "secrets")`, oneOf("$.verb", "get", "list", "watch"), succeeded, people)},
+	{name: "token-minted", in: inAudit, threshold: 1, period: 60, controls: "M39 M34", source: nsaHardening,
+		reason:  "a person took a token of a service account, with which they look like it",
+		pattern: all(`($.objectRef.resource = "serviceaccounts")`, `($.objectRef.subresource = "token")`, `($.verb = "create")`, succeeded, people)},
+	{name: "impersonation", in: inAudit, threshold: 1, period: 60, controls: "M39 M20 M41", source: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
+		reason:  "a person acts as somebody else, or tried to",
+		pattern: all(`($.impersonatedUser.username = "*")`, people)},
 	{name: "cluster-admin-granted", in: inAudit, threshold: 1, period: 60, controls: "M39 M20 CIS-EKS-4.1.1", source: nsaHardening,
 		reason: "somebody was made the administrator of a cluster or a namespace, or a binding to that role was changed",
 		pattern: all(oneOf("$.objectRef.resource", "clusterrolebindings", "rolebindings"), oneOf("$.verb", "create", "update", "patch"), succeeded,

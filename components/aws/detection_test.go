@@ -17,7 +17,7 @@ const (
 
 func testDetection() DetectionArgs {
 	return DetectionArgs{Account: testAccount, Cluster: "prod", KeyArn: testKey, ClusterLogGroupName: pulumi.String("/aws/eks/prod/cluster"),
-		TrailLogGroupName: pulumi.String("/aws/cloudtrail/prod"), BreakGlassArns: pulumi.ToStringArray([]string{testBreakGlass})}
+		TrailLogGroupName: pulumi.String("/aws/cloudtrail/prod"), FlowLogGroupName: pulumi.String("/aws/vpc/prod/flow-logs"), BreakGlassArns: pulumi.ToStringArray([]string{testBreakGlass})}
 }
 
 func newTestDetection(t *testing.T, args DetectionArgs) *cloud {
@@ -26,7 +26,8 @@ func newTestDetection(t *testing.T, args DetectionArgs) *cloud {
 
 // M39, M41: what people hear of. An event that is taken away is missed here.
 var heard = map[string][]string{
-	"/aws/eks/prod/cluster": {"anonymous-access", "break-glass-in-cluster", "cluster-admin-granted", "guardrail-deleted", "many-refusals", "node-proxy", "pod-shell", "secrets-read"},
+	"/aws/eks/prod/cluster":   {"anonymous-access", "break-glass-in-cluster", "cluster-admin-granted", "guardrail-deleted", "impersonation", "many-refusals", "node-proxy", "pod-shell", "secrets-read", "token-minted"},
+	"/aws/vpc/prod/flow-logs": {"flows-refused", "remote-logins"},
 	"/aws/cloudtrail/prod": {"access-entries-changed", "alarms-changed", "break-glass-assumed", "buckets-changed", "calls-refused", "cluster-changed", "gateways-changed",
 		"guardduty-changed", "iam-changed", "keys-changed", "logs-changed", "network-acls-changed", "networks-changed", "root-used", "routes-changed",
 		"security-groups-changed", "sign-in-without-mfa", "sign-ins-failed", "trail-changed"},
@@ -67,10 +68,31 @@ func TestEveryEventHasAnAlarm(t *testing.T) {
 	}
 }
 
+// M38: that the archive gets nothing is heard.
+func TestArchiveIsWatched(t *testing.T) {
+	args := testDetection()
+	args.AuditStreamName = pulumi.String("prod-audit-stream")
+	c := newTestDetection(t, args)
+	for name, want := range map[string]struct {
+		metric, dimensions string
+		threshold          float64
+	}{
+		"archive-late":        {"AWS/Firehose DeliveryToS3.DataFreshness Maximum", "map[DeliveryStreamName:prod-audit-stream]", 900},
+		"archive-undelivered": {"AWS/Logs DeliveryErrors Sum", "map[DestinationType:Firehose FilterName:prod-audit-stream LogGroupName:/aws/eks/prod/cluster]", 1},
+	} {
+		alarm := c.one(t, "MetricAlarm", "detection-"+name)
+		got := alarm.text("namespace") + " " + alarm.text("metricName") + " " + alarm.text("statistic")
+		if got != want.metric || fmt.Sprint(alarm.inputs["dimensions"]) != want.dimensions || alarm.inputs["threshold"] != want.threshold ||
+			!slices.Equal(texts(alarm.inputs["alarmActions"]), []string{"arn:detection_id"}) {
+			t.Errorf("%s: %v", name, alarm.inputs)
+		}
+	}
+}
+
 // Each event says why, what it stands for, and where it is described.
 func TestEventsAreExplained(t *testing.T) {
-	for _, e := range slices.Concat(auditEvents, accountEvents, breakGlassEvents) {
-		if len(e.reason) < 20 || !strings.HasPrefix(e.controls, "M39") || e.source == "" || e.in != inAudit && e.in != inTrail {
+	for _, e := range slices.Concat(auditEvents, accountEvents, flowEvents, breakGlassEvents) {
+		if len(e.reason) < 20 || !strings.HasPrefix(e.controls, "M39") || e.source == "" || e.in != inAudit && e.in != inTrail && e.in != inFlows {
 			t.Errorf("%s: %+v", e.name, e)
 		}
 	}
@@ -79,7 +101,7 @@ func TestEventsAreExplained(t *testing.T) {
 // Without a trail or roles for emergencies, what needs them is left out.
 func TestEventsWithoutLogs(t *testing.T) {
 	args := testDetection()
-	args.TrailLogGroupName, args.BreakGlassArns = nil, nil
+	args.TrailLogGroupName, args.FlowLogGroupName, args.BreakGlassArns = nil, nil, nil
 	if n, want := len(newTestDetection(t, args).of("MetricAlarm")), len(heard["/aws/eks/prod/cluster"])-1; n != want {
 		t.Errorf("%d alarms, want %d", n, want)
 	}
@@ -150,7 +172,8 @@ func TestGuardDuty(t *testing.T) {
 		t.Errorf("agent: %s", more)
 	}
 	rule, target := c.one(t, "EventRule", "detection-findings"), c.one(t, "EventTarget", "detection-findings")
-	if rule.text("eventPattern") != findings || rule.text("state") != "ENABLED" || target.text("arn") != "arn:detection_id" || target.text("rule") != "prod-guardduty" ||
+	const medium = `{"detail":{"severity":[{"numeric":[">=",4]}]},"detail-type":["GuardDuty Finding"],"source":["aws.guardduty"]}`
+	if rule.text("eventPattern") != medium || rule.text("state") != "ENABLED" || target.text("arn") != "arn:detection_id" || target.text("rule") != "prod-guardduty" ||
 		target.inputs["roleArn"] != nil || !target.waitsFor(c.one(t, "TopicPolicy", "detection")) {
 		t.Errorf("rule %v, target %v", rule.inputs, target.inputs)
 	}

@@ -123,6 +123,9 @@ type Logs struct {
 	ClusterLogGroupArn  pulumi.StringOutput `pulumi:"clusterLogGroupArn"`
 	// TrailLogGroupName is where the trail writes, for alarms; empty without one.
 	TrailLogGroupName pulumi.StringOutput `pulumi:"trailLogGroupName"`
+	// AuditStreamName is the way of the control plane's logs into the archive, for
+	// alarms; empty without one.
+	AuditStreamName pulumi.StringOutput `pulumi:"auditStreamName"`
 	// ArchiveArn is the archive, once its policy and locks are in place; empty
 	// without one.
 	ArchiveArn pulumi.StringOutput `pulumi:"archiveArn"`
@@ -144,13 +147,14 @@ func NewLogs(ctx *pulumi.Context, name string, args *LogsArgs, opts ...pulumi.Re
 		return nil, err
 	}
 	l.ClusterLogGroupName, l.ClusterLogGroupArn = group.Name, group.Arn
-	l.ArchiveArn, l.TrailLogGroupName = pulumi.String("").ToStringOutput(), pulumi.String("").ToStringOutput()
+	none := pulumi.String("").ToStringOutput()
+	l.ArchiveArn, l.TrailLogGroupName, l.AuditStreamName = none, none, none
 	if a.Archive != nil {
 		if l.ArchiveArn, err = newArchive(ctx, name+"-archive", a, pulumi.Parent(l)); err != nil {
 			return nil, err
 		}
 		if !a.NoAuditStream {
-			if err := newStream(ctx, name+"-stream", a, group, l.ArchiveArn, pulumi.Parent(l)); err != nil {
+			if l.AuditStreamName, err = newStream(ctx, name+"-stream", a, group, l.ArchiveArn, pulumi.Parent(l)); err != nil {
 				return nil, err
 			}
 		}
@@ -162,6 +166,7 @@ func NewLogs(ctx *pulumi.Context, name string, args *LogsArgs, opts ...pulumi.Re
 	}
 	return l, ctx.RegisterResourceOutputs(l, pulumi.Map{
 		"clusterLogGroupName": l.ClusterLogGroupName, "clusterLogGroupArn": l.ClusterLogGroupArn, "archiveArn": l.ArchiveArn, "trailLogGroupName": l.TrailLogGroupName,
+		"auditStreamName": l.AuditStreamName,
 	})
 }
 

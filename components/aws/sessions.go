@@ -87,6 +87,9 @@ func (a SessionLoggingArgs) Validate(now time.Time) error {
 // (M09). It is for all nodes of the account in the region: use it once. Nodes
 // write themselves, see [RolesArgs] with SessionLogs, and refuse sessions that
 // they cannot log.
+//
+// Where somebody has changed the settings before, they are there already: import
+// the document SSM-SessionManagerRunShell, or delete it.
 type SessionLogging struct {
 	pulumi.ResourceState
 

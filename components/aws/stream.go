@@ -52,11 +52,12 @@ func streamKeyStatements(account Account, cluster string) []statement {
 // CloudWatch Logs compresses what it passes on, so that the stream does not: the
 // objects are gzip, each line of them an object of JSON with the lines of the log.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
-func newStream(ctx *pulumi.Context, name string, a LogsArgs, group *cloudwatch.LogGroup, archive pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
+func newStream(ctx *pulumi.Context, name string, a LogsArgs, group *cloudwatch.LogGroup, archive pulumi.StringOutput, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	none := pulumi.StringOutput{}
 	stream := a.Account.arn("firehose", "deliverystream/"+streamName(a.Cluster))
 	writer, written, err := newStreamRole(ctx, name, a, streamRole(a.Account, a.Cluster), trust(streamService, a.Account, stream), streamPermissions(a), opts...)
 	if err != nil {
-		return err
+		return none, err
 	}
 	prefix := streamPrefix(a.Account, a.Cluster)
 	made, err := kinesis.NewFirehoseDeliveryStream(ctx, name, &kinesis.FirehoseDeliveryStreamArgs{
@@ -74,7 +75,7 @@ func newStream(ctx *pulumi.Context, name string, a LogsArgs, group *cloudwatch.L
 		Tags: tagged(a.Tags, a.Cluster, streamName(a.Cluster)),
 	}, append(opts, pulumi.DependsOn([]pulumi.Resource{written}))...)
 	if err != nil {
-		return err
+		return none, err
 	}
 	send := policy(statement{Effect: allow, Action: []string{"firehose:PutRecord", "firehose:PutRecordBatch"}, Resource: []string{stream}})
 	// The account is in the ARN: CloudWatch Logs names no other key of conditions.
@@ -82,14 +83,14 @@ func newStream(ctx *pulumi.Context, name string, a LogsArgs, group *cloudwatch.L
 		Condition: conditions{"StringLike": {"aws:SourceArn": {a.Account.arn("logs", "*")}}}})
 	sender, sent, err := newStreamRole(ctx, name+"-source", a, fmt.Sprintf("%s-audit-source-%s", a.Cluster, a.Account.Region), who, send, opts...)
 	if err != nil {
-		return err
+		return none, err
 	}
 	// CloudWatch Logs sends a record when the subscription is made.
 	_, err = cloudwatch.NewLogSubscriptionFilter(ctx, name, &cloudwatch.LogSubscriptionFilterArgs{
 		Name: pulumi.String(streamName(a.Cluster)), LogGroup: group.Name, DestinationArn: made.Arn, RoleArn: sender.Arn,
 		FilterPattern: pulumi.String(""), Distribution: pulumi.String("ByLogStream"), // all that the control plane writes
 	}, append(opts, pulumi.DependsOn([]pulumi.Resource{sent}))...)
-	return err
+	return made.Name, err
 }
 
 // streamPermissions let the stream write to its part of the archive.

@@ -28,6 +28,10 @@ func TestAuditStream(t *testing.T) {
 	if subscription.text("logGroup") != "/aws/eks/prod/cluster" || subscription.text("destinationArn") != "arn:logs-stream_id" || subscription.text("filterPattern") != "" {
 		t.Errorf("subscription %v", subscription.inputs)
 	}
+	// Alarms know the stream and the subscription by one name.
+	if stream.text("name") != subscription.text("name") {
+		t.Errorf("the stream is %s, the subscription %s", stream.text("name"), subscription.text("name"))
+	}
 	// Both are tried when they are made.
 	for _, each := range []struct{ after, before registered }{
 		{stream, c.one(t, "RolePolicy", "logs-stream")}, {stream, c.one(t, "BucketPolicy", "logs-archive-policy")}, {stream, c.one(t, "BucketObjectLockConfigurationV2", "logs-archive-lock")},

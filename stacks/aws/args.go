@@ -114,15 +114,18 @@ func (e environment) controlPlane() *components.EksClusterArgs {
 	return args
 }
 
-func (e environment) detection(clusterLogs, trailLogs, key pulumi.StringInput, breakGlass pulumi.StringArrayInput) *components.DetectionArgs {
+func (e environment) detection(clusterLogs, trailLogs, flowLogs, auditStream, key pulumi.StringInput, breakGlass pulumi.StringArrayInput) *components.DetectionArgs {
 	d := e.Detection
-	args := &components.DetectionArgs{Account: e.account(), Cluster: e.name, ClusterLogGroupName: clusterLogs, BreakGlassArns: breakGlass,
+	args := &components.DetectionArgs{Account: e.account(), Cluster: e.name, ClusterLogGroupName: clusterLogs, FlowLogGroupName: flowLogs, BreakGlassArns: breakGlass,
 		Emails: d.Emails, Tags: e.Tags, Exceptions: e.Exceptions}
 	switch {
 	case e.Logs.Trail:
 		args.TrailLogGroupName = trailLogs
 	case d.TrailLogGroup != "":
 		args.TrailLogGroupName = pulumi.String(d.TrailLogGroup)
+	}
+	if !e.Logs.Archive.Disabled && !e.Logs.NoAuditStream {
+		args.AuditStreamName = auditStream
 	}
 	if d.TopicArn != "" {
 		args.TopicArn = pulumi.String(d.TopicArn)

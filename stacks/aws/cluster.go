@@ -119,7 +119,7 @@ func (e environment) newPools(ctx *pulumi.Context, p parts, in pulumi.ResourceOp
 // newDetection registers who hears of what, and what is kept of sessions.
 func (e environment) newDetection(ctx *pulumi.Context, p parts, in pulumi.ResourceOption) error {
 	if !e.Detection.Disabled {
-		detection, err := components.NewDetection(ctx, e.name, e.detection(p.logs.ClusterLogGroupName, p.logs.TrailLogGroupName, p.keys.LogsKeyArn, p.cluster.BreakGlassArns), in)
+		detection, err := components.NewDetection(ctx, e.name, e.detection(p.logs.ClusterLogGroupName, p.logs.TrailLogGroupName, p.network.FlowLogGroupName, p.logs.AuditStreamName, p.keys.LogsKeyArn, p.cluster.BreakGlassArns), in)
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 				breakGlass = append(breakGlass, pulumi.String(who.PrincipalArn))
 			}
 		}
-		r.Report("detection", e.detection(later, later, later, breakGlass).Validate(now), ofDetection)
+		r.Report("detection", e.detection(later, later, later, later, later, breakGlass).Validate(now), ofDetection)
 	}
 	if e.sessions() {
 		r.Report("logs", e.sessionLogging(later).Validate(now), once)

@@ -29,7 +29,7 @@ func watched(keys func(*aws.KeysArgs), detection func(*pulumi.Context, *aws.Dete
 		},
 		cluster: func(ctx *pulumi.Context, b base) error {
 			args := &aws.DetectionArgs{Account: account, Cluster: "main", KeyArn: b.keys.LogsKeyArn, ClusterLogGroupName: b.logs.ClusterLogGroupName,
-				TrailLogGroupName: b.logs.TrailLogGroupName, BreakGlassArns: pulumi.ToStringArray([]string{breakGlassArn}), Emails: []string{"security@example.com"},
+				TrailLogGroupName: b.logs.TrailLogGroupName, AuditStreamName: b.logs.AuditStreamName, FlowLogGroupName: b.network.FlowLogGroupName, BreakGlassArns: pulumi.ToStringArray([]string{breakGlassArn}), Emails: []string{"security@example.com"},
 				GuardDuty: &aws.GuardDutyArgs{RuntimeMonitoring: true, EksManagesAgent: true}}
 			if detection != nil {
 				detection(ctx, args)
@@ -64,7 +64,14 @@ func TestDetection(t *testing.T) {
 		for _, f := range cloud.Objects(filterToken) {
 			counted = append(counted, f.State.String("metricTransformation.namespace")+"/"+f.State.String("metricTransformation.name"))
 		}
+		stream := only(t, cloud, "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream").State.String("name")
 		for _, a := range cloud.Objects(alarmToken) {
+			if of := a.State.Texts("dimensions"); a.State.String("namespace") == "AWS/Firehose" && of["DeliveryStreamName"] != stream || a.State.String("namespace") == "AWS/Logs" && of["FilterName"] != stream {
+				t.Errorf("%s watches %v, not %s", a.ID, of, stream)
+			}
+			if strings.HasPrefix(a.State.String("namespace"), "AWS/") {
+				continue
+			}
 			alarmed = append(alarmed, a.State.String("namespace")+"/"+a.State.String("metricName"))
 			if !slices.Equal(a.State.Strings("alarmActions"), []string{out["topic"]}) || a.State.String("treatMissingData") != "notBreaching" {
 				t.Errorf("alarm %v", a.State)
@@ -123,12 +130,12 @@ func TestDetectionWithoutATrail(t *testing.T) {
 	simtest.New(t, cloud, settings).MustUp(watched(nil, func(_ *pulumi.Context, a *aws.DetectionArgs) { a.TrailLogGroupName = nil }))
 	found := cloud.Objects(filterToken)
 	for _, f := range found {
-		if f.State.String("logGroupName") != "/aws/eks/main/cluster" {
+		if group := f.State.String("logGroupName"); group != "/aws/eks/main/cluster" && group != "/aws/vpc/main/flow-logs" {
 			t.Errorf("%s looks into %s", f.ID, f.State.String("logGroupName"))
 		}
 	}
-	if len(found) != 8 {
-		t.Errorf("%d events of the audit log are looked for", len(found))
+	if len(found) != 12 {
+		t.Errorf("%d events of the cluster and its network are looked for", len(found))
 	}
 }
 

@@ -1,100 +1,15 @@
 package aws_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	authentication "k8s.io/api/authentication/v1"
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	audit "k8s.io/apiserver/pkg/apis/audit/v1"
 
 	"github.com/redoubt-dev/redoubt/test/simcloud/aws/filterpattern"
 	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
-
-// in is a request to the API server, as it is recorded once it is answered.
-func in(user, verb, resource string, code int32, changes ...func(*audit.Event)) string {
-	resource, subresource, _ := strings.Cut(resource, "/")
-	e := &audit.Event{TypeMeta: meta.TypeMeta{Kind: "Event", APIVersion: "audit.k8s.io/v1"}, Level: audit.LevelMetadata, AuditID: "1", Stage: audit.StageResponseComplete,
-		RequestURI: "/api/v1/namespaces/shop/" + resource, Verb: verb, User: authentication.UserInfo{Username: user, Groups: []string{"system:authenticated"}},
-		ObjectRef: &audit.ObjectReference{Resource: resource, Subresource: subresource, Namespace: "shop", Name: "x", APIVersion: "v1"}, ResponseStatus: &meta.Status{Code: code}}
-	for _, change := range changes {
-		change(e)
-	}
-	text, err := json.Marshal(e)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-func at(uri string) func(*audit.Event) {
-	return func(e *audit.Event) { e.RequestURI, e.ObjectRef = uri, nil }
-}
-
-func stage(s audit.Stage) func(*audit.Event) {
-	return func(e *audit.Event) {
-		if e.Stage = s; s == audit.StageRequestReceived {
-			e.ResponseStatus = nil
-		}
-	}
-}
-
-func extra(arn string) func(*audit.Event) {
-	return func(e *audit.Event) { e.User.Extra = map[string]authentication.ExtraValue{"canonicalArn": {arn}} }
-}
-
-func bodies(request, response string) func(*audit.Event) {
-	return func(e *audit.Event) {
-		e.Level = audit.LevelRequestResponse
-		for into, text := range map[**runtime.Unknown]string{&e.RequestObject: request, &e.ResponseObject: response} {
-			if text != "" {
-				*into = &runtime.Unknown{Raw: []byte(text), ContentType: runtime.ContentTypeJSON}
-			}
-		}
-	}
-}
-
-// did is a call of a service of AWS, as CloudTrail records it: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
-func did(service, name string, more ...string) string {
-	fields := map[string]any{"eventVersion": "1.11", "eventSource": service + ".amazonaws.com", "eventName": name, "eventType": "AwsApiCall", "awsRegion": region,
-		"sourceIPAddress": "192.0.2.7", "userAgent": "aws-cli/2", "recipientAccountId": "111122223333", "managementEvent": true, "requestParameters": nil, "responseElements": nil,
-		"userIdentity": map[string]any{"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/deployer/ci", "sessionContext": map[string]any{
-			"attributes": map[string]any{"mfaAuthenticated": "false"}}}}
-	for _, each := range more {
-		if err := json.Unmarshal([]byte(each), &fields); err != nil {
-			panic(fmt.Sprint(each, err))
-		}
-	}
-	text, err := json.Marshal(fields)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-const (
-	jane       = "jane@example.com"
-	controller = "system:serviceaccount:shop:controller"
-	emergency  = "arn:aws:sts::111122223333:assumed-role/break-glass/jane"
-	adminRole  = `{"kind":"ClusterRoleBinding","roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"}}`
-	viewRole   = `{"kind":"ClusterRoleBinding","roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"view"}}`
-	root       = `{"userIdentity":{"type":"Root","arn":"arn:aws:iam::111122223333:root"}}`
-	refusal    = `{"errorCode":"AccessDenied"}`
-)
-
-// signIn is a sign-in to the console: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
-func signIn(who, mfa, result, message string) string {
-	e := did("signin", "ConsoleLogin", fmt.Sprintf(`{"eventType":"AwsConsoleSignIn","userIdentity":{"type":%q},"additionalEventData":{"MFAUsed":%q},"responseElements":{"ConsoleLogin":%q}}`, who, mfa, result))
-	if message != "" {
-		e = strings.TrimSuffix(e, "}") + fmt.Sprintf(`,"errorMessage":%q}`, message)
-	}
-	return e
-}
 
 // seen are events and the alarms that count them, in the log of the cluster and in the trail.
 var seen = map[string][]struct{ event, alarms string }{
@@ -136,6 +51,14 @@ var seen = map[string][]struct{ event, alarms string }{
 		{in("system:node:ip-10-0-0-1", "get", "secrets", 200), ""},
 		{in("eks:addon-manager", "get", "secrets", 200), ""},
 
+		{in(jane, "create", "serviceaccounts/token", 201), "token-minted"},
+		{in("system:node:ip-10-0-0-1", "create", "serviceaccounts/token", 201), ""},
+		{in(jane, "create", "serviceaccounts", 201), ""},
+		{in(jane, "create", "tokenreviews/token", 201), ""},
+		{in(jane, "list", "pods", 200, as("admin@example.com")), "impersonation"},
+		{in(jane, "list", "pods", 403, as("system:masters")), "impersonation many-refusals"},
+		{in("system:serviceaccount:flux-system:kustomize-controller", "patch", "deployments", 200, as("system:serviceaccount:shop:deployer")), ""},
+
 		{in(jane, "create", "clusterrolebindings", 201, bodies(adminRole, adminRole)), "cluster-admin-granted"},
 		{in(controller, "create", "rolebindings", 201, bodies(adminRole, "")), "cluster-admin-granted"},
 		{in(jane, "patch", "clusterrolebindings", 200, bodies(`{"subjects":[{"kind":"User","name":"mallory"}]}`, adminRole)), "cluster-admin-granted"},
@@ -165,6 +88,16 @@ var seen = map[string][]struct{ event, alarms string }{
 		{`time="2026-01-01T00:00:00Z" level=info msg="access granted" arn="` + breakGlassArn + `" client="127.0.0.1:0" method=POST`, ""},
 		{`I0101 00:00:00.000000      11 httplog.go:132] "HTTP" verb="GET" URI="/api/v1/secrets" userAgent="system:anonymous" resp=200`, ""},
 	},
+	"/aws/vpc/main/flow-logs": {
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 6443 6 4 240 1767225600 1767225660 REJECT OK", "flows-refused"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 443 6 9 5040 1767225600 1767225660 ACCEPT OK", ""},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 22 6 9 5040 1767225600 1767225660 ACCEPT OK", "remote-logins"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 3389 6 9 5040 1767225600 1767225660 ACCEPT OK", "remote-logins"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 22 6 1 60 1767225600 1767225660 REJECT OK", "flows-refused"},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 22 43122 6 1 60 1767225600 1767225660 ACCEPT OK", ""},
+		{"2 111122223333 eni-1 10.0.0.5 10.0.1.7 43122 22 17 1 60 1767225600 1767225660 ACCEPT OK", ""},
+		{"2 111122223333 eni-1 - - - - - - - 1767225600 1767225660 - NODATA", ""},
+	},
 	"/aws/cloudtrail/main": {
 		{did("eks", "CreateAccessEntry"), "access-entries-changed"},
 		{did("eks", "DisassociateAccessPolicy"), "access-entries-changed"},
@@ -193,7 +126,11 @@ var seen = map[string][]struct{ event, alarms string }{
 		{did("logs", "CreateLogStream"), ""},
 		{did("monitoring", "DeleteAlarms"), "alarms-changed"},
 		{did("monitoring", "DisableAlarmActions"), "alarms-changed"},
+		{did("monitoring", "PutMetricAlarm"), "alarms-changed"}, // with another threshold
 		{did("sns", "SetTopicAttributes"), "alarms-changed"},
+		{did("sns", "SetSubscriptionAttributes"), "alarms-changed"}, // a filter
+		{did("events", "PutRule"), "alarms-changed"},
+		{did("sns", "Publish"), ""},
 		{did("events", "DisableRule"), "alarms-changed"},
 		{did("firehose", "DeleteDeliveryStream"), "alarms-changed"},
 		{did("sqs", "DeleteTopic"), ""},

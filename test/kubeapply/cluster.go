@@ -64,6 +64,11 @@ func (s *session) connect() (*cluster, error) {
 	if err != nil {
 		return nil, unreachable{reason: err}
 	}
+	if s.redirect != nil {
+		if loader, err = s.redirected(loader); err != nil {
+			return nil, err
+		}
+	}
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, unreachable{reason: err}

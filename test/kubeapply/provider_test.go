@@ -38,7 +38,12 @@ type object struct {
 // provider is a configured server, as fresh as the engine's of one operation.
 func provider(t *testing.T, config m) *kubeapply.Server {
 	t.Helper()
-	s := kubeapply.New(kubeapply.Options{Patience: 5 * time.Second, ReadyTimeout: 30 * time.Second})
+	return providerOf(t, kubeapply.Options{Patience: 5 * time.Second, ReadyTimeout: 30 * time.Second}, config)
+}
+
+func providerOf(t *testing.T, options kubeapply.Options, config m) *kubeapply.Server {
+	t.Helper()
+	s := kubeapply.New(options)
 	t.Cleanup(func() { _ = s.Close() })
 	if _, err := s.Configure(context.Background(), &pulumirpc.ConfigureRequest{Args: encode(t, config)}); err != nil {
 		t.Fatal(err)

@@ -33,6 +33,10 @@ type Options struct {
 	// DeleteUnreachable drops objects from the state, instead of failing, when their cluster cannot be reached. It is
 	// also set by the provider's deleteUnreachable and by PULUMI_K8S_DELETE_UNREACHABLE=true.
 	DeleteUnreachable bool
+	// Redirect leads elsewhere: the API address that a provider's kubeconfig names is a key, and the file of the kubeconfig
+	// that is used instead its value. The credentials of the first, plugins to get them included, are never used. Where
+	// anything stands here, every other address is refused. Nil redirects nothing.
+	Redirect map[string]string
 }
 
 // Server answers the engine for the length of one operation.
@@ -53,6 +57,8 @@ type Server struct {
 type session struct {
 	ctx    context.Context // cancelled by Cancel
 	cancel context.CancelFunc
+
+	redirect map[string]string
 
 	mu       sync.Mutex
 	settings settings
@@ -83,7 +89,7 @@ func (s *Server) begin(ctx context.Context) *session {
 	if found, ok := s.sessions[address(ctx)]; ok {
 		return found
 	}
-	made := &session{}
+	made := &session{redirect: s.options.Redirect}
 	made.ctx, made.cancel = context.WithCancel(s.ctx)
 	s.sessions[address(ctx)], s.latest = made, made
 	return made

@@ -30,7 +30,7 @@ func (d *Driver) Destroy(ctx context.Context) (Result, error) {
 		}
 		result, err = d.run(ctx, Destroy, func(s *session, progress io.Writer) error {
 			if _, err := s.stack.Destroy(ctx, optdestroy.ProgressStreams(progress), optdestroy.EventStreams(s.observer.channel),
-				optdestroy.Color(d.color()), optdestroy.SuppressOutputs()); err != nil {
+				optdestroy.Color(d.color()), optdestroy.SuppressOutputs(), optdestroy.Parallel(d.options.Parallel)); err != nil {
 				return err
 			}
 			return s.stack.Workspace().RemoveStack(ctx, d.options.Environment)
@@ -79,6 +79,33 @@ func (d *Driver) refuseProtected(project string) error {
 	}
 	return fmt.Errorf("environment %s holds what its settings protect, and nothing of it was removed:\n%s\nTo remove it with all data in it, write unprotected: true in %s, run up, and destroy again",
 		d.options.Environment, strings.Join(protected, "\n"), d.options.ConfigFile)
+}
+
+// Forget removes all that is known of a simulated environment whose cloud is gone, without asking the engine. One that
+// still works on it is waited for.
+func (d *Driver) Forget(ctx context.Context) error {
+	if d.problem != nil {
+		return d.problem
+	}
+	if !d.options.Simulated {
+		return fmt.Errorf("environment %s is real: destroy it", d.options.Environment)
+	}
+	project, err := d.projectName()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.work(), 0o700); err != nil {
+		return err
+	}
+	release, err := d.take()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := d.breakStaleLocks(ctx, project); err != nil {
+		return err
+	}
+	return d.forget(project)
 }
 
 // forget removes what the file backend and the CLI keep of a stack that is gone.

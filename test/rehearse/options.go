@@ -44,6 +44,10 @@ type Options struct {
 	StandIns bool
 	// Refresh makes Up look at what really exists before it compares.
 	Refresh bool
+	// Parallel is how many resources the engine works on at a time; 0: its default of four for each processor. That is
+	// right for resources that need processors. Most resources of a cloud only wait: with eight at a time an EKS cluster
+	// waits behind endpoints for minutes, with 32 for nothing.
+	Parallel int
 	// ContinueOnError goes on with what does not depend on a resource that failed.
 	ContinueOnError bool
 	// Simulated says that nothing of the environment is real: the state is written once, at the end of an operation, so
@@ -92,17 +96,28 @@ type Driver struct {
 	problem error
 }
 
+// CheckName says what is wrong with an environment's name.
+func CheckName(name string) error {
+	if environmentName.MatchString(name) && !reserved[name] {
+		return nil
+	}
+	return fmt.Errorf("environment %q: use at most 32 lower-case letters, digits and dashes, beginning with a letter; not pulumi, passphrase or rehearsal", name)
+}
+
 // environmentName keeps names usable in paths, host names and namespaces.
 var environmentName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
 
 // reserved are names the state directory uses itself.
-var reserved = map[string]bool{"pulumi": true, "passphrase": true}
+var reserved = map[string]bool{"pulumi": true, "passphrase": true, "rehearsal": true}
 
 // New prepares a driver. What is wrong with the options is the error of every operation.
 func New(options Options) *Driver {
 	var problems []error
-	if !environmentName.MatchString(options.Environment) || reserved[options.Environment] {
-		problems = append(problems, fmt.Errorf("environment %q: use at most 32 lower-case letters, digits and dashes, beginning with a letter; not pulumi or passphrase", options.Environment))
+	if err := CheckName(options.Environment); err != nil {
+		problems = append(problems, err)
+	}
+	if options.Parallel < 0 {
+		problems = append(problems, fmt.Errorf("parallel %d: write how many resources are worked on at a time, or 0 for the engine's default", options.Parallel))
 	}
 	if options.Program == nil {
 		problems = append(problems, errors.New("no program is given"))
@@ -142,10 +157,10 @@ func (d *Driver) backend() string { return filepath.Join(d.options.StateDirector
 func (d *Driver) home() string    { return filepath.Join(d.backend(), "home") }
 func (d *Driver) work() string    { return filepath.Join(d.backend(), "work", d.options.Environment) }
 
-// SettingsDirectory is where the drivers of a repository keep, in a folder for each environment, the settings that the
-// engine reads: the file of the environment with its overrides.
-func SettingsDirectory(repository string) string {
-	return filepath.Join(repository, ".state", "pulumi", "work")
+// SettingsDirectory is where the drivers that share a state directory keep, in a folder for each environment, the
+// settings that the engine reads: the file of the environment with its overrides.
+func SettingsDirectory(stateDirectory string) string {
+	return filepath.Join(stateDirectory, "pulumi", "work")
 }
 
 func (d *Driver) settings() string {

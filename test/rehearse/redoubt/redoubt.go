@@ -77,7 +77,7 @@ func Export(root, programs string) error {
 	if err := os.Setenv("REDOUBT_ROOT", root); err != nil {
 		return err
 	}
-	if err := os.Setenv("REDOUBT_SETTINGS_DIR", rehearse.SettingsDirectory(root)); err != nil {
+	if err := os.Setenv("REDOUBT_SETTINGS_DIR", rehearse.SettingsDirectory(filepath.Join(root, ".state"))); err != nil {
 		return err
 	}
 	if programs == "" {

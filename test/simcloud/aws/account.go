@@ -153,10 +153,10 @@ func arn(service, region, resource string) string {
 }
 
 // minutes of the operations that take long: simulated EKS clusters take 8 to 16 minutes in practice, interface
-// endpoints 1 to 3, NAT gateways 2.
+// endpoints 1 to 3 (in the extra time that their creation takes), NAT gateways 2.
 var latencies = simcloud.Latencies{
 	vpc: {Create: seconds(24), Delete: seconds(2)}, subnet: {Create: seconds(6), Delete: seconds(2)}, securityGroup: {Create: seconds(6), Delete: seconds(2)},
-	internetGateway: {Create: seconds(6), Delete: seconds(12)}, natGateway: {Create: seconds(120), Delete: seconds(60)}, vpcEndpoint: {Create: seconds(120), Update: seconds(30), Delete: seconds(60)},
+	internetGateway: {Create: seconds(6), Delete: seconds(12)}, natGateway: {Create: seconds(120), Delete: seconds(60)}, vpcEndpoint: {Create: seconds(6), Update: seconds(30), Delete: seconds(60)},
 	flowLog: {Create: seconds(6)}, key: {Create: seconds(12), Update: seconds(12)}, role: {Create: seconds(6), Delete: seconds(6)}, policy: {Create: seconds(6)},
 	rolePolicyAttachment: {Create: seconds(6)}, rolePolicy: {Create: seconds(6)}, logGroup: {Create: seconds(6)}, launchTemplate: {Create: seconds(6), Update: seconds(6)},
 	cluster: {Create: seconds(600), Update: seconds(600), Delete: seconds(300)}, nodeGroup: {Create: seconds(120), Update: seconds(600), Delete: seconds(240)},

@@ -78,7 +78,7 @@ func logTypes() []*simcloud.ResourceType {
 		if len(c.Cloud.Find(c.Scope, metricFilter, same)) >= 100 {
 			return errorf("LimitExceededException", "Resource limit exceeded: a log group has at most 100 metric filters")
 		}
-		return nil
+		return filterable(c, c.New.String("logGroupName"))
 	}
 	return []*simcloud.ResourceType{t, resourcePolicy, filter}
 }
@@ -106,6 +106,15 @@ func judgeLogKey(c *simcloud.Change, name string) error {
 		if !mayUse(c.Cloud, k, q) && !mayUse(c.Cloud, k, general) {
 			return refused
 		}
+	}
+	return nil
+}
+
+// filterable judges that a log group's class has filters:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
+func filterable(c *simcloud.Change, group string) error {
+	if o := c.Cloud.Get(c.Scope, logGroup, group); o != nil && o.State.String("logGroupClass") != "STANDARD" {
+		return errorf("InvalidOperationException", "The log group %s is of the class %s, which has no filters", group, o.State.String("logGroupClass"))
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func streamTypes() []*simcloud.ResourceType {
 		if len(c.Cloud.Find(c.Scope, subscriptionFilter, same)) >= 2 {
 			return errorf("LimitExceededException", "Resource limit exceeded.")
 		}
+		if err := filterable(c, c.New.String("logGroup")); err != nil {
+			return err
+		}
 		return judgeSubscription(c)
 	}
 	subscription.Update = judgeSubscription

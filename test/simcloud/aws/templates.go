@@ -16,9 +16,9 @@ import (
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
-// maxUserData is EC2's limit, before the encoding:
+// MaxUserData is EC2's limit in bytes, before the encoding:
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
-const maxUserData = 16 << 10
+const MaxUserData = 16 << 10
 
 var templateName = regexp.MustCompile(`^[a-zA-Z0-9()./_-]{3,128}$`)
 
@@ -83,8 +83,8 @@ func checkTemplate(p *simcloud.Plan) {
 	if text := p.Values.String("userData"); text != "" {
 		if data, err := UserData(text); err != nil {
 			p.Add("userData", "InvalidUserData.Malformed: "+err.Error())
-		} else if len(data) > maxUserData {
-			p.Add("userData", fmt.Sprintf("InvalidParameterValue: User data is limited to %d bytes, got %d", maxUserData, len(data)))
+		} else if len(data) > MaxUserData {
+			p.Add("userData", fmt.Sprintf("InvalidParameterValue: User data is limited to %d bytes, got %d", MaxUserData, len(data)))
 		} else if _, err := Unpacked(data); err != nil {
 			p.Add("userData", "InvalidUserData.Malformed: "+err.Error())
 		}

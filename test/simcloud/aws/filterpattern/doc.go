@@ -2,6 +2,6 @@
 // a text in, an answer out.
 //
 // The grammar is that of https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html as far as
-// programs here use it: terms, and patterns of JSON events. Regular expressions and patterns of space-delimited events
-// are refused by name. What the documentation leaves open is not guessed: see [Pattern.Match].
+// programs here use it: terms, patterns of JSON events, and of space-delimited events. Regular expressions are refused by
+// name. What the documentation leaves open is not guessed: see [Pattern.Match].
 package filterpattern

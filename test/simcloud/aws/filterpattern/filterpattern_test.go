@@ -10,29 +10,35 @@ import (
 func TestPatternsAreRefused(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]string{
-		`{ ($.verb = "get" }`:         `")" is expected`,
-		`{ verb = "get" }`:            "a selector such as $.name is expected",
-		`{ $.verb = "get" `:           `"}" is expected`,
-		`{ $.verb = "get" } x`:        "follows the pattern",
-		`{ $.verb = "get }`:           "a quote is not closed",
-		`{ $.verb == "get" }`:         "a value is expected",
-		`{ $.verb = get/it }`:         "means nothing outside of quotes",
-		`{ $.verb = 'get' }`:          "means nothing outside of quotes",
-		`{ $.verb && $.user }`:        "an operator is expected",
-		`{ $.verb EXISTS }`:           "an operator is expected",
-		`{ $.verb IS NOT NULL }`:      "NULL, TRUE or FALSE follows IS",
-		`{ $.code > "400" }`:          "compares numbers",
-		`{ $.verb = "g*t" }`:          "a * stands at the beginning or at the end",
-		`{ $ = "x" }`:                 "is not a selector",
-		`{ $.annotations.a/b = "x" }`: "means nothing outside of quotes",
-		`{ $.a[x] = "x" }`:            "is not a selector",
-		`{ $.a[*].b[*] = "x" }`:       "more than one wildcard",
-		`{ $.verb = %get% }`:          "regular expressions",
-		`[ip, user]`:                  "space-delimited",
-		`{ }`:                         "a selector",
-		`{ $.a = 1 && }`:              "a selector",
-		`user-agent`:                  "needs quotes",
-		`"open`:                       "not closed",
+		`{ ($.verb = "get" }`:           `")" is expected`,
+		`{ verb = "get" }`:              "a selector such as $.name is expected",
+		`{ $.verb = "get" `:             `"}" is expected`,
+		`{ $.verb = "get" } x`:          "follows the pattern",
+		`{ $.verb = "get }`:             "a quote is not closed",
+		`{ $.verb == "get" }`:           "a value is expected",
+		`{ $.verb = get/it }`:           "means nothing outside of quotes",
+		`{ $.verb = 'get' }`:            "means nothing outside of quotes",
+		`{ $.verb && $.user }`:          "an operator is expected",
+		`{ $.verb EXISTS }`:             "an operator is expected",
+		`{ $.verb IS NOT NULL }`:        "NULL, TRUE or FALSE follows IS",
+		`{ $.code > "400" }`:            "compares numbers",
+		`{ $.verb = "g*t" }`:            "a * stands at the beginning or at the end",
+		`{ $ = "x" }`:                   "is not a selector",
+		`{ $.annotations.a/b = "x" }`:   "means nothing outside of quotes",
+		`{ $.a[x] = "x" }`:              "is not a selector",
+		`{ $.a[*].b[*] = "x" }`:         "more than one wildcard",
+		`{ $.verb = %get% }`:            "regular expressions",
+		`[ip, user`:                     "is expected",
+		`[ip, ...]`:                     "the name of a column is expected",
+		`[ip, user = jane || name = x]`: "the name of a column is expected",
+		`[ip, user jane]`:               "an operator is expected",
+		`[ip, bytes > "many"]`:          "compares numbers",
+		`[ip,, user]`:                   "the name of a column is expected",
+		`[ip, user = jane x]`:           "follows the column",
+		`{ }`:                           "a selector",
+		`{ $.a = 1 && }`:                "a selector",
+		`user-agent`:                    "needs quotes",
+		`"open`:                         "not closed",
 		`{ $.a = "` + strings.Repeat("x", 1024) + `"}`:             "at most 1024",
 		`{ $.a[*] = 1 || $.b[*] = 1 || $.c[*] = 1 || $.d[*] = 1 }`: "4 selectors have a wildcard",
 	} {
@@ -102,6 +108,32 @@ func TestPatternsMatch(t *testing.T) {
 	}
 }
 
+func TestColumnsMatch(t *testing.T) {
+	t.Parallel()
+	const line = "2 10.0.0.1 22 ACCEPT"
+	for pattern, want := range map[string]bool{
+		`[version, source, port, action]`:                           true,
+		`[version, source, port, action = "ACCEPT"]`:                true,
+		`[version, source, port, action = ACCEPT]`:                  true,
+		`[version, source, port, action != ACCEPT]`:                 false,
+		`[version, source, port = 22 || port = 3389, action]`:       true,
+		`[version, source, port = 23 || port = 3389, action]`:       false,
+		`[version = 2, source = "10.*", port <= 22, action = ACC*]`: true,
+		`[version, source, port > 22, action]`:                      false,
+		`[version, source, port]`:                                   false, // another number of values
+		`[version, source, port, action, more]`:                     false,
+	} {
+		p, err := filterpattern.Parse(pattern)
+		if err != nil {
+			t.Errorf("%s: %v", pattern, err)
+			continue
+		}
+		if got, said := p.Match(line); got != want || !said {
+			t.Errorf("%s: %v", pattern, got)
+		}
+	}
+}
+
 // A pattern of JSON does not match the plain lines that other components write to the same group.
 func TestOtherLinesDoNotMatch(t *testing.T) {
 	t.Parallel()
@@ -136,6 +168,7 @@ func TestUnsaidIsSaid(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(`{ ($.a = "x*") && ($.b > 1) || $.c NOT EXISTS }`)
 	f.Add(`a "b c"`)
+	f.Add(`[a, b = 1 || b = "x*"]`)
 	f.Fuzz(func(t *testing.T, pattern string) {
 		p, err := filterpattern.Parse(pattern)
 		if (p == nil) == (err == nil) {

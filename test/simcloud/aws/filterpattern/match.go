@@ -25,6 +25,9 @@ func of(b bool) truth {
 // property is not documented: then said is false, unless the rest of the pattern decides. A pattern that is to be
 // relied upon never depends on it.
 func (p *Pattern) Match(event string) (matches, said bool) {
+	if p.columns != nil {
+		return p.matchColumns(event), true
+	}
 	if p.root == nil {
 		for _, term := range p.terms {
 			if !strings.Contains(event, term) {

@@ -17,8 +17,9 @@ const mostWildcards = 3
 
 // Pattern is a pattern that was understood.
 type Pattern struct {
-	terms []string // of a pattern that is not for JSON
-	root  node     // of one that is; nil otherwise
+	terms   []string // of a pattern of terms
+	columns []column // of one for space-delimited events; nil otherwise
+	root    node     // of one for JSON; nil otherwise
 }
 
 // node is a part of a JSON pattern.
@@ -50,7 +51,7 @@ func Parse(pattern string) (*Pattern, error) {
 	case strings.Contains(trimmed, "%"):
 		return nil, errors.New("regular expressions are not modelled here")
 	case strings.HasPrefix(trimmed, "["):
-		return nil, errors.New("patterns of space-delimited events are not modelled here")
+		return parseColumns(trimmed)
 	case !strings.HasPrefix(trimmed, "{"):
 		return parseTerms(trimmed)
 	}

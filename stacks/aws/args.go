@@ -28,7 +28,7 @@ func (e environment) keys(volumesRole pulumi.StringInput) *components.KeysArgs {
 	args := &components.KeysArgs{
 		Account: e.account(), Cluster: e.name, RotationDays: e.Keys.RotationDays, DeletionWindowDays: e.Keys.DeletionWindowDays,
 		VolumesPrincipals: pulumi.StringArray{volumesRole}, CreateAutoScalingRole: e.Keys.CreateAutoScalingRole, AccountDefault: e.Keys.AccountDefault,
-		Archive: !e.Logs.Archive.Off, Trail: e.Logs.Trail, Tags: e.Tags, Exceptions: e.Exceptions,
+		Archive: !e.Logs.Archive.Off, KeepLogsKey: e.archiveLocked(), Trail: e.Logs.Trail, Tags: e.Tags, Exceptions: e.Exceptions,
 	}
 	if len(e.Keys.ArchiveReaders) > 0 {
 		args.ArchiveReaders = pulumi.ToStringArray(e.Keys.ArchiveReaders)
@@ -37,6 +37,11 @@ func (e environment) keys(volumesRole pulumi.StringInput) *components.KeysArgs {
 		args.LogGroups = append(args.LogGroups, components.ClientVpnLogGroup(e.name))
 	}
 	return args
+}
+
+// archiveLocked tells whether there is an archive that AWS does not delete.
+func (e environment) archiveLocked() bool {
+	return !e.Logs.Archive.Off && e.Logs.Archive.Lock != components.LockNone
 }
 
 func (e environment) logs(key pulumi.StringInput) *components.LogsArgs {

@@ -37,8 +37,13 @@ type ArchiveArgs struct {
 	LockDays int `pulumi:"lockDays,optional"`
 }
 
+// ArchiveName is the name that an archive has by default.
+func ArchiveName(account Account, cluster string) string {
+	return fmt.Sprintf("%s-audit-%s-%s", cluster, account.ID, account.Region)
+}
+
 func (a ArchiveArgs) withDefaults(account Account, cluster string) ArchiveArgs {
-	setDefault(&a.Bucket, fmt.Sprintf("%s-audit-%s-%s", cluster, account.ID, account.Region))
+	setDefault(&a.Bucket, ArchiveName(account, cluster))
 	setDefault(&a.Lock, LockCompliance)
 	setDefault(&a.LockDays, shortestRetention)
 	return a

@@ -103,20 +103,25 @@ func (e environment) guardDutyAgent() bool { return e.uses(components.UseGuardDu
 func (e environment) vpn(vpc, clusterGroup, key pulumi.StringInput, subnets []pulumi.StringInput) *components.ClientVpnArgs {
 	v := e.VPN
 	return &components.ClientVpnArgs{
-		Cluster: e.name, VpcID: vpc, NetworkCIDR: e.Network.CIDR, SubnetIDs: subnets, ClusterSecurityGroupID: clusterGroup, ClientCIDR: v.ClientCIDR,
+		Cluster: e.name, VpcID: vpc, NetworkCIDR: e.Network.CIDR, SubnetIDs: subnets, Zones: e.vpnZoneNames(), ClusterSecurityGroupID: clusterGroup, ClientCIDR: v.ClientCIDR,
 		ServerCertificateArn: v.ServerCertificateArn, ClientCertificateArn: v.ClientCertificateArn, SamlProviderArn: v.SamlProviderArn,
 		AccessGroup: v.AccessGroup, LogsKeyArn: key, RetentionDays: e.Logs.RetentionDays, Tags: e.Tags, Exceptions: e.Exceptions,
 	}
 }
 
+// vpnZoneNames are the zones of the VPN: the first of the network by default.
+func (e environment) vpnZoneNames() []string {
+	if len(e.VPN.Zones) == 0 && len(e.Network.Zones) > 0 {
+		return e.Network.Zones[:1]
+	}
+	return e.VPN.Zones
+}
+
 // vpnZones are the places, among the zones of the network, of those of the VPN;
 // -1 for a zone that is not among them.
 func (e environment) vpnZones() []int {
-	if len(e.VPN.Zones) == 0 {
-		return []int{0}
-	}
 	var at []int
-	for _, zone := range e.VPN.Zones {
+	for _, zone := range e.vpnZoneNames() {
 		at = append(at, slices.Index(e.Network.Zones, zone))
 	}
 	return at

@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,7 @@ func TestEveryPoolJoinsWithoutInternet(t *testing.T) {
 					t.Errorf("%s: no endpoint for %v", o.ID, needed)
 				}
 			}
+			slices.Sort(seen)
 			if fmt.Sprint(seen) != fmt.Sprint(pools) {
 				t.Errorf("pools %v, want %v", seen, pools)
 			}

@@ -46,6 +46,14 @@ func managedFlows(t Topology) []Flow {
 				Reason: "workloads resolve names with CoreDNS on another machine, by the addresses of machines", Controls: []string{"M04"}})
 		}
 	}
+	if t.Platform == PlatformGCP {
+		// https://cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules
+		flows = append(flows,
+			Flow{Name: "pods-konnectivity", From: Pods, To: ControlPlanes, Protocol: ProtocolTCP, Port: 8132,
+				Reason: "agents of the cluster open the tunnel through which the API server calls back", Controls: []string{"M04"}},
+			Flow{Name: "pods-kubelet", From: Pods, To: Workers, Protocol: ProtocolTCP, Port: t.Ports.Kubelet,
+				Reason: "the metrics server of GKE asks the kubelets of all machines, with its account", Controls: []string{"M04", "M16"}})
+	}
 	return flows
 }
 

@@ -59,7 +59,8 @@ func TestPortTable(t *testing.T) {
 				!(flow.From == ControlPlanes && flow.To == ControlPlanes && flow.Port < 2381) {
 				t.Errorf("%s: too open: %+v", name, flow)
 			}
-			if flow.Port == 10250 && flow.From != ControlPlanes {
+			// GKE runs a metrics server that nobody can leave out; the kubelet asks it for an account.
+			if flow.Port == 10250 && flow.From != ControlPlanes && !(name == "flows-gke" && flow.Name == "pods-kubelet") {
 				t.Errorf("%s: kubelets answer to control planes only: %+v", name, flow)
 			}
 			if flow.To == Metadata && (flow.From != Nodes || flow.Port != 80) {

@@ -26,4 +26,8 @@ const (
 	eksAddonsToken  = "redoubt:aws:EksAddons"
 	clientVpnToken  = "redoubt:aws:ClientVpn"
 	registryToken   = "redoubt:aws:EcrRegistry"
+	runnerToken     = "redoubt:aws:Runner"
+
+	detectionToken      = "redoubt:aws:Detection"
+	sessionLoggingToken = "redoubt:aws:SessionLogging"
 )

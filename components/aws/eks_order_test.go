@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -94,13 +95,15 @@ func TestClusterOrder(t *testing.T) {
 	}
 	cluster, group := node{"Cluster", "eks"}, node{"NodeGroup", "pool"}
 	one(cluster, node{"LogGroup", "logs-cluster"}, node{"Key", "keys-secrets"}, node{"Role", "roles-cluster"}, node{"RolePolicyAttachment", "roles-cluster-AmazonEKSClusterPolicy"})
-	waits(cluster, "SecurityGroupIngressRule", "SecurityGroupEgressRule")
+	for _, rule := range append(c.of("SecurityGroupIngressRule"), c.of("SecurityGroupEgressRule")...) {
+		if rule.text("securityGroupId") == "wall-"+clusterGroup+"_id" {
+			one(cluster, node{rule.token[strings.LastIndex(rule.token, ":")+1:], rule.name})
+		}
+	}
 	never(cluster, node{"Key", "keys-volumes"}, node{"RolePolicyAttachment", "roles-nodes-AmazonEKSWorkerNodeMinimalPolicy"})
 	never(node{"LaunchTemplate", "pool"}, cluster)
 	for _, endpoint := range c.of("VpcEndpoint") {
-		if endpoint.text("vpcEndpointType") == InterfaceEndpoint {
-			never(cluster, node{"VpcEndpoint", endpoint.name})
-		}
+		never(cluster, node{"VpcEndpoint", endpoint.name})
 	}
 	// Nodes: after what makes them able to run pods, and to boot without internet.
 	one(group, node{"Addon", "eks-vpc-cni"}, node{"Addon", "eks-kube-proxy"}, node{"Addon", "eks-eks-pod-identity-agent"}, node{"LaunchTemplate", "pool"}, cluster,

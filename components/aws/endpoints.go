@@ -21,6 +21,9 @@ const (
 	UseGuardDuty Use = "guardduty"
 	// UseSecretsManager is an operator that reads external secrets.
 	UseSecretsManager Use = "secrets-manager"
+	// UseAutomation is a runner inside the network, see [Runner], that applies what
+	// lies inside the cluster.
+	UseAutomation Use = "automation"
 )
 
 // Uses gives every use that [NetworkArgs] knows, sorted.
@@ -132,7 +135,8 @@ func (c call) statement(account Account, cluster string) statement {
 	case ownRoles:
 		s.Resource = []string{account.iamARN("role/*")}
 	case ownCluster:
-		s.Resource = []string{account.arn("eks", "cluster/"+cluster), account.arn("eks", "nodegroup/"+cluster+"/*"), account.arn("eks", "podidentityassociation/"+cluster+"/*")}
+		s.Resource = []string{account.arn("eks", "cluster/"+cluster), account.arn("eks", "nodegroup/"+cluster+"/*"),
+			account.arn("eks", "podidentityassociation/"+cluster+"/*"), account.arn("eks", "addon/"+cluster+"/*")}
 		s.Condition = conditions{"StringEquals": {"aws:PrincipalAccount": caller}}
 	case imageLayers:
 		s.Resource = []string{account.s3ARN(fmt.Sprintf("prod-%s-starport-layer-bucket/*", account.Region))}

@@ -75,6 +75,10 @@ var calls = []call{
 	{service: "ec2", use: UseClusterAutoscaler, caller: "the Cluster Autoscaler learns what nodes would be like", actions: []string{
 		"ec2:DescribeImages", "ec2:DescribeInstanceTypes", "ec2:DescribeLaunchTemplateVersions", "ec2:GetInstanceTypesFromInstanceRequirements"}},
 	{service: "guardduty-data", use: UseGuardDuty, caller: "the GuardDuty agent reports what it sees", actions: []string{"guardduty:SendSecurityTelemetry"}},
+	{service: "eks", use: UseAutomation, caller: "automation installs the add-ons that run as pods", actions: []string{
+		"eks:CreateAddon", "eks:CreatePodIdentityAssociation", "eks:DeleteAddon", "eks:DeletePodIdentityAssociation", "eks:DescribeAddon",
+		"eks:DescribePodIdentityAssociation", "eks:DescribeUpdate", "eks:ListPodIdentityAssociations", "eks:ListTagsForResource", "eks:TagResource",
+		"eks:UntagResource", "eks:UpdateAddon", "eks:UpdatePodIdentityAssociation"}, scope: ownCluster},
 	{service: "secretsmanager", use: UseSecretsManager, caller: "the External Secrets operator reads secrets", actions: []string{
 		"secretsmanager:BatchGetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:ListSecrets"}, scope: inAccount},
 }

@@ -19,8 +19,9 @@ const echoRequest = 8 // RFC 792
 type Firewall struct {
 	pulumi.ResourceState
 
-	// ClusterSecurityGroupID is for the interfaces of the control plane, and
-	// NodeSecurityGroupID for nodes: each once all rules are in place.
+	// ClusterSecurityGroupID is for the interfaces of the control plane, known
+	// once its own rules are in place, and NodeSecurityGroupID for nodes, once all
+	// are.
 	ClusterSecurityGroupID pulumi.StringOutput `pulumi:"clusterSecurityGroupId"`
 	NodeSecurityGroupID    pulumi.StringOutput `pulumi:"nodeSecurityGroupId"`
 	// PodSecurityGroupID is that of nodes where pods share it.
@@ -55,15 +56,18 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 		}
 		groups[g.name] = group.ID().ToStringOutput()
 	}
-	var made []any
+	var made, ofCluster []any
 	for _, r := range rules(a) {
 		id, err := r.register(ctx, name, a, groups, pulumi.Parent(f))
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, id)
+		if made = append(made, id); r.group == clusterGroup {
+			ofCluster = append(ofCluster, id)
+		}
 	}
-	f.ClusterSecurityGroupID = once(append([]any{groups[clusterGroup]}, made...)...)
+	// The control plane takes longest of all: it waits for its own rules, not for those of nodes, which wait for endpoints.
+	f.ClusterSecurityGroupID = once(append([]any{groups[clusterGroup]}, ofCluster...)...)
 	f.NodeSecurityGroupID = once(append([]any{groups[nodeGroup]}, made...)...)
 	f.PodSecurityGroupID = f.NodeSecurityGroupID
 	if a.SeparatePods {

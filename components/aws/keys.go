@@ -37,13 +37,20 @@ type KeysArgs struct {
 	// a star stands for any text; those of the cluster and its network are there
 	// already.
 	LogGroups []string `pulumi:"logGroups,optional"`
-	// Archive lets the delivery of logs to a bucket use the logs key.
+	// Archive lets the delivery of logs to a bucket use the logs key, and the stream
+	// of the control plane's logs.
 	Archive bool `pulumi:"archive,optional"`
 	// KeepLogsKey leaves the logs key in the account when the stack goes, for an
 	// archive that is locked: without its key nobody reads it.
 	KeepLogsKey bool `pulumi:"keepLogsKey,optional"`
 	// Trail lets CloudTrail use the logs key, see [LogsArgs].
 	Trail bool `pulumi:"trail,optional"`
+	// Alarms lets alarms and findings go to a topic that the logs key encrypts, see
+	// [Detection].
+	Alarms bool `pulumi:"alarms,optional"`
+	// Sessions lets sessions of AWS Systems Manager use the logs key, see
+	// [SessionLogging].
+	Sessions bool `pulumi:"sessions,optional"`
 	// CreateAutoScalingRole makes the service-linked role of Auto Scaling, which
 	// a fresh account lacks and of which an account has one.
 	CreateAutoScalingRole bool `pulumi:"createAutoScalingRole,optional"`
@@ -137,6 +144,15 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 	if a.Trail {
 		groups, more = append(groups, fmt.Sprintf(trailLogGroup, a.Cluster)), trailKeyStatements(a.Account, a.Cluster)
 	}
+	if a.Archive {
+		more = append(more, streamKeyStatements(a.Account, a.Cluster)...)
+	}
+	if a.Alarms {
+		more = append(more, alarmKeyStatements(a.Account, a.Cluster)...)
+	}
+	if a.Sessions {
+		groups, more = append(groups, fmt.Sprintf(sessionLogGroup, a.Cluster)), append(more, sessionKeyStatements(a.Account, a.Cluster)...)
+	}
 	var logsOptions []pulumi.ResourceOption
 	if a.KeepLogsKey {
 		logsOptions = append(logsOptions, pulumi.RetainOnDelete(true))
@@ -179,10 +195,13 @@ func newKey(ctx *pulumi.Context, name string, a KeysArgs, use string, document p
 	}
 	// The name goes even where the key stays: the next key of the use takes it.
 	_, err = kms.NewAlias(ctx, name+"-alias", &kms.AliasArgs{
-		Name: pulumi.String(fmt.Sprintf("alias/redoubt/%s/%s", a.Cluster, use)), TargetKeyId: key.KeyId,
+		Name: pulumi.String(keyAlias(a.Cluster, use)), TargetKeyId: key.KeyId,
 	}, append(opts, pulumi.RetainOnDelete(false))...)
 	return key, err
 }
+
+// keyAlias names a key before it is made.
+func keyAlias(cluster, use string) string { return fmt.Sprintf("alias/redoubt/%s/%s", cluster, use) }
 
 func (k *Keys) accountDefault(ctx *pulumi.Context, name string) error {
 	key, err := ebs.NewDefaultKmsKey(ctx, name+"-default", &ebs.DefaultKmsKeyArgs{KeyArn: k.VolumesKeyArn}, pulumi.Parent(k))

@@ -65,8 +65,12 @@ type LogsArgs struct {
 	// RetentionDays is how long CloudWatch keeps logs, 365 by default. Less needs
 	// an exception for M17/retention.
 	RetentionDays int `pulumi:"retentionDays,optional"`
-	// Archive is the bucket that nobody alters; nil means none.
+	// Archive is the bucket that nobody alters; nil means none. The logs of the
+	// control plane go there, too.
 	Archive *ArchiveArgs `pulumi:"archive,optional"`
+	// NoAuditStream keeps the logs of the control plane out of the archive. It needs
+	// an exception for M38/audit-stream.
+	NoAuditStream bool `pulumi:"noAuditStream,optional"`
 	// Trail records what is done in the account, in every region. It needs the
 	// archive and [KeysArgs] with a trail. Leave it out where the account has one.
 	Trail      bool              `pulumi:"trail,optional"`
@@ -97,6 +101,9 @@ func (a LogsArgs) Validate(now time.Time) error {
 	if a.Archive != nil {
 		a.Archive.validate(&p, a.Exceptions)
 	}
+	if a.NoAuditStream && a.Archive != nil {
+		p.weakens("noAuditStream", "who gets into the account can delete the logs of the control plane", "M38/audit-stream", a.Exceptions)
+	}
 	if a.Trail && a.Archive == nil {
 		p.add("trail", "has no archive to write to", "give an archive, or leave the trail out")
 	}
@@ -106,7 +113,7 @@ func (a LogsArgs) Validate(now time.Time) error {
 }
 
 // Logs are the log group of the control plane, made before the cluster so that
-// it has a key and an end (M17), and the archive (M38).
+// it has a key and an end (M17), the archive, and the way there (M38).
 type Logs struct {
 	pulumi.ResourceState
 
@@ -116,6 +123,9 @@ type Logs struct {
 	ClusterLogGroupArn  pulumi.StringOutput `pulumi:"clusterLogGroupArn"`
 	// TrailLogGroupName is where the trail writes, for alarms; empty without one.
 	TrailLogGroupName pulumi.StringOutput `pulumi:"trailLogGroupName"`
+	// AuditStreamName is the way of the control plane's logs into the archive, for
+	// alarms; empty without one.
+	AuditStreamName pulumi.StringOutput `pulumi:"auditStreamName"`
 	// ArchiveArn is the archive, once its policy and locks are in place; empty
 	// without one.
 	ArchiveArn pulumi.StringOutput `pulumi:"archiveArn"`
@@ -137,10 +147,16 @@ func NewLogs(ctx *pulumi.Context, name string, args *LogsArgs, opts ...pulumi.Re
 		return nil, err
 	}
 	l.ClusterLogGroupName, l.ClusterLogGroupArn = group.Name, group.Arn
-	l.ArchiveArn, l.TrailLogGroupName = pulumi.String("").ToStringOutput(), pulumi.String("").ToStringOutput()
+	none := pulumi.String("").ToStringOutput()
+	l.ArchiveArn, l.TrailLogGroupName, l.AuditStreamName = none, none, none
 	if a.Archive != nil {
 		if l.ArchiveArn, err = newArchive(ctx, name+"-archive", a, pulumi.Parent(l)); err != nil {
 			return nil, err
+		}
+		if !a.NoAuditStream {
+			if l.AuditStreamName, err = newStream(ctx, name+"-stream", a, group, l.ArchiveArn, pulumi.Parent(l)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if a.Trail {
@@ -150,6 +166,7 @@ func NewLogs(ctx *pulumi.Context, name string, args *LogsArgs, opts ...pulumi.Re
 	}
 	return l, ctx.RegisterResourceOutputs(l, pulumi.Map{
 		"clusterLogGroupName": l.ClusterLogGroupName, "clusterLogGroupArn": l.ClusterLogGroupArn, "archiveArn": l.ArchiveArn, "trailLogGroupName": l.TrailLogGroupName,
+		"auditStreamName": l.AuditStreamName,
 	})
 }
 

@@ -27,6 +27,8 @@ type Network struct {
 	EndpointSecurityGroupID pulumi.StringOutput `pulumi:"endpointSecurityGroupId"`
 	// S3PrefixListID are the addresses of S3, for rules of egress.
 	S3PrefixListID pulumi.StringOutput `pulumi:"s3PrefixListId"`
+	// FlowLogGroupName is where flows are kept, for alarms.
+	FlowLogGroupName pulumi.StringOutput `pulumi:"flowLogGroupName"`
 	// FlowLogGroupArn and QueryLogGroupArn are where flows and DNS queries are kept.
 	FlowLogGroupArn  pulumi.StringOutput `pulumi:"flowLogGroupArn"`
 	QueryLogGroupArn pulumi.StringOutput `pulumi:"queryLogGroupArn"`
@@ -63,7 +65,7 @@ func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pul
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{
 		"vpcId": n.VpcID, "privateSubnetIds": n.PrivateSubnetIDs, "nodeSubnetIds": n.NodeSubnetIDs, "routeTableIds": n.RouteTableIDs,
 		"endpointSecurityGroupId": n.EndpointSecurityGroupID, "s3PrefixListId": n.S3PrefixListID,
-		"flowLogGroupArn": n.FlowLogGroupArn, "queryLogGroupArn": n.QueryLogGroupArn,
+		"flowLogGroupName": n.FlowLogGroupName, "flowLogGroupArn": n.FlowLogGroupArn, "queryLogGroupArn": n.QueryLogGroupArn,
 	})
 }
 

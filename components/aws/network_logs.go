@@ -39,7 +39,7 @@ func (n *Network) record(ctx *pulumi.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	n.FlowLogGroupArn, n.QueryLogGroupArn = flows.Arn, queries.Arn
+	n.FlowLogGroupName, n.FlowLogGroupArn, n.QueryLogGroupArn = flows.Name, flows.Arn, queries.Arn
 	config, err := route53.NewResolverQueryLogConfig(ctx, name+"-queries", &route53.ResolverQueryLogConfigArgs{
 		Name: pulumi.String(a.Cluster + "-queries"), DestinationArn: queries.Arn, Tags: n.tags("queries"),
 	}, n.child())

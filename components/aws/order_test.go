@@ -43,9 +43,8 @@ func TestOrder(t *testing.T) {
 		return nil
 	})
 	for name, kinds := range map[string][]string{
-		"node-subnets":  {"Subnet", "VpcEndpoint", "Route", "RouteTableAssociation", "NetworkAcl"},
-		"node-group":    {"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
-		"cluster-group": {"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
+		"node-subnets": {"Subnet", "VpcEndpoint", "Route", "RouteTableAssociation", "NetworkAcl"},
+		"node-group":   {"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
 	} {
 		for _, kind := range kinds {
 			for _, each := range c.of(kind) {
@@ -58,9 +57,14 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
+	for _, rule := range append(c.of("SecurityGroupIngressRule"), c.of("SecurityGroupEgressRule")...) {
+		if own := rule.text("securityGroupId") == "wall-"+clusterGroup+"_id"; own != c.one(t, "Role", "cluster-group").waitsFor(rule) {
+			t.Errorf("cluster-group and the rule %s: %t is whose it is", rule.name, own)
+		}
+	}
 	for _, name := range []string{"cluster-subnets", "cluster-group"} {
 		for _, endpoint := range c.of("VpcEndpoint") {
-			if endpoint.text("vpcEndpointType") == InterfaceEndpoint && c.one(t, "Role", name).waitsFor(endpoint) {
+			if c.one(t, "Role", name).waitsFor(endpoint) {
 				t.Errorf("%s waits for the endpoint %s, which takes minutes", name, endpoint.name)
 			}
 		}

@@ -18,9 +18,11 @@ type RolesArgs struct {
 	Cluster string `pulumi:"cluster"`
 	// SSM lets nodes open sessions of AWS Systems Manager, for pools that start
 	// the control container. Off by default.
-	SSM        bool              `pulumi:"ssm,optional"`
-	Tags       map[string]string `pulumi:"tags,optional"`
-	Exceptions []hostconfig.Exception
+	SSM bool `pulumi:"ssm,optional"`
+	// SessionLogs lets nodes log those sessions, see [SessionLogging]. It needs SSM.
+	SessionLogs bool              `pulumi:"sessionLogs,optional"`
+	Tags        map[string]string `pulumi:"tags,optional"`
+	Exceptions  []hostconfig.Exception
 }
 
 // Validate reports everything that is wrong, as joined [hostconfig.FieldError]
@@ -29,6 +31,9 @@ func (a RolesArgs) Validate(now time.Time) error {
 	var p problems
 	p.account("account", a.Account)
 	p.cluster("cluster", a.Cluster)
+	if a.SessionLogs && !a.SSM {
+		p.add("sessionLogs", "there are no sessions without SSM", "turn ssm on, or leave it out")
+	}
 	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
@@ -94,6 +99,9 @@ func (r *Roles) grants(a RolesArgs) []grants {
 			"ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
 			"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"}, Resource: []string{"*"}})
 	}
+	if a.SessionLogs {
+		node.Statement = append(node.Statement, sessionStatements(a.Account, a.Cluster)...)
+	}
 	assume := func(name string) document {
 		return policy(statement{Effect: allow, Principal: service(name), Action: []string{"sts:AssumeRole"}})
 	}
@@ -129,9 +137,14 @@ func (a Account) managedPolicy(name string) string {
 	return fmt.Sprintf("arn:%s:iam::aws:policy/%s", a.partition(), name)
 }
 
+// roleName is the name of a role. Roles have no region, so their names have: at
+// most 57 of 64 characters.
+func roleName(account Account, cluster, use string) string {
+	return fmt.Sprintf("%s-%s-%s", cluster, account.Region, use)
+}
+
 func (g grants) register(ctx *pulumi.Context, name string, a RolesArgs, opts ...pulumi.ResourceOption) error {
-	// Roles have no region, so their names have: at most 57 of 64 characters.
-	full := fmt.Sprintf("%s-%s-%s", a.Cluster, a.Account.Region, g.use)
+	full := roleName(a.Account, a.Cluster, g.use)
 	role, err := iam.NewRole(ctx, name+"-"+g.use, &iam.RoleArgs{
 		Name: pulumi.String(full), AssumeRolePolicy: pulumi.String(g.trust.String()),
 		Description: pulumi.String(fmt.Sprintf("%s of the cluster %s", g.use, a.Cluster)), Tags: tagged(a.Tags, a.Cluster, full),

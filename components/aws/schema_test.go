@@ -14,7 +14,8 @@ import (
 func TestComponentsHaveSchemas(t *testing.T) {
 	provider, err := infer.NewProviderBuilder().WithNamespace("redoubt-dev").WithComponents(
 		infer.ComponentF(NewNetwork), infer.ComponentF(NewKeys), infer.ComponentF(NewLogs), infer.ComponentF(NewFirewall),
-		infer.ComponentF(NewRoles), infer.ComponentF(NewEksCluster), infer.ComponentF(NewNodePool), infer.ComponentF(NewEksAddons), infer.ComponentF(NewEcrRegistry), infer.ComponentF(NewClientVpn)).Build()
+		infer.ComponentF(NewRoles), infer.ComponentF(NewEksCluster), infer.ComponentF(NewNodePool), infer.ComponentF(NewEksAddons), infer.ComponentF(NewEcrRegistry), infer.ComponentF(NewClientVpn),
+		infer.ComponentF(NewDetection), infer.ComponentF(NewSessionLogging)).Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +33,11 @@ func TestComponentsHaveSchemas(t *testing.T) {
 			"secretsKeyArn", "securityGroupId", "subnetIds"},
 		nodePoolToken: {"cluster", "clusterName", "controlPlaneVersion", "instanceTypes", "nodeRoleArn", "pool", "releaseVersion",
 			"securityGroupId", "subnetIds", "volumesKeyArn"},
-		eksAddonsToken: {"after", "cluster", "versions", "volumesRoleArn"},
-		registryToken:  {"account", "cluster"},
-		clientVpnToken: {"clientCidr", "cluster", "clusterSecurityGroupId", "logsKeyArn", "networkCidr", "serverCertificateArn", "subnetIds", "vpcId"},
+		eksAddonsToken:      {"after", "cluster", "versions", "volumesRoleArn"},
+		registryToken:       {"account", "cluster"},
+		detectionToken:      {"account", "cluster", "clusterLogGroupName"},
+		sessionLoggingToken: {"account", "cluster", "keyArn"},
+		clientVpnToken:      {"clientCidr", "cluster", "clusterSecurityGroupId", "logsKeyArn", "networkCidr", "serverCertificateArn", "subnetIds", "vpcId"},
 	} {
 		r, found := schema.Resources[token]
 		if !found || !r.IsComponent {

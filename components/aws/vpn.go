@@ -6,9 +6,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2clientvpn"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -185,27 +183,6 @@ func resolverOf(cidr string) string {
 
 // group lets those who are connected reach the API server, and lets it be reached.
 func (v *ClientVpn) group(ctx *pulumi.Context, name string, a ClientVpnArgs) (pulumi.StringOutput, error) {
-	group, err := ec2.NewSecurityGroup(ctx, name, &ec2.SecurityGroupArgs{
-		Name: pulumi.String(a.Cluster + "-vpn"), Description: pulumi.String("People who are connected"), VpcId: a.VpcID.ToStringOutput().ToStringPtrOutput(),
-		RevokeRulesOnDelete: pulumi.Bool(true), Tags: tagged(a.Tags, a.Cluster, a.Cluster+"-vpn"),
-	}, pulumi.Parent(v))
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	cluster := a.ClusterSecurityGroupID.ToStringOutput()
-	out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-api", &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: group.ID(), ReferencedSecurityGroupId: cluster.ToStringPtrOutput(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(443), ToPort: pulumi.Int(443),
-		Description: pulumi.String("people to the API server"), Tags: tagged(a.Tags, a.Cluster, "vpn-api"),
-	}, pulumi.Parent(v))
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-api", &vpc.SecurityGroupIngressRuleArgs{
-		SecurityGroupId: cluster, ReferencedSecurityGroupId: group.ID().ToStringPtrOutput(), IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(443), ToPort: pulumi.Int(443),
-		Description: pulumi.String("people to the API server"), Tags: tagged(a.Tags, a.Cluster, "vpn-api"),
-	}, pulumi.Parent(v))
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	return once(group.ID(), out.ID(), in.ID()), nil
+	c := callers{cluster: a.Cluster, use: "vpn", who: "people", tags: a.Tags, vpc: a.VpcID}
+	return c.register(ctx, name, map[string]pulumi.StringInput{"api": a.ClusterSecurityGroupID}, pulumi.Parent(v))
 }

@@ -12,7 +12,7 @@ import (
 // TenantSpec is a tenant in plain values, as settings give it.
 type TenantSpec struct {
 	// Name is the namespace.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// Labels are added to the namespace; those of Pod Security are refused.
 	Labels map[string]string `json:"labels"`
 	// Quota bounds the whole namespace. Names and quantities are those of a

@@ -14,7 +14,7 @@ import (
 // that is wrong.
 func read(ctx *pulumi.Context) (environment, error) {
 	r := settings.New(ctx)
-	e := environment{Environment: defaults(), name: r.Environment()}
+	e := environment{Environment: Defaults(), name: r.Environment()}
 	r.Struct(&e.Environment)
 	r.RefuseUnknown()
 	if r.Err() == nil { // what could not be read would be reported again as missing
@@ -86,6 +86,9 @@ func (e environment) register(ctx *pulumi.Context, in pulumi.ResourceOption) (er
 		return err
 	}
 	e.export(ctx, p, pools)
+	if err := e.newDetection(ctx, p, in); err != nil {
+		return err
+	}
 	return e.newExtras(ctx, p, in)
 }
 
@@ -113,6 +116,23 @@ func (e environment) newPools(ctx *pulumi.Context, p parts, in pulumi.ResourceOp
 	return arns, nil
 }
 
+// newDetection registers who hears of what, and what is kept of sessions.
+func (e environment) newDetection(ctx *pulumi.Context, p parts, in pulumi.ResourceOption) error {
+	if !e.Detection.Disabled {
+		detection, err := components.NewDetection(ctx, e.name, e.detection(p.logs.ClusterLogGroupName, p.logs.TrailLogGroupName, p.network.FlowLogGroupName, p.logs.AuditStreamName, p.keys.LogsKeyArn, p.cluster.BreakGlassArns), in)
+		if err != nil {
+			return err
+		}
+		ctx.Export("alarmTopicArn", detection.TopicArn)
+	}
+	if e.sessions() {
+		if _, err := components.NewSessionLogging(ctx, e.name, e.sessionLogging(p.keys.LogsKeyArn), in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // newExtras registers what is there by choice.
 func (e environment) newExtras(ctx *pulumi.Context, p parts, in pulumi.ResourceOption) error {
 	if e.VPN != nil {
@@ -125,6 +145,14 @@ func (e environment) newExtras(ctx *pulumi.Context, p parts, in pulumi.ResourceO
 			return err
 		}
 		ctx.Export("vpnEndpointId", vpn.EndpointID)
+	}
+	if e.Runner != nil {
+		runner, err := components.NewRunner(ctx, e.name, e.runner(p.network.VpcID, p.firewall.ClusterSecurityGroupID, p.network.EndpointSecurityGroupID, p.network.S3PrefixListID), in)
+		if err != nil {
+			return err
+		}
+		ctx.Export("runnerSecurityGroupId", runner.SecurityGroupID)
+		ctx.Export("runnerSubnetIds", p.network.NodeSubnetIDs)
 	}
 	if e.Registry != nil {
 		registry, err := components.NewEcrRegistry(ctx, e.name, e.registry(pulumi.StringArray{p.roles.NodeRoleArn}), in)

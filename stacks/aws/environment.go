@@ -10,35 +10,40 @@ import (
 // says that it is required.
 type Environment struct {
 	// Platform is aws.
-	Platform string `json:"platform"`
+	Platform string `json:"platform" jsonschema:"required"`
 	// Account is where the environment lives. Credentials of another account are
 	// refused. Required.
-	Account Account `json:"account"`
+	Account Account `json:"account" jsonschema:"required"`
 	// KubernetesVersion is a full version of a supported minor, v1.35.4 by default.
 	// It goes up one minor at a time; nodes follow the control plane.
 	KubernetesVersion string  `json:"kubernetesVersion,omitempty"`
 	Network           Network `json:"network"`
 	// Uses are what runs in the environment beside what every cluster has: each
 	// brings the endpoints and permissions that it needs. ssm, guardduty,
-	// load-balancers, cluster-autoscaler, secrets-manager.
+	// load-balancers, cluster-autoscaler, secrets-manager; automation comes with runner.
 	Uses []string `json:"uses,omitempty"`
 	Keys Keys     `json:"keys"`
 	Logs Logs     `json:"logs"`
+	// Detection is who hears of what must not go unnoticed.
+	Detection Detection `json:"detection"`
 	// Firewall is what may flow beside what the cluster itself needs.
 	Firewall Firewall `json:"firewall"`
 	// Access is who gets into the cluster. Nobody else does, not even who makes
 	// it; at least one entry administers it. Required.
-	Access []Access `json:"access"`
+	Access []Access `json:"access" jsonschema:"required"`
 	// PublicCIDRs are ranges of the internet that reach the API server. None by
 	// default; any needs an exception for M10/public-endpoint.
 	PublicCIDRs []string `json:"publicCIDRs,omitempty"`
 	// VPN is a way to the API server for people; none by default.
 	VPN *VPN `json:"vpn,omitempty"`
+	// Runner is a way to the API server for automation inside the network; none by
+	// default. The stack gives out its security group.
+	Runner *Runner `json:"runner,omitempty"`
 	// AddonVersions pin vpc-cni, kube-proxy and eks-pod-identity-agent, and
-	// aws-guardduty-agent where detection.guardDuty.agent is set. Required.
-	AddonVersions map[string]string `json:"addonVersions"`
+	// aws-guardduty-agent where uses has guardduty. Required.
+	AddonVersions map[string]string `json:"addonVersions" jsonschema:"required"`
 	// NodePools are groups of nodes; at least one. Required.
-	NodePools []NodePool `json:"nodePools"`
+	NodePools []NodePool `json:"nodePools" jsonschema:"required"`
 	// Registry is the registry of the account in the region; none by default,
 	// because an account has one, which another environment may hold already.
 	Registry *Registry `json:"registry,omitempty"`
@@ -58,9 +63,9 @@ type Environment struct {
 // Account is where an environment lives.
 type Account struct {
 	// ID is the account's number, 12 digits in quotes.
-	ID string `json:"id"`
+	ID string `json:"id" jsonschema:"required"`
 	// Region is for example eu-central-1.
-	Region string `json:"region"`
+	Region string `json:"region" jsonschema:"required"`
 }
 
 // Network is the private network.
@@ -69,7 +74,7 @@ type Network struct {
 	// 10.0.0.0/16 by default. It never changes.
 	CIDR string `json:"cidr,omitempty"`
 	// Zones are two to six availability zones. More can be added. Required.
-	Zones []string `json:"zones"`
+	Zones []string `json:"zones" jsonschema:"required"`
 	// IPv6 adds a range that AWS chooses.
 	IPv6 bool `json:"ipv6,omitempty"`
 	// ServiceCIDR is the range of Kubernetes services, of 12 to 24 bits;
@@ -95,11 +100,11 @@ type Network struct {
 // ExistingNetwork is a network that somebody else made.
 type ExistingNetwork struct {
 	// VpcID is the id of the VPC.
-	VpcID string `json:"vpcId"`
+	VpcID string `json:"vpcId" jsonschema:"required"`
 	// SubnetIDs are private, one for each of the zones and in their order.
-	SubnetIDs []string `json:"subnetIds"`
+	SubnetIDs []string `json:"subnetIds" jsonschema:"required"`
 	// RouteTableIDs are those of the subnets.
-	RouteTableIDs []string `json:"routeTableIds"`
+	RouteTableIDs []string `json:"routeTableIds" jsonschema:"required"`
 }
 
 // Keys are the customer keys.
@@ -124,15 +129,45 @@ type Logs struct {
 	RetentionDays int `json:"retentionDays,omitempty"`
 	// Archive is the bucket that nobody alters.
 	Archive Archive `json:"archive"`
+	// NoAuditStream keeps the logs of the control plane out of the archive; that
+	// needs an exception for M38/audit-stream.
+	NoAuditStream bool `json:"noAuditStream,omitempty"`
 	// Trail records what is done in the account, in every region. Leave it off
 	// where the account or its organization has a trail.
 	Trail bool `json:"trail,omitempty"`
+	// Sessions logs sessions of AWS Systems Manager, where uses has ssm. An account
+	// has one such setting in a region: false where it is made elsewhere.
+	Sessions *bool `json:"sessions,omitempty"`
+}
+
+// Detection is alarms on events, and threat detection.
+type Detection struct {
+	// Disabled leaves it out; that needs an exception for M39/detection.
+	Disabled bool `json:"disabled,omitempty"`
+	// TrailLogGroup is the log group of a trail that the account has. Without it
+	// and without logs.trail nothing that is done through the API of AWS raises an
+	// alarm.
+	TrailLogGroup string `json:"trailLogGroup,omitempty"`
+	// TopicArn is a topic of SNS that takes alarms; one is made by default.
+	TopicArn string `json:"topicArn,omitempty"`
+	// Emails get everything, once each address has confirmed it.
+	Emails []string `json:"emails,omitempty"`
+	// GuardDuty looks for threats; left out, the account does by itself. With
+	// guardduty among the uses it looks at what runs on nodes, too.
+	GuardDuty *GuardDuty `json:"guardDuty,omitempty"`
+}
+
+// GuardDuty is threat detection by AWS.
+type GuardDuty struct {
+	// DetectorID is the detector of the account in the region, of which there is
+	// one. Left out, one is made.
+	DetectorID string `json:"detectorId,omitempty"`
 }
 
 // Archive is the bucket of logs that an intruder cannot alter.
 type Archive struct {
-	// Off leaves it out; that needs an exception for M38/archive.
-	Off bool `json:"off,omitempty"`
+	// Disabled leaves it out; that needs an exception for M38/archive.
+	Disabled bool `json:"disabled,omitempty"`
 	// Bucket is its name, unique in all of AWS; made from cluster, account and
 	// region by default.
 	Bucket string `json:"bucket,omitempty"`
@@ -158,9 +193,9 @@ type Firewall struct {
 // Egress is something outside that nodes reach.
 type Egress struct {
 	// Name is a DNS label.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// CIDRs are its ranges.
-	CIDRs []string `json:"cidrs"`
+	CIDRs []string `json:"cidrs" jsonschema:"required"`
 	// Protocol is tcp by default, or udp.
 	Protocol string `json:"protocol,omitempty"`
 	// Port is 443 by default.
@@ -168,17 +203,17 @@ type Egress struct {
 	// Pods may reach it too.
 	Pods bool `json:"pods,omitempty"`
 	// Reason says what fails without it.
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"required"`
 }
 
 // Access lets one role of IAM into the cluster.
 type Access struct {
 	// Name is a DNS label of its own.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// Role is admin, operator, viewer or break-glass.
-	Role string `json:"role"`
+	Role string `json:"role" jsonschema:"required"`
 	// PrincipalArn is a role of IAM; users are refused.
-	PrincipalArn string `json:"principalArn"`
+	PrincipalArn string `json:"principalArn" jsonschema:"required"`
 	// Namespaces are where an operator or a viewer may do it.
 	Namespaces []string `json:"namespaces,omitempty"`
 }
@@ -186,12 +221,12 @@ type Access struct {
 // VPN is AWS Client VPN.
 type VPN struct {
 	// ClientCIDR is the range of those who connect, of 12 to 22 bits.
-	ClientCIDR string `json:"clientCIDR"`
+	ClientCIDR string `json:"clientCIDR" jsonschema:"required"`
 	// Zones are those of the network from which it reaches the cluster; the first
 	// by default. Every one costs.
 	Zones []string `json:"zones,omitempty"`
 	// ServerCertificateArn is of ACM.
-	ServerCertificateArn string `json:"serverCertificateArn"`
+	ServerCertificateArn string `json:"serverCertificateArn" jsonschema:"required"`
 	// ClientCertificateArn is the authority, in ACM, of certificates of clients.
 	ClientCertificateArn string `json:"clientCertificateArn,omitempty"`
 	// SamlProviderArn is an identity provider in IAM, which can ask for a second factor.
@@ -200,17 +235,23 @@ type VPN struct {
 	AccessGroup string `json:"accessGroup,omitempty"`
 }
 
+// Runner is a security group for automation inside the network.
+type Runner struct {
+	// Egress is what it reaches outside, such as the host of its sources.
+	Egress []Egress `json:"egress,omitempty"`
+}
+
 // NodePool is a group of nodes on Bottlerocket.
 type NodePool struct {
 	// Name is a DNS label of at most 20 characters.
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// KubernetesVersion is that of the environment by default, never newer.
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
 	// ReleaseVersion pins the image, such as 1.66.0-0123abcd. Another one replaces
 	// the nodes, a few at a time.
-	ReleaseVersion string `json:"releaseVersion"`
+	ReleaseVersion string `json:"releaseVersion" jsonschema:"required"`
 	// InstanceTypes are all of the architecture.
-	InstanceTypes []string `json:"instanceTypes"`
+	InstanceTypes []string `json:"instanceTypes" jsonschema:"required"`
 	// Architecture is x86_64 by default, or arm64.
 	Architecture string `json:"architecture,omitempty"`
 	// FIPS takes the image whose cryptography is validated.
@@ -251,8 +292,8 @@ type Registry struct {
 	Inspector bool `json:"inspector,omitempty"`
 }
 
-// defaults are what the settings of an environment begin with.
-func defaults() Environment {
+// Defaults are what the settings of an environment begin with.
+func Defaults() Environment {
 	return Environment{
 		KubernetesVersion: hostconfig.DefaultKubernetesVersion,
 		Network:           Network{CIDR: "10.0.0.0/16", ServiceCIDR: "172.20.0.0/16"},

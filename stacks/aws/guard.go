@@ -26,14 +26,14 @@ func (e environment) fixed() map[string]string {
 		"network.cidr": e.Network.CIDR, "network.serviceCIDR": e.Network.ServiceCIDR, "network.existing.vpcId": "none", "network.ipv6": whether(e.Network.IPv6),
 		settingZones: strings.Join(e.Network.Zones, ","), settingVersion: e.KubernetesVersion,
 		"keys.createAutoScalingRole": whether(e.Keys.CreateAutoScalingRole), "keys.accountDefault": whether(e.Keys.AccountDefault),
-		"logs.archive.off": "", "logs.archive.bucket": "", "logs.archive.lock": "", "logs.trail": whether(e.Logs.Trail),
+		"logs.archive.disabled": "", "logs.archive.bucket": "", "logs.archive.lock": "", "logs.trail": whether(e.Logs.Trail),
 		"vpn.clientCIDR": "", "vpn.clientCertificateArn": "", "vpn.samlProviderArn": "", settingRepositories: "",
 	}
 	if x := e.Network.Existing; x != nil {
 		fixed["network.existing.vpcId"], fixed["network.cidr"] = x.VpcID, "" // which is not ours
 	}
-	if a := e.Logs.Archive; !a.Off {
-		fixed["logs.archive.off"], fixed["logs.archive.bucket"] = "false", a.Bucket
+	if a := e.Logs.Archive; !a.Disabled {
+		fixed["logs.archive.disabled"], fixed["logs.archive.bucket"] = "false", a.Bucket
 		if a.Bucket == "" || a.Bucket == components.ArchiveName(e.account(), e.name) {
 			fixed["logs.archive.bucket"] = "the name by default"
 		}
@@ -144,7 +144,7 @@ func (e environment) compare(last map[string]string) error {
 		was, is := last[field], now[field]
 		switch {
 		case was == is || was == "" || slices.Contains(e.AllowReplacement, field):
-		case is == "" && (field == "logs.archive.bucket" || field == "logs.archive.lock"): // said of logs.archive.off
+		case is == "" && (field == "logs.archive.bucket" || field == "logs.archive.lock"): // said of logs.archive.disabled
 		case field == settingVersion:
 			if err := step(was, is); err != nil {
 				add(field, err.Error(), fmt.Sprintf("write a version of %s, or of the minor after it", was))

@@ -26,7 +26,9 @@ var (
 	ofNetwork = merged(once, map[string]string{"retentionDays": "", "uses": "uses"})
 	ofVPN     = merged(once, map[string]string{"retentionDays": "", "networkCidr": "", "clientCidr": "vpn.clientCIDR"})
 	ofCluster = merged(once, map[string]string{"serviceCidr": "network.serviceCIDR", "publicCidrs": "publicCIDRs"})
-	ofPool    = merged(once, map[string]string{"controlPlaneVersion": "", "host.node.exceptions": ""})
+	// The roles of the access entries are reported there.
+	ofDetection = merged(once, map[string]string{"breakGlassArns": "access", "trailLogGroupName": "detection.trailLogGroup"})
+	ofPool      = merged(once, map[string]string{"controlPlaneVersion": "", "host.node.exceptions": ""})
 )
 
 // validate reports everything that is wrong with the settings: what each
@@ -42,8 +44,23 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	control.SubnetIDs, control.SecurityGroupID, control.SecretsKeyArn, control.LogGroupName = pulumi.StringArrayOutput{}, later, later, later
 	control.ClusterRoleArn, control.NetworkRoleArn = later, later
 	r.Report("", control.Validate(now), ofCluster)
+	if !e.Detection.Disabled {
+		var breakGlass pulumi.StringArray
+		for _, who := range e.Access {
+			if who.Role == components.AccessBreakGlass {
+				breakGlass = append(breakGlass, pulumi.String(who.PrincipalArn))
+			}
+		}
+		r.Report("detection", e.detection(later, later, later, later, later, breakGlass).Validate(now), ofDetection)
+	}
+	if e.sessions() {
+		r.Report("logs", e.sessionLogging(later).Validate(now), once)
+	}
 	if e.VPN != nil {
 		e.checkVPN(r, now)
+	}
+	if e.Runner != nil {
+		r.Report("runner", e.runner(later, later, later, later).Validate(now), once)
 	}
 	e.checkPools(r, now)
 	if e.Registry != nil {
@@ -88,17 +105,26 @@ func (e environment) checkPools(r *settings.Reader, now time.Time) {
 
 // checkTogether judges what one component is told against what another is.
 func (e environment) checkTogether(r *settings.Reader) {
-	if e.Logs.Archive.Off && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
-		r.Add("logs.archive.off", "who gets into the account can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
+	if e.Logs.Archive.Disabled && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
+		r.Add("logs.archive.disabled", "who gets into the account can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
+	}
+	if e.Detection.Disabled && !hostconfig.Excepted(e.Exceptions, "M39/detection") {
+		r.Add("detection.disabled", "nobody hears of what an intruder does (M39/detection)", hostconfig.AcceptRisk("M39/detection"))
+	}
+	if e.Logs.Trail && e.Detection.TrailLogGroup != "" {
+		r.Add("detection.trailLogGroup", "is given, and logs.trail makes one", "leave one of the two out")
 	}
 	if e.Network.Existing == nil {
 		known := prefixes(append([]string{e.Network.CIDR}, e.Network.PeerCIDRs...))
 		for i, cidr := range e.Firewall.Operators {
-			if prefix, err := netip.ParsePrefix(cidr); err == nil && !inside(prefix, known) {
+			if prefix, err := netip.ParsePrefix(cidr); err == nil && prefix.Bits() > 0 && !inside(prefix, known) {
 				r.Add(fmt.Sprintf("firewall.operators[%d]", i), cidr+" is neither in the network nor in one that reaches it", "write its network among network.peerCIDRs, and make the route to it")
 			}
 		}
-		e.checkEgress(r, known)
+		e.checkEgress(r, "firewall", e.Firewall.Egress, known)
+		if e.Runner != nil {
+			e.checkEgress(r, "runner", e.Runner.Egress, known)
+		}
 	}
 	if v := e.VPN; v != nil {
 		if clients, err := netip.ParsePrefix(v.ClientCIDR); err == nil {
@@ -130,15 +156,15 @@ func (e environment) checkProxy(r *settings.Reader) {
 	}
 }
 
-// checkEgress judges that what nodes may reach has a way there: the network's
+// checkEgress judges that what nodes or automation may reach has a way there: the network's
 // own list of access lets only some ports out.
-func (e environment) checkEgress(r *settings.Reader, known []netip.Prefix) {
+func (e environment) checkEgress(r *settings.Reader, of string, flows []Egress, known []netip.Prefix) {
 	ports := e.Network.EgressPorts
 	if len(ports) == 0 {
 		ports = []int{443}
 	}
-	for i, to := range e.Firewall.Egress {
-		at := fmt.Sprintf("firewall.egress[%d]", i)
+	for i, to := range flows {
+		at := fmt.Sprintf("%s.egress[%d]", of, i)
 		outside := slices.ContainsFunc(prefixes(to.CIDRs), func(prefix netip.Prefix) bool { return !inside(prefix, known) })
 		if !outside {
 			continue

@@ -73,7 +73,7 @@ var secondValues = map[string]second{
 	"keys.accountDefault":            {to: edit{"keys.accountDefault": false}},
 	"keys.archiveReaders":            {to: edit{"keys.archiveReaders": []string{roleOf + "platform"}}},
 	"logs.retentionDays":             {to: edit{"logs.retentionDays": 90}},
-	"logs.archive.off":               {to: edit{"logs.archive.off": true, "logs.trail": false}, round: 1},
+	"logs.archive.disabled":          {to: edit{"logs.archive.disabled": true, "logs.trail": false}, round: 1},
 	"logs.archive.bucket":            {to: edit{"logs.archive.bucket": "another-archive"}},
 	"logs.archive.lock":              {to: edit{"logs.archive.lock": "none"}},
 	"logs.archive.lockDays":          {to: edit{"logs.archive.lockDays": 730}},

@@ -33,6 +33,15 @@ func TestBadSettingsAreSaidAtOnce(t *testing.T) {
 			_, err := aws.NewLogs(ctx, "logs", &aws.LogsArgs{Account: account, Cluster: "main", RetentionDays: 30, Archive: &aws.ArchiveArgs{Bucket: "My_Bucket", Lock: aws.LockNone}})
 			return err
 		}, []string{"retentionDays", "keyArn", "archive.bucket", "archive.lock"}},
+		"detection": {func(ctx *pulumi.Context) error {
+			_, err := aws.NewDetection(ctx, "detection", &aws.DetectionArgs{Account: account, Cluster: "main", TrailLogGroupName: pulumi.String("a b"), Emails: []string{"nobody"},
+				BreakGlassArns: pulumi.ToStringArray([]string{"arn:aws:iam::111122223333:user/jane"}), GuardDuty: &aws.GuardDutyArgs{DetectorID: "1", EksManagesAgent: true}})
+			return err
+		}, []string{"clusterLogGroupName", "trailLogGroupName", "breakGlassArns[0]", "keyArn", "emails[0]", "guardDuty.detectorId", "guardDuty.eksManagesAgent"}},
+		"sessions": {func(ctx *pulumi.Context) error {
+			_, err := aws.NewSessionLogging(ctx, "sessions", &aws.SessionLoggingArgs{Account: account, Cluster: "main", RetentionDays: 90, IdleMinutes: 30, LongestMinutes: 2000})
+			return err
+		}, []string{"keyArn", "retentionDays", "idleMinutes", "longestMinutes"}},
 		"network": {func(ctx *pulumi.Context) error {
 			_, err := aws.NewNetwork(ctx, "net", &aws.NetworkArgs{Account: account, Cluster: "main", CIDR: "10.0.0.1/16", Zones: []string{region + "a", "us-east-1b", region + "a"}, Egress: "open",
 				ExtraEndpoints: []string{"com.amazonaws.x.sqs"}, ServiceCIDR: "10.1.0.0/16", PodCIDRs: []string{"10.1.128.0/20"}, PeerCIDRs: []string{"0.0.0.0/0"}, EgressPorts: []int{22}})

@@ -30,7 +30,7 @@ func (d *Driver) Destroy(ctx context.Context) (Result, error) {
 		}
 		result, err = d.run(ctx, Destroy, func(s *session, progress io.Writer) error {
 			if _, err := s.stack.Destroy(ctx, optdestroy.ProgressStreams(progress), optdestroy.EventStreams(s.observer.channel),
-				optdestroy.Color(d.color()), optdestroy.SuppressOutputs()); err != nil {
+				optdestroy.Color(d.color()), optdestroy.SuppressOutputs(), optdestroy.Parallel(d.options.Parallel)); err != nil {
 				return err
 			}
 			return s.stack.Workspace().RemoveStack(ctx, d.options.Environment)

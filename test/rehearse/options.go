@@ -44,6 +44,10 @@ type Options struct {
 	StandIns bool
 	// Refresh makes Up look at what really exists before it compares.
 	Refresh bool
+	// Parallel is how many resources the engine works on at a time; 0: its default of four for each processor. That is
+	// right for resources that need processors. Most resources of a cloud only wait: with eight at a time an EKS cluster
+	// waits behind endpoints for minutes, with 32 for nothing.
+	Parallel int
 	// ContinueOnError goes on with what does not depend on a resource that failed.
 	ContinueOnError bool
 	// Simulated says that nothing of the environment is real: the state is written once, at the end of an operation, so
@@ -103,6 +107,9 @@ func New(options Options) *Driver {
 	var problems []error
 	if !environmentName.MatchString(options.Environment) || reserved[options.Environment] {
 		problems = append(problems, fmt.Errorf("environment %q: use at most 32 lower-case letters, digits and dashes, beginning with a letter; not pulumi or passphrase", options.Environment))
+	}
+	if options.Parallel < 0 {
+		problems = append(problems, fmt.Errorf("parallel %d: write how many resources are worked on at a time, or 0 for the engine's default", options.Parallel))
 	}
 	if options.Program == nil {
 		problems = append(problems, errors.New("no program is given"))

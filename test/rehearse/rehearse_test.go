@@ -268,3 +268,26 @@ func waitFor(t *testing.T, what func() bool) {
 		}
 	}
 }
+
+func TestTheStateIsExported(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	o := options(t, repository(t), "local")
+	o.Parallel = 1
+	if _, err := rehearse.New(o).Export(ctx); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("a stack that is not there: %v", err)
+	}
+	_, err := rehearse.New(o).Up(ctx)
+	must(t, err)
+	deployment, err := rehearse.New(o).Export(ctx)
+	must(t, err)
+	for _, words := range []string{`"urn":`, "toy:index:Thing"} {
+		if !strings.Contains(string(deployment), words) {
+			t.Errorf("%s is not in %s", words, deployment)
+		}
+	}
+	o.Parallel = -1
+	if _, err := rehearse.New(o).Preview(ctx); err == nil || !strings.Contains(err.Error(), "parallel -1") {
+		t.Errorf("less than nothing at a time: %v", err)
+	}
+}

@@ -173,7 +173,7 @@ func (d *Driver) Up(ctx context.Context) (Result, error) {
 	started := time.Now()
 	result, err := d.run(ctx, Up, func(s *session, progress io.Writer) error {
 		options := []optup.Option{optup.ProgressStreams(progress), optup.EventStreams(s.observer.channel), optup.Color(d.color()),
-			optup.SuppressOutputs(), optup.PolicyPacks(d.options.PolicyPacks...)}
+			optup.SuppressOutputs(), optup.PolicyPacks(d.options.PolicyPacks...), optup.Parallel(d.options.Parallel)}
 		if d.options.Refresh {
 			options = append(options, optup.Refresh())
 		}
@@ -217,7 +217,8 @@ func (d *Driver) record(result Result) error {
 func (d *Driver) Preview(ctx context.Context) (Result, error) {
 	return d.run(ctx, Preview, func(s *session, progress io.Writer) error {
 		options := []optpreview.Option{optpreview.ProgressStreams(progress), optpreview.EventStreams(s.observer.channel),
-			optpreview.Color(d.color()), optpreview.Diff(), optpreview.SuppressOutputs(), optpreview.PolicyPacks(d.options.PolicyPacks...)}
+			optpreview.Color(d.color()), optpreview.Diff(), optpreview.SuppressOutputs(), optpreview.PolicyPacks(d.options.PolicyPacks...),
+			optpreview.Parallel(d.options.Parallel)}
 		if d.options.Refresh {
 			options = append(options, optpreview.Refresh())
 		}
@@ -230,27 +231,7 @@ func (d *Driver) Preview(ctx context.Context) (Result, error) {
 func (d *Driver) Refresh(ctx context.Context) (Result, error) {
 	return d.run(ctx, Refresh, func(s *session, progress io.Writer) error {
 		_, err := s.stack.Refresh(ctx, optrefresh.ProgressStreams(progress), optrefresh.EventStreams(s.observer.channel),
-			optrefresh.Color(d.color()), optrefresh.Diff(), optrefresh.SuppressOutputs())
+			optrefresh.Color(d.color()), optrefresh.Diff(), optrefresh.SuppressOutputs(), optrefresh.Parallel(d.options.Parallel))
 		return err
 	})
-}
-
-// Outputs reads the stack's outputs without changing anything.
-func (d *Driver) Outputs(ctx context.Context) (auto.OutputMap, error) {
-	if d.problem != nil {
-		return nil, d.problem
-	}
-	if project, err := d.projectName(); err != nil {
-		return nil, err
-	} else if !d.exists(project) {
-		return nil, fmt.Errorf("environment %s does not exist: make it with `make up ENV=%s`", d.options.Environment, d.options.Environment)
-	}
-	s, err := d.open(ctx, Refresh)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	s.observer.finish()
-	s.observer = nil
-	return s.outputs(ctx)
 }

@@ -16,6 +16,8 @@ const defaultsKey = "__defaults"
 // Check judges a resource's properties without asking the API: their names and types, which are required, and the
 // rules of the type. It names what has no name.
 func (s *Server) Check(ctx context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	_, end := s.cloud.Clock.Begin(ctx)
+	defer end()
 	t, at, inputs, err := s.begin(ctx, req.GetUrn(), req.GetNews())
 	if err != nil {
 		return nil, err

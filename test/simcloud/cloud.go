@@ -31,6 +31,10 @@ type Options struct {
 	Journal string
 	// Factor is how many times faster than real time the cloud's clock runs; 0: waiting is free.
 	Factor float64
+	// VirtualTime makes free waiting a measure: operations side by side take their time once, so that the clock tells
+	// what the cloud would have taken. It costs some tens of milliseconds for each moment at which anything ends, and
+	// seconds while something else runs in this process or below it.
+	VirtualTime bool
 }
 
 // Cloud is one simulated account: what exists in it, its clock and its faults.
@@ -49,18 +53,27 @@ type Cloud struct {
 // Span is one operation that took simulated time.
 type Span struct {
 	Operation  Operation
+	URN        string
 	Type, Name string
-	Start, End time.Time
-	Failed     bool
+	// Start is when it was asked for, Accepted when the cloud took it after refusals that the provider waited out.
+	Start, Accepted, End time.Time
+	Failed               bool
 }
 
 // Open makes a cloud, with what its journal says exists.
 func Open(definition Definition, options Options) (*Cloud, error) {
+	clock := NewClock(options.Factor)
+	if options.VirtualTime {
+		if options.Factor != 0 {
+			return nil, fmt.Errorf("a factor of %g and virtual time: a clock is the one or the other", options.Factor)
+		}
+		clock = NewVirtualClock()
+	}
 	kept, err := openStore(options.Journal)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{Definition: definition, Clock: NewClock(options.Factor), types: map[string]*ResourceType{}, store: kept}
+	c := &Cloud{Definition: definition, Clock: clock, types: map[string]*ResourceType{}, store: kept}
 	if c.Retries == 0 {
 		c.Retries = 25
 	}

@@ -11,7 +11,9 @@ import (
 
 // Diff compares the inputs with those last applied, which a refresh replaces by what really exists. A change of a
 // property in the type's Replace list makes a new resource; the old one goes first where both would have one name.
-func (s *Server) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (s *Server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	_, end := s.cloud.Clock.Begin(ctx)
+	defer end()
 	t, err := s.typeOf(req.GetUrn())
 	if err != nil {
 		return nil, err

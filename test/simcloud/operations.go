@@ -74,13 +74,14 @@ type struckError struct{ fault *Fault }
 
 func (e *struckError) Error() string { return e.fault.Err.Error() }
 
-// span waits for an operation's time and records it.
-func (s *Server) span(ctx context.Context, operation Operation, token, name string, started time.Time, takes time.Duration) error {
+// span waits for the time that an accepted operation takes and records it.
+func (s *Server) span(ctx context.Context, operation Operation, urn string, started time.Time, takes time.Duration) error {
+	accepted := s.cloud.Clock.Now()
 	err := s.cloud.Clock.Sleep(ctx, takes)
 	s.cloud.mu.Lock()
 	defer s.cloud.mu.Unlock()
-	s.cloud.timeline = append(s.cloud.timeline, Span{Operation: operation, Type: token, Name: name,
-		Start: started, End: s.cloud.Clock.Now(), Failed: err != nil})
+	s.cloud.timeline = append(s.cloud.timeline, Span{Operation: operation, URN: urn, Type: string(resource.URN(urn).Type()), Name: resource.URN(urn).Name(),
+		Start: started, Accepted: accepted, End: s.cloud.Clock.Now(), Failed: err != nil})
 	return err
 }
 
@@ -133,7 +134,7 @@ func (s *Server) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*pul
 	if err != nil {
 		return nil, s.worded(t.Token, Create, err)
 	}
-	if err := s.span(ctx, Create, t.Token, name, started, s.cloud.Latencies[t.Token].Create+change.Extra); err != nil {
+	if err := s.span(ctx, Create, req.GetUrn(), started, s.cloud.Latencies[t.Token].Create+change.Extra); err != nil {
 		return nil, s.unfinished(t, made, inputs, &Fault{Err: Errorf("Cancelled", "waiting for %s %s: %v", what(t.Token), made.ID, err)})
 	}
 	if change.Fails != nil {
@@ -281,7 +282,7 @@ func (s *Server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emp
 	if err := s.attempt(ctx, Delete, t.Token, name, judge); err != nil {
 		return nil, s.worded(t.Token, Delete, err)
 	}
-	if err := s.span(ctx, Delete, t.Token, name, started, s.cloud.Latencies[t.Token].Delete); err != nil {
+	if err := s.span(ctx, Delete, req.GetUrn(), started, s.cloud.Latencies[t.Token].Delete); err != nil {
 		return nil, err
 	}
 	s.cloud.mu.Lock()

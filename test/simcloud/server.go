@@ -85,11 +85,12 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// operation is a context that ends with the request or when the engine cancels.
+// operation is a context that ends with the request or when the engine cancels. The clock knows of it until then.
 func (s *Server) operation(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := s.cloud.Clock.Begin(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
+	return ctx, func() { stop(); cancel(); end() }
 }
 
 // settings reads a provider's arguments. The engine hands everything but texts over as JSON in a text.
@@ -111,7 +112,9 @@ func (s *Server) settings(in Values) (Values, []Finding) {
 }
 
 // CheckConfig judges the provider's arguments.
-func (s *Server) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+func (s *Server) CheckConfig(ctx context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	_, end := s.cloud.Clock.Begin(ctx)
+	defer end()
 	in, err := fromWire(req.GetNews())
 	if err != nil {
 		return nil, err
@@ -131,7 +134,9 @@ func (s *Server) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (*p
 }
 
 // DiffConfig says that another region is another provider, with all that it made.
-func (s *Server) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (s *Server) DiffConfig(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	_, end := s.cloud.Clock.Begin(ctx)
+	defer end()
 	olds, err := fromWire(req.GetOlds())
 	if err != nil {
 		return nil, err
@@ -157,6 +162,8 @@ func (s *Server) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pul
 
 // Configure takes the arguments.
 func (s *Server) Configure(ctx context.Context, req *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	_, end := s.cloud.Clock.Begin(ctx)
+	defer end()
 	in, err := fromWire(req.GetArgs())
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func (s *Server) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pul
 	if struck != nil {
 		return nil, s.worded(t.Token, Update, struck.fault.Err)
 	}
-	if err := s.span(ctx, Update, t.Token, name, started, takes+change.Extra); err != nil {
+	if err := s.span(ctx, Update, req.GetUrn(), started, takes+change.Extra); err != nil {
 		return nil, err
 	}
 	if change.Fails != nil {

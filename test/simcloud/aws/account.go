@@ -36,7 +36,7 @@ func types() []*simcloud.ResourceType {
 	return slices.Concat(vpcTypes(), routeTypes(), natTypes(), groupTypes(), adoptedTypes(), listTypes(), endpointTypes(), flowLogTypes(), templateTypes(),
 		ebsTypes(), kmsTypes(), roleTypes(), policyTypes(), identityTypes(), logTypes(), alarmTypes(), clusterTypes(), nodeGroupTypes(),
 		addonTypes(), accessTypes(), ecrTypes(), guardDutyTypes(), trailTypes(), bucketTypes(), bucketSettingTypes(), queryLogTypes(),
-		vpnTypes(), parameterTypes())
+		vpnTypes(), parameterTypes(), topicTypes(), ruleTypes(), streamTypes(), documentTypes())
 }
 
 // scope is the region of a provider.
@@ -89,6 +89,7 @@ func zones(region string) []string {
 var services = map[string]string{
 	"ec2": "EC2", "vpc": "EC2", "ec2clientvpn": "EC2", "ebs": "EC2", "kms": "KMS", "iam": "IAM", "eks": "EKS", "ecr": "ECR", "s3": "S3",
 	"guardduty": "GuardDuty", "cloudtrail": "CloudTrail", "cloudwatch": "CloudWatch", "route53": "Route53Resolver", "ssm": "SSM", "index": "STS",
+	"sns": "SNS", "kinesis": "Firehose",
 }
 
 // frame words an error as the provider does.
@@ -101,6 +102,9 @@ func frame(token string, operation simcloud.Operation, e *simcloud.Error) string
 	service := services[module]
 	if strings.HasPrefix(kind, "Log") && module == "cloudwatch" {
 		service = "CloudWatch Logs"
+	}
+	if strings.HasPrefix(kind, "Event") && module == "cloudwatch" {
+		service = "EventBridge"
 	}
 	verb := map[simcloud.Operation]string{simcloud.Create: "Create", simcloud.Read: "Describe", simcloud.Update: "Modify", simcloud.Delete: "Delete"}[operation]
 	if operation == simcloud.Invoke {
@@ -149,16 +153,19 @@ func arn(service, region, resource string) string {
 }
 
 // minutes of the operations that take long: simulated EKS clusters take 8 to 16 minutes in practice, interface
-// endpoints 1 to 3, NAT gateways 2.
+// endpoints 1 to 3 (in the extra time that their creation takes), NAT gateways 2.
 var latencies = simcloud.Latencies{
 	vpc: {Create: seconds(24), Delete: seconds(2)}, subnet: {Create: seconds(6), Delete: seconds(2)}, securityGroup: {Create: seconds(6), Delete: seconds(2)},
-	internetGateway: {Create: seconds(6), Delete: seconds(12)}, natGateway: {Create: seconds(120), Delete: seconds(60)}, vpcEndpoint: {Create: seconds(120), Update: seconds(30), Delete: seconds(60)},
+	internetGateway: {Create: seconds(6), Delete: seconds(12)}, natGateway: {Create: seconds(120), Delete: seconds(60)}, vpcEndpoint: {Create: seconds(6), Update: seconds(30), Delete: seconds(60)},
 	flowLog: {Create: seconds(6)}, key: {Create: seconds(12), Update: seconds(12)}, role: {Create: seconds(6), Delete: seconds(6)}, policy: {Create: seconds(6)},
 	rolePolicyAttachment: {Create: seconds(6)}, rolePolicy: {Create: seconds(6)}, logGroup: {Create: seconds(6)}, launchTemplate: {Create: seconds(6), Update: seconds(6)},
 	cluster: {Create: seconds(600), Update: seconds(600), Delete: seconds(300)}, nodeGroup: {Create: seconds(120), Update: seconds(600), Delete: seconds(240)},
 	addon: {Create: seconds(60), Update: seconds(60), Delete: seconds(12)}, accessEntry: {Create: seconds(6)}, accessPolicyAssociation: {Create: seconds(6)},
 	podIdentityAssociation: {Create: seconds(6)}, vpnEndpoint: {Create: seconds(6)}, vpnAssociation: {Create: seconds(480), Delete: seconds(360)},
 	repository: {Create: seconds(6)}, trail: {Create: seconds(6)}, bucket: {Create: seconds(6)}, queryLogAssociation: {Create: seconds(30), Delete: seconds(30)},
+	metricFilter: {Create: seconds(1)}, metricAlarm: {Create: seconds(1)}, topic: {Create: seconds(1)}, topicPolicy: {Create: seconds(1)}, topicSubscription: {Create: seconds(1)},
+	eventRule: {Create: seconds(1)}, eventTarget: {Create: seconds(1)}, deliveryStream: {Create: seconds(90), Delete: seconds(60)}, subscriptionFilter: {Create: seconds(1)},
+	detector: {Create: seconds(2)}, detectorFeature: {Create: seconds(1)}, ssmDocument: {Create: seconds(6), Delete: seconds(6)},
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

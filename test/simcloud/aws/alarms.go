@@ -45,10 +45,26 @@ func alarmTypes() []*simcloud.ResourceType {
 			}
 		}
 	}
-	t.Create = func(c *simcloud.Change) error {
-		c.ID = c.New.String("name")
-		c.Out["arn"] = arn("cloudwatch", c.Scope, "alarm:"+c.ID)
+	judge := func(c *simcloud.Change) error {
+		self := arn("cloudwatch", c.Scope, "alarm:"+c.New.String("name"))
+		c.Out["arn"] = self
+		for _, name := range []string{"alarmActions", "okActions", "insufficientDataActions"} {
+			for _, action := range c.New.Strings(name) {
+				if err := judgePublisher(c, action, "cloudwatch.amazonaws.com", self); err != nil {
+					return err
+				}
+			}
+		}
 		return nil
 	}
+	t.Create = func(c *simcloud.Change) error {
+		c.ID = c.New.String("name")
+		if c.Cloud.Get(c.Scope, metricAlarm, c.ID) != nil {
+			// PutMetricAlarm overwrites: two resources would own one alarm.
+			return errorf("ResourceAlreadyExistsException", "Alarm %s already exists", c.ID)
+		}
+		return judge(c)
+	}
+	t.Update = judge
 	return []*simcloud.ResourceType{t}
 }

@@ -48,6 +48,9 @@ func endpointTypes() []*simcloud.ResourceType {
 		c.ID = id(c, "vpce")
 		c.Out["arn"], c.Out["ownerId"], c.Out["state"] = arn("ec2", c.Scope, "vpc-endpoint/"+c.ID), Account, "available"
 		c.Out["requesterManaged"] = false
+		if c.New.String("vpcEndpointType") != "Gateway" { // that is a route, and there at once
+			c.Extra = seconds(114)
+		}
 		return placeEndpoint(c, c.ID)
 	}
 	t.Update = func(c *simcloud.Change) error {

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -65,8 +64,9 @@ func logTypes() []*simcloud.ResourceType {
 	filter.Replace = []string{"name", "logGroupName"}
 	filter.References = []simcloud.Reference{to("logGroupName", "ResourceNotFoundException", "The specified log group does not exist: %s", logGroup)}
 	filter.Check = func(p *simcloud.Plan) {
-		if problem := filterProblem(p.Values.String("pattern")); problem != "" && p.Values.Known("pattern") {
-			p.Add("pattern", "InvalidParameterException: Invalid metric filter pattern: "+problem)
+		planPattern(p, "pattern", "metric")
+		if space := p.Values.String("metricTransformation.namespace"); strings.ContainsAny(space, ":*$") || len(space) > 255 || strings.HasPrefix(space, "AWS/") {
+			p.Add("metricTransformation.namespace", "a namespace may hold no :, * and $, at most 255 characters, and does not begin with AWS/")
 		}
 		if strings.ContainsAny(p.Values.String("name"), ":*") {
 			p.Add("name", "a name may hold no : and no *")
@@ -78,7 +78,7 @@ func logTypes() []*simcloud.ResourceType {
 		if len(c.Cloud.Find(c.Scope, metricFilter, same)) >= 100 {
 			return errorf("LimitExceededException", "Resource limit exceeded: a log group has at most 100 metric filters")
 		}
-		return nil
+		return filterable(c, c.New.String("logGroupName"))
 	}
 	return []*simcloud.ResourceType{t, resourcePolicy, filter}
 }
@@ -110,34 +110,11 @@ func judgeLogKey(c *simcloud.Change, name string) error {
 	return nil
 }
 
-// filterProblem reads the shape of a filter pattern: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-func filterProblem(pattern string) string {
-	text := strings.TrimSpace(pattern)
-	if len(text) > 1024 {
-		return "at most 1024 characters are allowed"
+// filterable judges that a log group's class has filters:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
+func filterable(c *simcloud.Change, group string) error {
+	if o := c.Cloud.Get(c.Scope, logGroup, group); o != nil && o.State.String("logGroupClass") != "STANDARD" {
+		return errorf("InvalidOperationException", "The log group %s is of the class %s, which has no filters", group, o.State.String("logGroupClass"))
 	}
-	var open []rune
-	quoted := false
-	for _, r := range text {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case quoted:
-		case strings.ContainsRune("{[(", r):
-			open = append(open, r)
-		case strings.ContainsRune("}])", r):
-			pair := map[rune]rune{'}': '{', ']': '[', ')': '('}[r]
-			if len(open) == 0 || open[len(open)-1] != pair {
-				return "a closing " + string(r) + " has no opening"
-			}
-			open = slices.Delete(open, len(open)-1, len(open))
-		}
-	}
-	if quoted || len(open) > 0 {
-		return "something is not closed"
-	}
-	if strings.HasPrefix(text, "{") && !strings.Contains(text, "$.") {
-		return "a JSON filter names properties as $.name"
-	}
-	return ""
+	return nil
 }

@@ -130,6 +130,10 @@ func createNodeGroup(c *simcloud.Change) error {
 		return err
 	}
 	name := c.New.String("nodeGroupName")
+	if name == "" { // the provider makes one of the prefix
+		name = c.New.String("nodeGroupNamePrefix") + digits(c.Cloud, nodeGroup, 26)
+		c.Out["nodeGroupName"] = name
+	}
 	c.ID = of.ID + ":" + name
 	if c.Cloud.Get(c.Scope, nodeGroup, c.ID) != nil {
 		return errorf("ResourceInUseException", "NodeGroup already exists with name %s and cluster name %s", name, of.ID)

@@ -84,7 +84,7 @@ func TestPlansOfServicesAreRefused(t *testing.T) {
 	}, simtest.Refusals{
 		"window": "(7 - 30)", "period": "a period needs rotation", "rotation": "(90 - 2560)", "no-json": "invalid JSON policy", "alias-bare": "must begin with 'alias/'", "alias-aws": "must begin with 'alias/'",
 		"role-long": "(1 - 64)", "role-chars": `must match [\w+=,.@-]`, "role-path": "begins and ends with /", "role-session": "(3600 - 43200)", "policy-long": "(1 - 128)",
-		"retention": "expected retentionInDays to be one of", "group-name": "isn't a valid log group name", "filter-open": "has no opening", "filter-json": "names properties as $.name",
+		"retention": "expected retentionInDays to be one of", "group-name": "isn't a valid log group name", "filter-open": ")\" is expected", "filter-json": "a selector such as $.name is expected",
 		"alarm-operator": "expected comparisonOperator to be one of", "alarm-period": "divisible by 60", "alarm-statistic": "exactly one of `statistic", "bucket-name": "validating S3 Bucket", "bucket-ip": "validating S3 Bucket",
 		"lock": "exactly one of", "repository-name": "failed to satisfy constraint", "cache-prefix": "2 to 30", "feature": "expected name to be one of", "trail-group": "ends with :*",
 		"parameter-name": "can't be prefixed", "parameter-long": "maximum parameter value of 4096", "template-name": "MalformedException", "user-data-size": "limited to 16384 bytes", "user-data-plain": "Invalid BASE64",

@@ -48,6 +48,15 @@ const (
 	metricFilter      = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 	metricAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
 
+	subscriptionFilter = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
+	deliveryStream     = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
+	eventRule          = "aws:cloudwatch/eventRule:EventRule"
+	eventTarget        = "aws:cloudwatch/eventTarget:EventTarget"
+	topic              = "aws:sns/topic:Topic"
+	topicPolicy        = "aws:sns/topicPolicy:TopicPolicy"
+	topicSubscription  = "aws:sns/topicSubscription:TopicSubscription"
+	ssmDocument        = "aws:ssm/document:Document"
+
 	cluster                 = "aws:eks/cluster:Cluster"
 	nodeGroup               = "aws:eks/nodeGroup:NodeGroup"
 	addon                   = "aws:eks/addon:Addon"

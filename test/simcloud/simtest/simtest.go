@@ -4,6 +4,7 @@ package simtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"os"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
+	"github.com/redoubt-dev/redoubt/test/simcloud/schedule"
 )
 
 // Engine drives one stack.
@@ -26,6 +28,8 @@ type Engine struct {
 	Cloud *simcloud.Cloud
 	// Continue goes on after a failure with what does not depend on it.
 	Continue bool
+	// Parallel is how many resources are worked on at a time; 0: the engine's default.
+	Parallel int
 	// Settings are the stack's, such as "aws:region".
 	Settings map[string]string
 	// Stack is its name, and File where its settings are that Settings override.
@@ -83,7 +87,7 @@ func binaries() string {
 func (e *Engine) driver(program pulumi.RunFunc) *rehearse.Driver {
 	return rehearse.New(rehearse.Options{
 		Environment: e.Stack, Repository: e.directory, ConfigFile: e.File, BinDirectory: binaries(), Program: program,
-		Set: e.Settings, ContinueOnError: e.Continue, StandIns: true, Simulated: true,
+		Set: e.Settings, ContinueOnError: e.Continue, Parallel: e.Parallel, StandIns: true, Simulated: true,
 		Providers: append([]rehearse.Provider{{Name: e.Cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return e.Cloud.Serve(), nil
 		}}}, e.Beside...),
@@ -113,6 +117,29 @@ func (e *Engine) Preview(program pulumi.RunFunc) (rehearse.Result, error) {
 // Refresh looks at what exists.
 func (e *Engine) Refresh() (rehearse.Result, error) {
 	return e.driver(func(*pulumi.Context) error { return nil }).Refresh(context.Background())
+}
+
+// Export reads the engine's state of the stack.
+func (e *Engine) Export() (json.RawMessage, error) {
+	return e.driver(func(*pulumi.Context) error { return nil }).Export(context.Background())
+}
+
+// Schedule compares the time that operations of the cloud took, those of one run, with what they had to wait for.
+func (e *Engine) Schedule(spans []simcloud.Span) *schedule.Report {
+	e.T.Helper()
+	deployment, err := e.Export()
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	graph, err := schedule.Read(deployment)
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	report, err := graph.Measure(schedule.Operations(spans))
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	return report
 }
 
 // Destroy removes everything.

@@ -38,6 +38,7 @@ flags:
   --env NAME               the environment, and the stack's name (local)
   --config-file FILE       its settings (stacks/Pulumi.<env>.yaml)
   --set KEY=VALUE          override a setting, such as redoubt:workers=2 or redoubt:encryption.keyName=key-2; repeatable
+  --parallel N             work on so many resources at a time; 32 where most of them wait for a cloud (four for each processor)
   --refresh                with up and preview: look at what really exists first
   --stand-ins              use our stand-ins even where the official plugins are installed
   --policy-pack PATH       judge every resource with this pack; repeatable
@@ -51,6 +52,7 @@ type flags struct {
 	set, packs                      list
 	refresh, standIns, json, secret bool
 	yes                             bool
+	parallel                        int
 }
 
 type list []string
@@ -101,7 +103,7 @@ func run(ctx context.Context, arguments []string, stdin *os.File, stdout *os.Fil
 		return err
 	}
 	options := redoubt.Options(root, f.environment)
-	options.Refresh, options.StandIns, options.PolicyPacks = f.refresh, f.standIns, f.packs
+	options.Refresh, options.StandIns, options.PolicyPacks, options.Parallel = f.refresh, f.standIns, f.packs, f.parallel
 	options.Output, options.Color = stdout, term.IsTerminal(int(stdout.Fd())) && os.Getenv("NO_COLOR") == ""
 	if f.config != "" {
 		if options.ConfigFile, err = filepath.Abs(f.config); err != nil {
@@ -164,6 +166,7 @@ func parse(arguments []string) (flags, error) {
 	set.BoolVar(&f.json, "json", false, "")
 	set.BoolVar(&f.secret, "show-secrets", false, "")
 	set.BoolVar(&f.yes, "yes", false, "")
+	set.IntVar(&f.parallel, "parallel", 0, "")
 	if err := set.Parse(arguments); err != nil {
 		return f, fmt.Errorf("%w; `rehearse` alone shows the usage", err)
 	}

@@ -1,0 +1,99 @@
+package gcp
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/logging"
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/storage"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// Locks of an archive: https://cloud.google.com/storage/docs/bucket-lock
+const (
+	// LockCompliance lets nobody delete before the time is over, and nobody lift
+	// it: not even Google. It is for ever.
+	LockCompliance = "compliance"
+	// LockNone keeps objects until somebody with the right deletes them.
+	LockNone = "none"
+)
+
+// ArchiveArgs describes the bucket of logs that an intruder cannot alter.
+type ArchiveArgs struct {
+	// Bucket is its name, unique in all of Google Cloud; made from cluster, project
+	// and region by default.
+	Bucket string `pulumi:"bucket,optional"`
+	// Lock is LockCompliance by default. A bucket that is locked cannot be
+	// destroyed before its last object is LockDays old. LockNone needs an exception
+	// for M38/object-lock.
+	Lock string `pulumi:"lock,optional"`
+	// LockDays is how long an object cannot be deleted, 365 by default. Less needs
+	// an exception for M38/object-lock.
+	LockDays int `pulumi:"lockDays,optional"`
+}
+
+func (a ArchiveArgs) withDefaults(project Project, cluster string) ArchiveArgs {
+	name := fmt.Sprintf("%s-audit-%s-%s", cluster, project.ID, project.Region)
+	setDefault(&a.Bucket, strings.TrimRight(name[:min(len(name), 63)], "-"))
+	setDefault(&a.Lock, LockCompliance)
+	setDefault(&a.LockDays, shortestRetention)
+	return a
+}
+
+const longestLock = 36500 // of Cloud Storage: a hundred years
+
+// bucketPattern is a name without dots, which would have to be a domain.
+var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$`)
+
+func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
+	if !bucketPattern.MatchString(a.Bucket) || strings.HasPrefix(a.Bucket, "goog") || strings.Contains(a.Bucket, "google") {
+		p.add("archive.bucket", fmt.Sprintf("%q is not a name for a bucket", a.Bucket), "write 3 to 63 lower-case letters, digits and dashes, without google")
+	}
+	switch a.Lock {
+	case LockCompliance:
+	case LockNone:
+		p.weakens("archive.lock", "who gets into the project can delete the archive", "M38/object-lock", exceptions)
+	default:
+		p.add("archive.lock", fmt.Sprintf("%q is not a lock", a.Lock), "write compliance or none")
+	}
+	switch {
+	case a.LockDays < 1 || a.LockDays > longestLock:
+		p.add("archive.lockDays", fmt.Sprintf("%d is no time of retention", a.LockDays), fmt.Sprintf("write %d or more", shortestRetention))
+	case a.LockDays < shortestRetention && a.Lock != LockNone:
+		p.weakens("archive.lockDays", fmt.Sprintf("%d days is less than a year", a.LockDays), "M38/object-lock", exceptions)
+	}
+}
+
+// newArchive registers the bucket and the sink that fills it, and gives its name
+// once the sink may write.
+func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	none := pulumi.StringOutput{}
+	bucket, err := storage.NewBucket(ctx, name, &storage.BucketArgs{
+		Name: pulumi.String(a.Archive.Bucket), Project: pulumi.String(a.Project.ID), Location: pulumi.String(strings.ToUpper(a.Project.Region)), ForceDestroy: pulumi.Bool(false),
+		UniformBucketLevelAccess: pulumi.Bool(true), PublicAccessPrevention: pulumi.String("enforced"), Encryption: storage.BucketEncryptionArgs{DefaultKmsKeyName: a.KeyID},
+		// Cloud Storage takes no versions beside a retention, which keeps objects as they are.
+		RetentionPolicy: storage.BucketRetentionPolicyArgs{RetentionPeriod: pulumi.Int(a.Archive.LockDays * secondsPerDay), IsLocked: pulumi.Bool(a.Archive.Lock == LockCompliance)},
+		Labels:          labelled(a.Labels, a.Cluster),
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	sink, err := logging.NewProjectSink(ctx, name, &logging.ProjectSinkArgs{
+		Project: pulumi.String(a.Project.ID), Name: pulumi.String(a.Cluster + "-archive"), Description: pulumi.String("Logs that nobody alters"), UniqueWriterIdentity: pulumi.Bool(true),
+		Destination: pulumi.Sprintf("storage.googleapis.com/%s", bucket.Name), Filter: pulumi.String(evidence),
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	// It writes, and can neither read nor replace.
+	grant, err := storage.NewBucketIAMMember(ctx, name, &storage.BucketIAMMemberArgs{
+		Bucket: bucket.Name, Role: pulumi.String("roles/storage.objectCreator"), Member: sink.WriterIdentity,
+	}, opts...)
+	if err != nil {
+		return none, err
+	}
+	return once(bucket.Name, grant.ID()), nil
+}

@@ -1,0 +1,99 @@
+package gcp
+
+import (
+	"time"
+
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	storagev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/storage/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
+	"github.com/redoubt-dev/redoubt/stacks/settings"
+)
+
+// BaselineEnvironment is what the settings of a second stack say: what lies
+// inside the cluster. It is run where the private endpoint is reached.
+type BaselineEnvironment struct {
+	// Platform is gcp-baseline.
+	Platform string `json:"platform" jsonschema:"required"`
+	// Cluster is the first stack: its name, or organization/project/stack. Required.
+	Cluster string `json:"cluster" jsonschema:"required"`
+	// Endpoint replaces that of the cluster, for a tunnel: https://localhost:8443.
+	Endpoint string `json:"endpoint,omitempty"`
+	// Tenants are namespaces with Pod Security "restricted", default-deny network
+	// policies, a quota and limits.
+	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`
+	// Exceptions accept risks: each names a control, a reason and an expiry at most
+	// a year away.
+	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
+}
+
+// readBaseline reads and checks the settings of a second stack.
+func readBaseline(ctx *pulumi.Context) (BaselineEnvironment, error) {
+	var e BaselineEnvironment
+	r := settings.New(ctx)
+	r.Environment()
+	r.Struct(&e)
+	r.RefuseUnknown()
+	e.validate(r, time.Now())
+	return e, r.Err()
+}
+
+func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
+	if e.Cluster == "" {
+		r.Add("cluster", "is missing", "write the name of the first stack, such as gcp-prod")
+	}
+	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
+	incluster.CheckTenants(r, e.Tenants)
+}
+
+// inCluster is the second stack of an environment. What runs in the system's
+// namespace is Google's: it brings and changes its own network policies.
+func inCluster(ctx *pulumi.Context) error {
+	e, err := readBaseline(ctx)
+	if err != nil {
+		return err
+	}
+	of, err := incluster.Read(ctx, e.Cluster)
+	if err != nil {
+		return err
+	}
+	name, endpoint, authority, key := of.Text(outputCluster), of.Text(outputEndpoint), of.Text(outputAuthority), of.Text(outputDisksKey)
+	of.Value(outputNodePools) // pods need nodes
+	if err := of.Err(); err != nil {
+		return err
+	}
+	if e.Endpoint != "" {
+		endpoint = e.Endpoint
+	}
+	config, err := kubeconfig(name, endpoint, authority)
+	if err != nil {
+		return err
+	}
+	api, err := incluster.Provider(ctx, name, config)
+	if err != nil {
+		return err
+	}
+	in := pulumi.Provider(api)
+	if err := newStorageClass(ctx, name, key, in); err != nil {
+		return err
+	}
+	return incluster.Baseline(ctx, name, e.Tenants, in)
+}
+
+// newStorageClass makes claims encrypted with the customer key of disks, and is
+// the default (M19).
+// https://cloud.google.com/kubernetes-engine/docs/how-to/using-cmek#dynamically_provision_an_encrypted_persistent_volume
+func newStorageClass(ctx *pulumi.Context, cluster, key string, opts ...pulumi.ResourceOption) error {
+	_, err := storagev1.NewStorageClass(ctx, cluster+"-encrypted", &storagev1.StorageClassArgs{
+		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String("encrypted"), Annotations: pulumi.StringMap{
+			"storageclass.kubernetes.io/is-default-class": pulumi.String("true"), "pulumi.com/patchForce": pulumi.String("true"),
+		}},
+		Provisioner: pulumi.String("pd.csi.storage.gke.io"), VolumeBindingMode: pulumi.String("WaitForFirstConsumer"),
+		AllowVolumeExpansion: pulumi.Bool(true), ReclaimPolicy: pulumi.String("Delete"),
+		Parameters: pulumi.StringMap{"type": pulumi.String("pd-balanced"), "disk-encryption-kms-key": pulumi.String(key)},
+	}, opts...)
+	return err
+}

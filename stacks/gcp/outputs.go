@@ -1,0 +1,51 @@
+package gcp
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/redoubt-dev/redoubt/stacks/kept"
+)
+
+// Outputs of the first stack that the second reads.
+const (
+	outputCluster   = "clusterName"
+	outputEndpoint  = "apiEndpoint"
+	outputAuthority = "certificateAuthority"
+	outputDisksKey  = "disksKeyId"
+	outputNodePools = "nodePoolIds"
+)
+
+// export gives the outputs of the stack. None is a secret: the kubeconfig asks a
+// program of Google's for a token of its user each time.
+func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArray) {
+	for name, value := range map[string]pulumi.Input{
+		"project": pulumi.String(e.Project.ID), "region": pulumi.String(e.Project.Region), outputCluster: p.cluster.Name, "clusterId": p.cluster.ID,
+		outputEndpoint: p.cluster.Endpoint, outputAuthority: p.cluster.CertificateAuthority, "kubernetesVersion": p.cluster.KubernetesVersion,
+		"oidcIssuer": p.cluster.OidcIssuer, "workloadPool": p.cluster.WorkloadPool, "breakGlassMembers": p.cluster.BreakGlassMembers,
+		"networkId": p.network.NetworkID, "nodeServiceAccount": p.roles.NodeEmail, outputDisksKey: p.keys.DisksKeyID, outputNodePools: pools,
+		kept.Output: pulumi.ToStringMap(e.fixed()),
+		"kubeconfig": pulumi.All(p.cluster.Name, p.cluster.Endpoint, p.cluster.CertificateAuthority).ApplyT(func(of []any) (string, error) {
+			return kubeconfig(of[0].(string), of[1].(string), of[2].(string))
+		}),
+	} {
+		ctx.Export(name, value)
+	}
+}
+
+// kubeconfig lets whoever has credentials of Google Cloud into the cluster, with a
+// token of an hour. The authority is base64, as GKE gives it.
+// https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl
+func kubeconfig(cluster, endpoint, authority string) (string, error) {
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": cluster,
+		"clusters": []any{map[string]any{"name": cluster, "cluster": map[string]any{"server": endpoint, "certificate-authority-data": authority}}},
+		"contexts": []any{clientcmdv1.NamedContext{Name: cluster, Context: clientcmdv1.Context{Cluster: cluster, AuthInfo: cluster}}},
+		"users": []any{clientcmdv1.NamedAuthInfo{Name: cluster, AuthInfo: clientcmdv1.AuthInfo{Exec: &clientcmdv1.ExecConfig{
+			APIVersion: "client.authentication.k8s.io/v1beta1", Command: "gke-gcloud-auth-plugin", ProvideClusterInfo: true,
+			InteractiveMode: clientcmdv1.NeverExecInteractiveMode, InstallHint: "gcloud components install gke-gcloud-auth-plugin",
+		}}}},
+	})
+	return string(text), err
+}

@@ -1,0 +1,111 @@
+// Package kept refuses changes of settings that a cloud answers by deleting what
+// holds data, or what everything stands on, and making it anew. A stack gives out
+// the settings that it keeps; the next run compares, before it registers anything.
+package kept
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/stacks/settings"
+)
+
+// Output is the output of a stack that has its kept settings, by name.
+const Output = "settings"
+
+// Settings that may change in some ways.
+const (
+	// Version is a version of Kubernetes: it goes up one minor at a time.
+	Version = "kubernetesVersion"
+	// Zones are separated by commas: more may come.
+	Zones = "network.zones"
+)
+
+// Check compares the settings with those of the last run, and refuses what would
+// delete and make anew, unless it is allowed by name.
+func Check(ctx *pulumi.Context, now map[string]string, allowed []string) error {
+	self, err := Reference(ctx, ctx.Stack())
+	if err != nil {
+		return err
+	}
+	given, err := self.GetOutputDetails(Output)
+	if err != nil {
+		return err
+	}
+	last := map[string]string{} // none before the first run
+	if values, ok := given.Value.(map[string]any); ok {
+		for name, value := range values {
+			last[name], _ = value.(string)
+		}
+	}
+	return Compare(last, now, allowed)
+}
+
+// Reference is another stack of the project, or any stack by its full name.
+func Reference(ctx *pulumi.Context, stack string) (*pulumi.StackReference, error) {
+	if !strings.Contains(stack, "/") {
+		stack = fmt.Sprintf("%s/%s/%s", ctx.Organization(), ctx.Project(), stack)
+	}
+	return pulumi.NewStackReference(ctx, stack, nil)
+}
+
+// Compare reports every setting that must not change as it did, as joined
+// [hostconfig.FieldError] values.
+func Compare(last, now map[string]string, allowed []string) error {
+	var problems []error
+	add := func(field, problem, remedy string) {
+		problems = append(problems, &hostconfig.FieldError{Field: settings.Namespace + ":" + field, Problem: problem, Remedy: remedy})
+	}
+	for _, field := range slices.Sorted(maps.Keys(last)) {
+		was, is := last[field], now[field]
+		switch {
+		case was == is || slices.Contains(allowed, field):
+		case field == Version:
+			if err := step(was, is); err != nil {
+				add(field, err.Error(), fmt.Sprintf("write a version of the minor of %s, or of the one after it", was))
+			}
+		case field == Zones:
+			for _, zone := range strings.Split(was, ",") {
+				if !slices.Contains(strings.Split(is, ","), zone) {
+					add(field, zone+" is left out, which deletes what is there", "write it again, or, once nothing is left in it, write "+field+" in allowReplacement")
+				}
+			}
+		default:
+			add(field, fmt.Sprintf("was %s and is %s, which deletes what there is and makes it anew", cmp.Or(was, "not set"), cmp.Or(is, "not set")),
+				"write what it was, or write "+field+" in allowReplacement")
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// step judges an upgrade: one minor at a time and never down.
+//
+//   - https://docs.aws.amazon.com/eks/latest/userguide/update-cluster.html
+//   - https://cloud.google.com/kubernetes-engine/docs/how-to/upgrading-a-cluster
+func step(was, is string) error {
+	switch from, to := minor(was), minor(is); {
+	case to < from:
+		return fmt.Errorf("goes down from %s to %s, which a control plane never does", was, is)
+	case to > from+1:
+		return fmt.Errorf("skips a minor between %s and %s", was, is)
+	}
+	return nil
+}
+
+// minor is 35 for v1.35.4.
+func minor(version string) int {
+	parts := strings.Split(version, ".")
+	if len(parts) < 2 {
+		return 0
+	}
+	n, _ := strconv.Atoi(parts[1])
+	return n
+}

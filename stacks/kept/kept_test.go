@@ -1,0 +1,47 @@
+package kept
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCompare(t *testing.T) {
+	last := map[string]string{"network.cidr": "10.0.0.0/16", Zones: "a,b", Version: "v1.35.4", "bucket": ""}
+	for name, each := range map[string]struct {
+		now     map[string]string
+		allowed []string
+		want    string
+	}{
+		"nothing":            {now: map[string]string{}},
+		"another range":      {now: map[string]string{"network.cidr": "10.1.0.0/16"}, want: "redoubt:network.cidr: was 10.0.0.0/16 and is 10.1.0.0/16"},
+		"allowed":            {now: map[string]string{"network.cidr": "10.1.0.0/16"}, allowed: []string{"network.cidr"}},
+		"what was not set":   {now: map[string]string{"bucket": "x"}, want: "redoubt:bucket: was not set and is x"},
+		"a zone more":        {now: map[string]string{Zones: "c,b,a"}},
+		"a zone fewer":       {now: map[string]string{Zones: "b"}, want: "redoubt:network.zones: a is left out"},
+		"a patch":            {now: map[string]string{Version: "v1.35.9"}},
+		"the next minor":     {now: map[string]string{Version: "v1.36.4"}},
+		"a minor is skipped": {now: map[string]string{Version: "v1.37.1"}, want: "redoubt:kubernetesVersion: skips a minor between v1.35.4 and v1.37.1"},
+		"down":               {now: map[string]string{Version: "v1.34.1"}, want: "redoubt:kubernetesVersion: goes down"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := map[string]string{}
+			for field, value := range last {
+				now[field] = value
+			}
+			for field, value := range each.now {
+				now[field] = value
+			}
+			err := Compare(last, now, each.allowed)
+			if (err == nil) != (each.want == "") || err != nil && !strings.Contains(err.Error(), each.want) {
+				t.Errorf("want %q, got %v", each.want, err)
+			}
+		})
+	}
+	if err := Compare(nil, last, nil); err != nil {
+		t.Errorf("a first run: %v", err)
+	}
+	both := Compare(last, map[string]string{"network.cidr": "x", Zones: "c", Version: "v1.35.4"}, nil)
+	if both == nil || strings.Count(both.Error(), "redoubt:") != 2 {
+		t.Errorf("want both at once, got %v", both)
+	}
+}

@@ -16,6 +16,9 @@ type ResourceType struct {
 	Replace []string
 	// ReplaceIf names further properties whose change makes a new resource, where that depends on the values.
 	ReplaceIf func(olds, news Values) []string
+	// Renews are the outputs that an update computes anew, by the input whose change does it; "" is any input. A preview
+	// does not know them.
+	Renews map[string][]string
 	// References are the properties that lead to other resources.
 	References []Reference
 	// Defaults are the values of properties that a program leaves out.

@@ -45,7 +45,7 @@ write_files:
     [Service]
     Type=oneshot
     RemainAfterExit=yes
-    ExecStart=/sbin/iptables -w -t nat -A PREROUTING -p tcp -s %[1]s --dport %[2]d -j DNAT --to-destination %[3]s:443
+    ExecStart=/sbin/iptables -w -t nat -A PREROUTING -m addrtype --dst-type LOCAL -p tcp -s %[1]s --dport %[2]d -j DNAT --to-destination %[3]s:443
     ExecStart=/sbin/iptables -w -t nat -A POSTROUTING -p tcp -d %[3]s --dport 443 -j MASQUERADE
     ExecStart=/sbin/iptables -w -P FORWARD DROP
     ExecStart=/sbin/iptables -w -I FORWARD -p tcp -s %[1]s -d %[3]s --dport 443 -j ACCEPT

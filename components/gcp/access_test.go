@@ -27,7 +27,7 @@ func TestForwarderIsHardened(t *testing.T) {
 	c.One(t, "Instance", "entry").Wants(t, map[string]any{
 		"networkInterfaces.accessConfigs": nil, "networkInterfaces.ipv6AccessConfigs": nil, "networkInterfaces.subnetwork": "entry_id", "canIpForward": false,
 		"shieldedInstanceConfig.enableSecureBoot": true, "shieldedInstanceConfig.enableVtpm": true, "shieldedInstanceConfig.enableIntegrityMonitoring": true,
-		"bootDisk.kmsKeySelfLink": string(testKey), "bootDisk.initializeParams.image": "projects/cos-cloud/global/images/cos-121-18867-90-38",
+		"bootDisk.kmsKeySelfLink": string(testKey), "bootDisk.autoDelete": true, "networkInterfaces.stackType": "IPV4_ONLY", "metadata.cos-update-strategy": "update_disabled", "bootDisk.initializeParams.image": "projects/cos-cloud/global/images/cos-121-18867-90-38",
 		"metadata.enable-oslogin": "TRUE", "metadata.block-project-ssh-keys": "TRUE", "metadata.serial-port-enable": "FALSE", "metadata.ssh-keys": nil, "metadataStartupScript": nil,
 		"serviceAccount.email": "prod-entry@shop-prod.iam.gserviceaccount.com", "zone": "europe-west3-a", "machineType": "e2-small",
 	})
@@ -78,7 +78,7 @@ func TestForwarderConfig(t *testing.T) {
 	}
 	unit := parsed.WriteFiles[0].Content
 	for _, line := range []string{
-		"-A PREROUTING -p tcp -s 35.235.240.0/20 --dport 8443 -j DNAT --to-destination 10.0.64.2:443", "-P FORWARD DROP",
+		"-A PREROUTING -m addrtype --dst-type LOCAL -p tcp -s 35.235.240.0/20 --dport 8443 -j DNAT --to-destination 10.0.64.2:443", "-P FORWARD DROP",
 		"-I FORWARD -p tcp -s 35.235.240.0/20 -d 10.0.64.2 --dport 443 -j ACCEPT", "net.ipv4.ip_forward=1",
 	} {
 		if !strings.Contains(unit, line+"\n") {

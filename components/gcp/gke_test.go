@@ -81,6 +81,8 @@ var ownNodes = []struct {
 	{"CIS-GKE-5.9.1", "addonsConfig.gcePersistentDiskCsiDriverConfig.enabled", true},
 	{"CIS-GKE-4.3.1", "addonsConfig.networkPolicyConfig.disabled", true},
 	{"M11", "dnsConfig.clusterDns", "CLOUD_DNS"},
+	{"M11", "dnsConfig.clusterDnsScope", "CLUSTER_SCOPE"},
+	{"M11", "dnsConfig.clusterDnsDomain", "cluster.local"},
 	{"M05", "removeDefaultNodePool", true},
 	{"M05", "initialNodeCount", 1},
 	{"M05", "defaultMaxPodsPerNode", 110},

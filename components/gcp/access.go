@@ -76,7 +76,7 @@ func (a IapAccessArgs) Validate(now time.Time) error {
 		}
 	}
 	p.key("disksKeyId", a.DisksKeyID)
-	p.zones("zone", a.Project.Region, []string{a.Zone})
+	p.zone("zone", a.Project.Region, a.Zone)
 	if !imageIDPattern.MatchString(a.Image) {
 		p.add("image", fmt.Sprintf("%q does not pin an image", a.Image), "write what gcloud compute images describe-from-family cos-stable --project=cos-cloud shows")
 	}

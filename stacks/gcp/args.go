@@ -114,11 +114,14 @@ func (e environment) entry(network, controlPlane, endpoint, key pulumi.StringInp
 }
 
 func (e environment) detection() *components.DetectionArgs {
-	args := &components.DetectionArgs{Project: e.project(), Cluster: e.name, Channels: pulumi.ToStringArray(e.Detection.Channels), Without: e.Detection.Without,
-		Labels: e.Labels, Exceptions: e.Exceptions}
+	args := &components.DetectionArgs{Project: e.project(), Cluster: e.name, Emails: e.Detection.Emails, Archive: !e.Logs.Archive.Disabled,
+		Without: e.Detection.Without, Labels: e.Labels, Exceptions: e.Exceptions}
+	if len(e.Detection.Channels) > 0 {
+		args.Channels = pulumi.ToStringArray(e.Detection.Channels)
+	}
 	for _, who := range e.Access {
 		if who.Role == components.AccessBreakGlass {
-			args.BreakGlass = append(args.BreakGlass, who.Member)
+			args.BreakGlassMembers = append(args.BreakGlassMembers, who.Member)
 		}
 	}
 	return args

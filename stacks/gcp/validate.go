@@ -26,7 +26,7 @@ var (
 	ofKeys      = map[string]string{"project": "", "cluster": "", "exceptions": "", "labels": "labels"}
 	ofCluster   = merged(once, map[string]string{"publicCidrs": "publicCIDRs", "zones": "network.zones"})
 	ofImages    = merged(once, map[string]string{"images": "images.allowed"})
-	ofDetection = merged(once, map[string]string{"breakGlass": ""})
+	ofDetection = merged(once, map[string]string{"breakGlassMembers": ""})
 )
 
 // validate reports everything that is wrong with the settings: what each
@@ -69,7 +69,7 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	}
 	e.checkEgress(r)
 	for i, name := range e.AllowReplacement {
-		if _, known := e.fixed()[name]; !known {
+		if _, known := e.fixed()[name]; !known || strings.HasSuffix(name, "].name") {
 			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name),
 				"write one of "+strings.Join(slices.Sorted(maps.Keys(e.fixed())), ", "))
 		}
@@ -114,24 +114,6 @@ func (e environment) checkEgress(r *settings.Reader) {
 			}
 		}
 	}
-}
-
-// fixed are the settings whose change Google answers by making something anew
-// that holds data, or on which everything stands.
-func (e environment) fixed() map[string]string {
-	existing := ""
-	if e.Network.Existing != nil {
-		existing = e.Network.Existing.Subnetwork
-	}
-	fixed := map[string]string{
-		"project.id": e.Project.ID, "project.region": e.Project.Region, "network.cidr": e.Network.CIDR, "network.existing.subnetwork": existing,
-		"autopilot": fmt.Sprint(e.Autopilot), "keys.generation": e.Keys.Generation, "keys.existingRing": e.Keys.ExistingRing,
-		"keys.protection": e.Keys.Protection, "logs.archive.disabled": fmt.Sprint(e.Logs.Archive.Disabled), "kubernetesVersion": e.KubernetesVersion,
-	}
-	if a := e.Logs.Archive; !a.Disabled {
-		fixed["logs.archive.bucket"] = a.Bucket
-	}
-	return fixed
 }
 
 func merged(all ...map[string]string) map[string]string {

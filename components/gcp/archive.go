@@ -41,9 +41,12 @@ type ArchiveArgs struct {
 func (a ArchiveArgs) withDefaults(project Project, cluster string) ArchiveArgs {
 	setDefault(&a.Bucket, ArchiveName(project, cluster))
 	setDefault(&a.Lock, LockCompliance)
-	setDefault(&a.LockDays, shortestRetention)
+	setDefault(&a.LockDays, DefaultLockDays)
 	return a
 }
+
+// DefaultLockDays is how long an object cannot be deleted by default.
+const DefaultLockDays = shortestRetention
 
 // ArchiveName is that of the bucket by default, of at most 63 characters.
 func ArchiveName(project Project, cluster string) string {

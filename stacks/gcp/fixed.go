@@ -34,11 +34,11 @@ func (e environment) fixed() map[string]string {
 	}
 	if a := e.Logs.Archive; !a.Disabled {
 		fixed[settingArchiveName], fixed[settingArchiveLock] = a.Bucket, "none"
-		if a.Bucket == "" {
-			fixed[settingArchiveName] = components.ArchiveName(e.project(), e.name)
+		if a.Bucket == "" || a.Bucket == components.ArchiveName(e.project(), e.name) {
+			fixed[settingArchiveName] = "the name by default"
 		}
 		if e.archiveLocked() {
-			fixed[settingArchiveLock] = components.LockCompliance
+			fixed[settingArchiveLock], fixed[kept.LockDays] = components.LockCompliance, fmt.Sprint(cmp.Or(a.LockDays, components.DefaultLockDays))
 		}
 	}
 	if e.Registry != nil {

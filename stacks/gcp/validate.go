@@ -12,6 +12,7 @@ import (
 
 	components "github.com/redoubt-dev/redoubt/components/gcp"
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -69,7 +70,7 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	}
 	e.checkEgress(r)
 	for i, name := range e.AllowReplacement {
-		if _, known := e.fixed()[name]; !known || strings.HasSuffix(name, "].name") {
+		if _, known := e.fixed()[name]; !known || strings.HasSuffix(name, "].name") || name == kept.LockDays {
 			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name),
 				"write one of "+strings.Join(slices.Sorted(maps.Keys(e.fixed())), ", "))
 		}

@@ -28,6 +28,8 @@ const (
 	// Zones and Repositories are separated by commas: more may come.
 	Zones        = "network.zones"
 	Repositories = "registry.repositories"
+	// LockDays are those of a lock that nobody lifts: they only grow.
+	LockDays = "logs.archive.lockDays"
 )
 
 // Check compares the settings with those of the last run, and refuses what would
@@ -70,7 +72,7 @@ func Compare(last, now map[string]string, allowed []string) error {
 		was := last[field]
 		is, there := now[field]
 		switch {
-		case !there || was == is || slices.Contains(allowed, field):
+		case !there || was == is || slices.Contains(allowed, field) && field != LockDays:
 		case field == Version:
 			if err := step(was, is); err != nil {
 				add(field, err.Error(), fmt.Sprintf("write a version of the minor of %s, or of the one after it", was))
@@ -80,6 +82,11 @@ func Compare(last, now map[string]string, allowed []string) error {
 				if !slices.Contains(strings.Split(is, ","), each) {
 					add(field, each+" is left out, which deletes what is there", "write it again, or, once nothing is left in it, write "+field+" in allowReplacement")
 				}
+			}
+		case field == LockDays:
+			before, _ := strconv.Atoi(was)
+			if after, err := strconv.Atoi(is); err != nil || after < before {
+				add(field, fmt.Sprintf("was %s and is %s, and the lock of an archive is never shortened", was, is), "write "+was+" or more")
 			}
 		default:
 			add(field, fmt.Sprintf("was %s and is %s, which deletes what there is and makes it anew", cmp.Or(was, "not set"), cmp.Or(is, "not set")),

@@ -18,7 +18,7 @@ func accepted(control string) map[string]any {
 // everySetting sets what gcp-prod leaves out, so that every setting has something that its change could delete.
 var everySetting = edit{
 	"network.peerCIDRs": []string{"10.9.0.0/16"}, "network.egress": "nat", "network.domains": []string{"run.app"},
-	"keys.loggingServiceAccount": "cmek-p471100000001@gcp-sa-logging.iam.gserviceaccount.com", "keys.generation": "g1",
+	"keys.loggingServiceAccount": "service-471100000001@gcp-sa-logging.iam.gserviceaccount.com", "keys.generation": "g1",
 	"detection.emails": []string{"duty@example.com"}, "authorizedNetworks": []any{map[string]any{"name": "office", "cidr": "10.9.0.0/24"}},
 	"firewall": map[string]any{"webhooks": []int{9443}, "egress": []any{map[string]any{"name": "mirror", "cidrs": []string{"192.0.2.0/28"}, "reason": "images of the company"}}},
 	// Protection would hide what is lost.
@@ -51,7 +51,7 @@ var secondValues = map[string]second{
 	"project.id":        {to: edit{"project.id": "redoubt-other-1"}, round: 1},
 	"project.number":    {elsewhere: "a project has one number"},
 	"project.region":    {to: edit{"project.region": "europe-west4", "network.zones": nil, "entry.zone": "europe-west4-a"}, round: 2},
-	"kubernetesVersion": {to: edit{"kubernetesVersion": "v1.36.4"}},
+	"kubernetesVersion": {to: edit{"kubernetesVersion": "v1.36.4"}, round: 2},
 	"channel":           {to: edit{"channel": "STABLE"}},
 	"autopilot":         {to: edit{"autopilot": true, "nodePools": nil, "network.zones": nil}, round: 3},
 	"network.cidr":      {to: edit{"network.cidr": "10.66.0.0/16"}},
@@ -78,10 +78,10 @@ var secondValues = map[string]second{
 	"keys.loggingServiceAccount": {to: edit{"keys.loggingServiceAccount": nil}, round: 2},
 	"keys.createAgents":          {to: edit{"keys.createAgents": false}},
 	"logs.retentionDays":         {to: edit{"logs.retentionDays": 400}},
-	"logs.archive.disabled":      {to: edit{"logs.archive": map[string]any{"disabled": true}}, round: 3},
+	"logs.archive.disabled":      {to: edit{"logs.archive.disabled": true}, round: 3},
 	"logs.archive.bucket":        {to: edit{"logs.archive.bucket": "another-archive"}},
 	"logs.archive.lock":          {to: edit{"logs.archive.lock": "none"}},
-	"logs.archive.lockDays":      {to: edit{"logs.archive.lockDays": 730}},
+	"logs.archive.lockDays":      {to: edit{"logs.archive.lockDays": 730}, round: 2},
 	"logs.dataAccess":            {to: edit{"logs.dataAccess": false}},
 	"detection.disabled":         {to: edit{"detection.disabled": true}, round: 1},
 	"detection.channels":         {to: edit{"detection.channels": nil}},

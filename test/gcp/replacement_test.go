@@ -207,12 +207,14 @@ func TestSettingsThatAddAreTaken(t *testing.T) {
 	if err != nil || len(lost(more)) > 0 {
 		t.Fatalf("%v %v", err, lost(more))
 	}
-	locked, err := e.edited(t, edit{"logs.archive": map[string]any{}, "registry.repositories": []string{"shop", "services"}}).up()
+	locked, err := e.edited(t, edit{"logs.archive": map[string]any{"lockDays": 400}, "registry.repositories": []string{"shop", "services"}}).up()
 	if err != nil || locked.Replaces() > 0 || locked.Deletes() > 0 {
 		t.Fatalf("%v %v", err, locked.Changes)
 	}
 	_, err = e.edited(t, edit{"logs.archive": map[string]any{"lock": "none"}, "exceptions[2]": accepted("M38/object-lock"), "registry.repositories": []string{"services"}}).preview()
 	refused(t, err, "redoubt:logs.archive.lock: was compliance and is none", "redoubt:registry.repositories: shop is left out")
+	_, err = e.edited(t, edit{"logs.archive": map[string]any{"lockDays": 365}, "registry": nil, "allowReplacement": []string{"registry.repositories"}}).preview()
+	refused(t, err, "redoubt:logs.archive.lockDays: was 400 and is 365")
 	_, err = e.preview() // without an archive
 	refused(t, err, "redoubt:logs.archive.disabled: was false and is true", "redoubt:registry.repositories: shop is left out")
 }

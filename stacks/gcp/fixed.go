@@ -61,3 +61,9 @@ func (e environment) standing() map[string]string {
 	})
 	return standing
 }
+
+// never are those that no permission changes: Google refuses, or takes something
+// else along.
+func never(field string) bool {
+	return field == kept.LockDays || strings.HasPrefix(field, "access[")
+}

@@ -138,7 +138,9 @@ func (c *EksCluster) newAccess(ctx *pulumi.Context, name string, a EksClusterArg
 		association, err := eks.NewAccessPolicyAssociation(ctx, name+"-access-"+e.Name, &eks.AccessPolicyAssociationArgs{
 			ClusterName: c.Name, PrincipalArn: entry.PrincipalArn, AccessScope: scope,
 			PolicyArn: pulumi.String(fmt.Sprintf("arn:%s:eks::aws:cluster-access-policy/%s", a.Account.partition(), accessPolicies[e.Role])),
-		}, pulumi.Parent(c))
+			// EKS knows an association by role and policy: one of another scope would
+			// go together with the one that it replaces.
+		}, pulumi.Parent(c), pulumi.DeleteBeforeReplace(true))
 		if err != nil {
 			return nil, err
 		}

@@ -12,7 +12,8 @@ import (
 // Locks of an archive: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 const (
 	// LockCompliance lets nobody delete before the time is over, the account's
-	// root user included.
+	// root user included. The archive outlives its stack, with everything that
+	// guards it; [KeysArgs] keeps its key with KeepLogsKey.
 	LockCompliance = "compliance"
 	// LockGovernance lets principals with a permission of its own; the policy of
 	// the bucket denies that permission, so that the policy must be changed first.
@@ -27,7 +28,8 @@ type ArchiveArgs struct {
 	// region by default.
 	Bucket string `pulumi:"bucket,optional"`
 	// Lock is LockCompliance by default. A bucket whose objects are locked cannot
-	// be destroyed before LockDays are over. LockNone needs an exception for
+	// be destroyed before LockDays are over: it stays when its stack goes, and the
+	// next stack needs another name. LockNone needs an exception for
 	// M38/object-lock.
 	Lock string `pulumi:"lock,optional"`
 	// LockDays is how long an object cannot be deleted, 365 by default. Less
@@ -35,8 +37,13 @@ type ArchiveArgs struct {
 	LockDays int `pulumi:"lockDays,optional"`
 }
 
+// ArchiveName is the name that an archive has by default.
+func ArchiveName(account Account, cluster string) string {
+	return fmt.Sprintf("%s-audit-%s-%s", cluster, account.ID, account.Region)
+}
+
 func (a ArchiveArgs) withDefaults(account Account, cluster string) ArchiveArgs {
-	setDefault(&a.Bucket, fmt.Sprintf("%s-audit-%s-%s", cluster, account.ID, account.Region))
+	setDefault(&a.Bucket, ArchiveName(account, cluster))
 	setDefault(&a.Lock, LockCompliance)
 	setDefault(&a.LockDays, shortestRetention)
 	return a
@@ -91,6 +98,10 @@ func archivePolicy(account Account, bucket string, more ...statement) document {
 func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	none := pulumi.StringOutput{}
 	locked := a.Archive.Lock != LockNone
+	if locked {
+		// AWS deletes no locked object, and what stays must stay guarded.
+		opts = append(opts, pulumi.RetainOnDelete(true))
+	}
 	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
 		Bucket: pulumi.String(a.Archive.Bucket), ObjectLockEnabled: pulumi.Bool(locked), ForceDestroy: pulumi.Bool(false),
 		Tags: tagged(a.Tags, a.Cluster, a.Archive.Bucket),

@@ -40,6 +40,9 @@ type KeysArgs struct {
 	// Archive lets the delivery of logs to a bucket use the logs key, and the stream
 	// of the control plane's logs.
 	Archive bool `pulumi:"archive,optional"`
+	// KeepLogsKey leaves the logs key in the account when the stack goes, for an
+	// archive that is locked: without its key nobody reads it.
+	KeepLogsKey bool `pulumi:"keepLogsKey,optional"`
 	// Trail lets CloudTrail use the logs key, see [LogsArgs].
 	Trail bool `pulumi:"trail,optional"`
 	// Alarms lets alarms and findings go to a topic that the logs key encrypts, see
@@ -150,6 +153,10 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 	if a.Sessions {
 		groups, more = append(groups, fmt.Sprintf(sessionLogGroup, a.Cluster)), append(more, sessionKeyStatements(a.Account, a.Cluster)...)
 	}
+	var logsOptions []pulumi.ResourceOption
+	if a.KeepLogsKey {
+		logsOptions = append(logsOptions, pulumi.RetainOnDelete(true))
+	}
 	for _, key := range []struct {
 		use     string
 		policy  pulumi.StringInput
@@ -157,7 +164,7 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 		options []pulumi.ResourceOption
 	}{
 		{"secrets", policyFor(a.SecretsPrincipals, func(arns []string) document { return secretsKeyPolicy(a.Account, arns) }), &k.SecretsKeyArn, nil},
-		{"logs", policyFor(a.ArchiveReaders, func(arns []string) document { return logsKeyPolicy(a.Account, groups, a.Archive, arns, more...) }), &k.LogsKeyArn, nil},
+		{"logs", policyFor(a.ArchiveReaders, func(arns []string) document { return logsKeyPolicy(a.Account, groups, a.Archive, arns, more...) }), &k.LogsKeyArn, logsOptions},
 		{"volumes", policyFor(a.VolumesPrincipals, func(arns []string) document { return volumesKeyPolicy(a.Account, arns) }), &k.VolumesKeyArn, volumesOptions},
 	} {
 		made, err := newKey(ctx, name+"-"+key.use, a, key.use, key.policy, append(key.options, pulumi.Parent(k))...)
@@ -186,9 +193,10 @@ func newKey(ctx *pulumi.Context, name string, a KeysArgs, use string, document p
 	if err != nil {
 		return nil, err
 	}
+	// The name goes even where the key stays: the next key of the use takes it.
 	_, err = kms.NewAlias(ctx, name+"-alias", &kms.AliasArgs{
 		Name: pulumi.String(keyAlias(a.Cluster, use)), TargetKeyId: key.KeyId,
-	}, opts...)
+	}, append(opts, pulumi.RetainOnDelete(false))...)
 	return key, err
 }
 

@@ -32,6 +32,9 @@ type ClientVpnArgs struct {
 	NetworkCIDR string `pulumi:"networkCidr"`
 	// SubnetIDs are private subnets, one of each zone. Every one costs.
 	SubnetIDs []pulumi.StringInput `pulumi:"subnetIds"`
+	// Zones are those of the subnets, in their order. Without them a subnet is told
+	// by its place: another order would take the way in away.
+	Zones []string `pulumi:"zones,optional"`
 	// ClusterSecurityGroupID is that of [Firewall], which lets the VPN in.
 	ClusterSecurityGroupID pulumi.StringInput `pulumi:"clusterSecurityGroupId"`
 	// ClientCIDR is the range of those who connect, of 12 to 22 bits, apart from
@@ -70,6 +73,9 @@ func (a ClientVpnArgs) Validate(now time.Time) error {
 	p.key("logsKeyArn", a.LogsKeyArn)
 	if len(a.SubnetIDs) == 0 {
 		p.add("subnetIds", "are missing", "give private subnets of Network")
+	}
+	if len(a.Zones) > 0 && len(a.Zones) != len(a.SubnetIDs) {
+		p.add("zones", fmt.Sprintf("there are %d for %d subnets", len(a.Zones), len(a.SubnetIDs)), "give the zone of each subnet, or none")
 	}
 	network, known := p.narrowRange("networkCidr", a.NetworkCIDR)
 	clients, ok := p.narrowRange("clientCidr", a.ClientCIDR)
@@ -147,7 +153,12 @@ func NewClientVpn(ctx *pulumi.Context, name string, args *ClientVpnArgs, opts ..
 		return nil, err
 	}
 	for i, subnet := range a.SubnetIDs {
-		if _, err := ec2clientvpn.NewNetworkAssociation(ctx, fmt.Sprintf("%s-%d", name, i), &ec2clientvpn.NetworkAssociationArgs{ClientVpnEndpointId: endpoint.ID(), SubnetId: subnet}, parent); err != nil {
+		child := fmt.Sprintf("%s-%d", name, i)
+		if len(a.Zones) > 0 {
+			child = name + "-" + a.Zones[i]
+		}
+		// AWS takes one subnet of a zone: the old one goes first.
+		if _, err := ec2clientvpn.NewNetworkAssociation(ctx, child, &ec2clientvpn.NetworkAssociationArgs{ClientVpnEndpointId: endpoint.ID(), SubnetId: subnet}, parent, pulumi.DeleteBeforeReplace(true)); err != nil {
 			return nil, err
 		}
 	}

@@ -37,7 +37,7 @@ func (e environment) keys(volumesRole pulumi.StringInput) *components.KeysArgs {
 	args := &components.KeysArgs{
 		Account: e.account(), Cluster: e.name, RotationDays: e.Keys.RotationDays, DeletionWindowDays: e.Keys.DeletionWindowDays,
 		VolumesPrincipals: pulumi.StringArray{volumesRole}, CreateAutoScalingRole: e.Keys.CreateAutoScalingRole, AccountDefault: e.Keys.AccountDefault,
-		Archive: !e.Logs.Archive.Disabled, Trail: e.Logs.Trail, Alarms: e.alarms(), Sessions: e.sessions(), Tags: e.Tags, Exceptions: e.Exceptions,
+		Archive: !e.Logs.Archive.Disabled, KeepLogsKey: e.archiveLocked(), Trail: e.Logs.Trail, Alarms: e.alarms(), Sessions: e.sessions(), Tags: e.Tags, Exceptions: e.Exceptions,
 	}
 	if len(e.Keys.ArchiveReaders) > 0 {
 		args.ArchiveReaders = pulumi.ToStringArray(e.Keys.ArchiveReaders)
@@ -46,6 +46,11 @@ func (e environment) keys(volumesRole pulumi.StringInput) *components.KeysArgs {
 		args.LogGroups = append(args.LogGroups, components.ClientVpnLogGroup(e.name))
 	}
 	return args
+}
+
+// archiveLocked tells whether there is an archive that AWS does not delete.
+func (e environment) archiveLocked() bool {
+	return !e.Logs.Archive.Disabled && e.Logs.Archive.Lock != components.LockNone
 }
 
 func (e environment) logs(key pulumi.StringInput) *components.LogsArgs {
@@ -146,20 +151,25 @@ func (e environment) sessionLogging(key pulumi.StringInput) *components.SessionL
 func (e environment) vpn(vpc, clusterGroup, key pulumi.StringInput, subnets []pulumi.StringInput) *components.ClientVpnArgs {
 	v := e.VPN
 	return &components.ClientVpnArgs{
-		Cluster: e.name, VpcID: vpc, NetworkCIDR: e.Network.CIDR, SubnetIDs: subnets, ClusterSecurityGroupID: clusterGroup, ClientCIDR: v.ClientCIDR,
+		Cluster: e.name, VpcID: vpc, NetworkCIDR: e.Network.CIDR, SubnetIDs: subnets, Zones: e.vpnZoneNames(), ClusterSecurityGroupID: clusterGroup, ClientCIDR: v.ClientCIDR,
 		ServerCertificateArn: v.ServerCertificateArn, ClientCertificateArn: v.ClientCertificateArn, SamlProviderArn: v.SamlProviderArn,
 		AccessGroup: v.AccessGroup, LogsKeyArn: key, RetentionDays: e.Logs.RetentionDays, Tags: e.Tags, Exceptions: e.Exceptions,
 	}
 }
 
+// vpnZoneNames are the zones of the VPN: the first of the network by default.
+func (e environment) vpnZoneNames() []string {
+	if len(e.VPN.Zones) == 0 && len(e.Network.Zones) > 0 {
+		return e.Network.Zones[:1]
+	}
+	return e.VPN.Zones
+}
+
 // vpnZones are the places, among the zones of the network, of those of the VPN;
 // -1 for a zone that is not among them.
 func (e environment) vpnZones() []int {
-	if len(e.VPN.Zones) == 0 {
-		return []int{0}
-	}
 	var at []int
-	for _, zone := range e.VPN.Zones {
+	for _, zone := range e.vpnZoneNames() {
 		at = append(at, slices.Index(e.Network.Zones, zone))
 	}
 	return at

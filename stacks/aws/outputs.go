@@ -32,7 +32,7 @@ func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArr
 		outputVersion: p.cluster.KubernetesVersion, "oidcIssuer": p.cluster.OidcIssuer, "oidcProviderArn": p.cluster.OidcProviderArn,
 		"breakGlassArns": p.cluster.BreakGlassArns, "vpcId": p.network.VpcID, outputNetworkCIDR: pulumi.String(e.Network.CIDR),
 		outputServiceCIDR: pulumi.String(e.Network.ServiceCIDR), "nodeRoleArn": p.roles.NodeRoleArn, outputVolumesRole: p.roles.VolumesRoleArn,
-		outputVolumesKey: p.keys.VolumesKeyArn, outputNodePools: pools, outputSettings: pulumi.ToStringMap(e.fixed()), outputTags: pulumi.ToStringMap(e.Tags),
+		outputVolumesKey: p.keys.VolumesKeyArn, outputNodePools: pools, outputSettings: pulumi.ToStringMap(e.kept()), outputTags: pulumi.ToStringMap(e.Tags),
 		"kubeconfig": pulumi.All(p.cluster.Name, p.cluster.Endpoint, p.cluster.CertificateAuthority).ApplyT(func(of []any) (string, error) {
 			return kubeconfig(of[0].(string), of[1].(string), of[2].(string), e.Account.Region, "")
 		}),

@@ -23,12 +23,12 @@ var later = pulumi.StringOutput{}
 var (
 	once      = map[string]string{"account": "", "cluster": "", "tags": "", "exceptions": ""}
 	ofRoles   = map[string]string{"cluster": ""}
-	ofNetwork = merged(once, map[string]string{"retentionDays": ""})
-	ofVPN     = merged(once, map[string]string{"retentionDays": "", "networkCidr": ""})
+	ofNetwork = merged(once, map[string]string{"retentionDays": "", "uses": "uses"})
+	ofVPN     = merged(once, map[string]string{"retentionDays": "", "networkCidr": "", "clientCidr": "vpn.clientCIDR"})
 	ofCluster = merged(once, map[string]string{"serviceCidr": "network.serviceCIDR", "publicCidrs": "publicCIDRs"})
 	// The roles of the access entries are reported there.
 	ofDetection = merged(once, map[string]string{"breakGlassArns": "access", "trailLogGroupName": "detection.trailLogGroup"})
-	ofPool      = merged(once, map[string]string{"controlPlaneVersion": ""})
+	ofPool      = merged(once, map[string]string{"controlPlaneVersion": "", "host.node.exceptions": ""})
 )
 
 // validate reports everything that is wrong with the settings: what each
@@ -75,6 +75,9 @@ func (e environment) checkVPN(r *settings.Reader, now time.Time) {
 		if at < 0 {
 			r.Add(fmt.Sprintf("vpn.zones[%d]", i), e.VPN.Zones[i]+" is no zone of the network", "write one of network.zones")
 		}
+		if len(e.VPN.Zones) > 0 && slices.Contains(e.VPN.Zones[:i], e.VPN.Zones[i]) {
+			r.Add(fmt.Sprintf("vpn.zones[%d]", i), e.VPN.Zones[i]+" is repeated", "list it once")
+		}
 		subnets = append(subnets, later)
 	}
 	r.Report("vpn", e.vpn(later, later, later, subnets).Validate(now), ofVPN)
@@ -89,7 +92,11 @@ func (e environment) checkPools(r *settings.Reader, now time.Time) {
 		args := e.pool(p)
 		args.ClusterName, args.ControlPlaneVersion, args.SubnetIDs = later, pulumi.String(e.KubernetesVersion), pulumi.StringArrayOutput{}
 		args.SecurityGroupID, args.VolumesKeyArn, args.NodeRoleArn = later, later, later
-		r.Report(at, args.Validate(now), ofPool)
+		version := "" // of the environment, where it is reported
+		if p.KubernetesVersion != "" {
+			version = at + ".kubernetesVersion"
+		}
+		r.Report(at, args.Validate(now), merged(ofPool, map[string]string{"host.node.kubernetesVersion": version}))
 		if slices.ContainsFunc(e.NodePools[:i], func(other NodePool) bool { return other.Name == p.Name }) {
 			r.Add(at+".name", p.Name+" is another's name", "give each pool a name of its own")
 		}
@@ -128,11 +135,24 @@ func (e environment) checkTogether(r *settings.Reader) {
 			}
 		}
 	}
+	e.checkProxy(r)
 	for i, name := range e.AllowReplacement {
 		if _, known := e.fixed()[name]; !known {
 			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name),
 				"write one of "+strings.Join(slices.Sorted(maps.Keys(e.fixed())), ", "))
 		}
+	}
+}
+
+// checkProxy judges the add-on that is a part of Kubernetes: no newer than the
+// control plane, and at most three minors older.
+// https://kubernetes.io/releases/version-skew-policy/#kube-proxy
+func (e environment) checkProxy(r *settings.Reader) {
+	const addon, oldest = "kube-proxy", 3
+	version := e.AddonVersions[addon]
+	behind := minor(e.KubernetesVersion) - minor(version)
+	if minor(version) > 0 && minor(e.KubernetesVersion) > 0 && (behind < 0 || behind > oldest) {
+		r.Add(fmt.Sprintf("addonVersions[%s]", addon), fmt.Sprintf("%s does not go with Kubernetes %s", version, e.KubernetesVersion), "write one of the same minor")
 	}
 }
 

@@ -42,9 +42,9 @@ func (r *Reader) Problem(key, format string, values ...any) {
 }
 
 // Report adds what a component found, under the setting whose value it was
-// given; an empty key for fields that are settings themselves. Fields whose first
-// name is renamed stand under that setting instead, or are left out where it is
-// empty, because somebody else reports them.
+// given; an empty key for fields that are settings themselves. Fields that are
+// renamed, with all below them, stand under that setting instead, or are left out
+// where it is empty, because somebody else reports them.
 func (r *Reader) Report(key string, err error, renamed map[string]string) {
 	for _, each := range flatten(err) {
 		var field *hostconfig.FieldError
@@ -52,13 +52,12 @@ func (r *Reader) Report(key string, err error, renamed map[string]string) {
 			r.problems = append(r.problems, fmt.Errorf("%s:%s: %w", Namespace, key, each))
 			continue
 		}
-		at, first := field.Field, firstName(field.Field)
-		to, other := renamed[first]
-		switch {
-		case other && to == "":
+		at := field.Field
+		switch from := renaming(at, renamed); {
+		case from != "" && renamed[from] == "":
 			continue
-		case other:
-			at = to + strings.TrimPrefix(at, first)
+		case from != "":
+			at = renamed[from] + strings.TrimPrefix(at, from)
 		case key != "":
 			at = key + "." + at
 		}
@@ -66,17 +65,21 @@ func (r *Reader) Report(key string, err error, renamed map[string]string) {
 	}
 }
 
+// renaming is the longest of some names at or above a field, "" for none.
+func renaming(field string, renamed map[string]string) string {
+	longest := ""
+	for name := range renamed {
+		rest, below := strings.CutPrefix(field, name)
+		if below && (rest == "" || rest[0] == '.' || rest[0] == '[') && len(name) > len(longest) {
+			longest = name
+		}
+	}
+	return longest
+}
+
 // Add reports a field of the settings.
 func (r *Reader) Add(field, problem, remedy string) {
 	r.problems = append(r.problems, &hostconfig.FieldError{Field: Namespace + ":" + field, Problem: problem, Remedy: remedy})
-}
-
-// firstName is the name with which a field's path begins.
-func firstName(field string) string {
-	if i := strings.IndexAny(field, ".["); i >= 0 {
-		return field[:i]
-	}
-	return field
 }
 
 // flatten gives the errors that were joined.

@@ -21,7 +21,7 @@ var (
 	zones    = []string{region + "a", region + "b", region + "c"}
 )
 
-func open(t *testing.T) *simcloud.Cloud {
+func open(t testing.TB) *simcloud.Cloud {
 	t.Helper()
 	cloud, err := simaws.Open(simcloud.Options{})
 	if err != nil {

@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func lives(t *testing.T, cloud *simcloud.Cloud, program pulumi.RunFunc, look fun
 	if err := e.Destroy(); err != nil {
 		t.Fatal(err)
 	}
-	if left := keysOf(cloud); !slices.Equal(left, before) {
+	if left := gone(cloud); !slices.Equal(left, before) {
 		t.Errorf("left behind: %v, before: %v", left, before)
 	}
 }
@@ -61,6 +62,11 @@ func keysOf(cloud *simcloud.Cloud) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// gone is what exists after a destroy beside the locked archive, which outlives its stack.
+func gone(cloud *simcloud.Cloud) []string {
+	return slices.DeleteFunc(keysOf(cloud), func(key string) bool { return strings.HasPrefix(key, " aws:s3/") })
 }
 
 // M05, M06: by default nothing has a public address or a way out, and what AWS makes with a network is empty.
@@ -191,26 +197,36 @@ func TestANetworkThatExists(t *testing.T) {
 	t.Parallel()
 	cloud := open(t)
 	existing := aws.ExistingNetwork{}
-	theirs := simtest.New(t, cloud, settings).MustUp(func(ctx *pulumi.Context) error {
-		v := must(ec2.NewVpc(ctx, "theirs", &ec2.VpcArgs{CidrBlock: pulumi.StringPtr("10.20.0.0/16"), EnableDnsHostnames: pulumi.Bool(true), EnableDnsSupport: pulumi.Bool(true)}))
-		table := must(ec2.NewRouteTable(ctx, "theirs", &ec2.RouteTableArgs{VpcId: v.ID()}))
-		for i, zone := range zones {
-			s := must(ec2.NewSubnet(ctx, zone, &ec2.SubnetArgs{VpcId: v.ID(), AvailabilityZone: pulumi.StringPtr(zone), CidrBlock: pulumi.StringPtr(must(must(addressplan.New("10.20.0.0/16")).Zone(i)).String())}))
-			must(ec2.NewRouteTableAssociation(ctx, zone, &ec2.RouteTableAssociationArgs{SubnetId: s.ID(), RouteTableId: table.ID()}))
-			ctx.Export(zone, s.ID())
-		}
-		ctx.Export("vpc", v.ID())
-		ctx.Export("table", table.ID())
-		return nil
-	})
-	existing.VpcID, existing.RouteTableIDs = theirs.Output("vpc"), []string{theirs.Output("table")}
-	for _, zone := range zones {
-		existing.SubnetIDs = append(existing.SubnetIDs, theirs.Output(zone))
-	}
+	vpc, subnets, tables := theirNetwork(t, cloud)
+	existing.VpcID, existing.SubnetIDs, existing.RouteTableIDs = vpc, subnets[:3], tables[:1]
 	f := foundation{network: func(a *aws.NetworkArgs) { a.Existing = &existing }, cluster: cluster{}.program}
 	lives(t, cloud, f.program, func(out map[string]string) {
 		if n := len(cloud.Objects("aws:ec2/vpc:Vpc")); n != 1 || out["vpc"] != existing.VpcID {
 			t.Errorf("%d networks, nodes in %s", n, out["vpc"])
 		}
 	})
+}
+
+// theirNetwork is made by somebody else: a subnet in each zone and one more in the first, and two route tables, the
+// second without a subnet.
+func theirNetwork(t *testing.T, cloud *simcloud.Cloud) (vpc string, subnets, tables []string) {
+	t.Helper()
+	theirs := simtest.New(t, cloud, settings).MustUp(func(ctx *pulumi.Context) error {
+		v := must(ec2.NewVpc(ctx, "theirs", &ec2.VpcArgs{CidrBlock: pulumi.StringPtr("10.20.0.0/16"), EnableDnsHostnames: pulumi.Bool(true), EnableDnsSupport: pulumi.Bool(true)}))
+		table := must(ec2.NewRouteTable(ctx, "theirs", &ec2.RouteTableArgs{VpcId: v.ID()}))
+		for i, zone := range append(zones, zones[0]) {
+			name := fmt.Sprint("theirs-", i)
+			s := must(ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{VpcId: v.ID(), AvailabilityZone: pulumi.StringPtr(zone), CidrBlock: pulumi.StringPtr(must(must(addressplan.New("10.20.0.0/16")).Zone(i)).String())}))
+			must(ec2.NewRouteTableAssociation(ctx, name, &ec2.RouteTableAssociationArgs{SubnetId: s.ID(), RouteTableId: table.ID()}))
+			ctx.Export(name, s.ID())
+		}
+		ctx.Export("vpc", v.ID())
+		ctx.Export("table", table.ID())
+		ctx.Export("spare", must(ec2.NewRouteTable(ctx, "spare", &ec2.RouteTableArgs{VpcId: v.ID()})).ID())
+		return nil
+	})
+	for i := range 4 {
+		subnets = append(subnets, theirs.Output(fmt.Sprint("theirs-", i)))
+	}
+	return theirs.Output("vpc"), subnets, []string{theirs.Output("table"), theirs.Output("spare")}
 }

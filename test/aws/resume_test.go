@@ -67,7 +67,7 @@ func TestFailuresInTheMiddleAreResumed(t *testing.T) {
 			if err := e.Destroy(); err != nil {
 				t.Fatal(err)
 			}
-			if left := keysOf(cloud); len(left) > 0 {
+			if left := gone(cloud); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		})

@@ -2,11 +2,13 @@ package rehearse
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 )
@@ -23,6 +25,9 @@ func (d *Driver) Destroy(ctx context.Context) (Result, error) {
 		return result, err
 	}
 	if d.exists(project) {
+		if err := d.refuseProtected(project); err != nil {
+			return result, err
+		}
 		result, err = d.run(ctx, Destroy, func(s *session, progress io.Writer) error {
 			if _, err := s.stack.Destroy(ctx, optdestroy.ProgressStreams(progress), optdestroy.EventStreams(s.observer.channel),
 				optdestroy.Color(d.color()), optdestroy.SuppressOutputs(), optdestroy.Parallel(d.options.Parallel)); err != nil {
@@ -67,6 +72,40 @@ func (d *Driver) Forget(ctx context.Context) error {
 		return err
 	}
 	return d.forget(project)
+}
+
+// refuseProtected reports what the state says is protected before anything is removed: the engine, asked through its
+// API, would remove first what stands on it, such as every node of a cluster that stays.
+func (d *Driver) refuseProtected(project string) error {
+	data, err := os.ReadFile(d.checkpoint(project))
+	if err != nil {
+		return err
+	}
+	var state struct {
+		Checkpoint struct {
+			Latest struct {
+				Resources []struct {
+					URN     string `json:"urn"`
+					Custom  bool   `json:"custom"`
+					Protect bool   `json:"protect"`
+				} `json:"resources"`
+			} `json:"latest"`
+		} `json:"checkpoint"`
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return fmt.Errorf("the state of environment %s: %w", d.options.Environment, err)
+	}
+	var protected []string
+	for _, r := range state.Checkpoint.Latest.Resources {
+		if r.Protect && r.Custom {
+			protected = append(protected, "  "+resourceName(r.URN))
+		}
+	}
+	if len(protected) == 0 {
+		return nil
+	}
+	return fmt.Errorf("environment %s holds what its settings protect, and nothing of it was removed:\n%s\nTo remove it with all data in it, write unprotected: true in %s, run up, and destroy again",
+		d.options.Environment, strings.Join(protected, "\n"), d.options.ConfigFile)
 }
 
 // forget removes what the file backend and the CLI keep of a stack that is gone.

@@ -26,7 +26,16 @@ func (s *Server) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pul
 		for name := range given { // what the program said and no longer says does not stay
 			delete(olds, name)
 		}
-		properties, err := t.foretell(inputs, olds).wire()
+		foretold := t.foretell(inputs, olds)
+		for input, outputs := range t.Renews {
+			if input != "" && same(given[input], inputs[input]) {
+				continue
+			}
+			for _, output := range outputs {
+				foretold[output] = Unknown{}
+			}
+		}
+		properties, err := foretold.wire()
 		return &pulumirpc.UpdateResponse{Properties: properties}, err
 	}
 	ctx, done := s.operation(ctx)

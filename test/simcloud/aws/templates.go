@@ -27,6 +27,7 @@ func templateTypes() []*simcloud.ResourceType {
 	t := kind(launchTemplate, ec2.LaunchTemplateArgs{}, ec2.LaunchTemplate{})
 	t.Naming = &simcloud.Naming{Property: "name", Automatic: true, Max: 128, Prefix: "namePrefix"}
 	t.Replace = []string{"name", "namePrefix"}
+	t.Renews = map[string][]string{"": {"latestVersion", "defaultVersion"}}
 	t.References = []simcloud.Reference{toGroup("vpcSecurityGroupIds[]"), toGroup("networkInterfaces[].securityGroups[]"), toSubnet("networkInterfaces[].subnetId"),
 		toKey("blockDeviceMappings[].ebs.kmsKeyId")}
 	t.Check = checkTemplate

@@ -23,7 +23,23 @@ func vpcTypes() []*simcloud.ResourceType {
 		cidrAt(p, "cidrBlock", 16, 28)
 		oneOf(p, "instanceTenancy", "default", "dedicated")
 	}
+	network.Renews = map[string][]string{"assignGeneratedIpv6CidrBlock": {"ipv6CidrBlock", "ipv6AssociationId"}}
 	network.Create = createVPC
+	network.Update = func(c *simcloud.Change) error {
+		was, is := c.Old.Bool("assignGeneratedIpv6CidrBlock"), c.New.Bool("assignGeneratedIpv6CidrBlock")
+		taken := c.Cloud.Find(c.Scope, subnet, func(o *simcloud.Object) bool {
+			return o.State.String("vpcId") == c.Object.ID && o.State.String("ipv6CidrBlock") != ""
+		})
+		switch {
+		case is && !was:
+			giveIPv6(c)
+		case was && !is && len(taken) > 0:
+			return errorf("InvalidCidrBlock.InUse", "The vpc %s currently has a subnet within CIDR block %s", c.Object.ID, c.Old.String("ipv6CidrBlock"))
+		case was && !is:
+			c.Out["ipv6CidrBlock"], c.Out["ipv6AssociationId"] = "", ""
+		}
+		return nil
+	}
 	network.Delete = func(c *simcloud.Change) error {
 		// A VPC goes with what AWS made for it, and with nothing else: interfaces that a service placed in it keep it.
 		return nil
@@ -136,8 +152,7 @@ func createVPC(c *simcloud.Change) error {
 		"defaultRouteTableId": table, "mainRouteTableId": table, "dhcpOptionsId": "dopt-0a1b2c3d4e5f60718",
 	}
 	if c.New.Bool("assignGeneratedIpv6CidrBlock") {
-		c.Out["ipv6CidrBlock"] = fmt.Sprintf("2a05:d014:%x::/56", 0x1000+c.Cloud.Next("ipv6")<<8&0xff00)
-		c.Out["ipv6AssociationId"] = id(c, "vpc-cidr-assoc")
+		giveIPv6(c)
 	}
 	all := []any{simcloud.Values{"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": []string{"0.0.0.0/0"}}}
 	everything := []any{simcloud.Values{"ruleNo": 100, "action": "allow", "protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlock": "0.0.0.0/0"}}
@@ -150,6 +165,12 @@ func createVPC(c *simcloud.Change) error {
 			"ingress": everything, "egress": everything}},
 	}
 	return nil
+}
+
+// giveIPv6 gives a VPC a range of AWS's choice.
+func giveIPv6(c *simcloud.Change) {
+	c.Out["ipv6CidrBlock"] = fmt.Sprintf("2a05:d014:%x::/56", 0x1000+c.Cloud.Next("ipv6")<<8&0xff00)
+	c.Out["ipv6AssociationId"] = id(c, "vpc-cidr-assoc")
 }
 
 // vpcRanges are the IPv4 ranges of a VPC.

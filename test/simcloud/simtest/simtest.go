@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +32,10 @@ type Engine struct {
 	Parallel int
 	// Settings are the stack's, such as "aws:region".
 	Settings map[string]string
+	// Stack is its name, and File where its settings are that Settings override.
+	Stack, File string
+	// Beside are further providers.
+	Beside []rehearse.Provider
 
 	directory string
 }
@@ -49,7 +54,19 @@ func New(t testing.TB, cloud *simcloud.Cloud, settings map[string]string) *Engin
 	}
 	write("Pulumi.yaml", "name: simulation\nruntime: go\n")
 	write("settings.yaml", "config: {}\n")
-	return &Engine{T: t, Cloud: cloud, Settings: settings, directory: directory}
+	return &Engine{T: t, Cloud: cloud, Settings: settings, Stack: "sim", File: "settings.yaml", directory: directory}
+}
+
+// With is the same engine with other settings on top of its own, or another stack of the same backend once Stack and
+// File are changed.
+func (e *Engine) With(settings map[string]string) *Engine {
+	other := *e
+	other.Settings = maps.Clone(e.Settings)
+	if other.Settings == nil {
+		other.Settings = map[string]string{}
+	}
+	maps.Copy(other.Settings, settings)
+	return &other
 }
 
 // binaries is where the engine is: bin of the repository, found from wherever the test runs.
@@ -69,11 +86,11 @@ func binaries() string {
 
 func (e *Engine) driver(program pulumi.RunFunc) *rehearse.Driver {
 	return rehearse.New(rehearse.Options{
-		Environment: "sim", Repository: e.directory, ConfigFile: "settings.yaml", BinDirectory: binaries(), Program: program,
+		Environment: e.Stack, Repository: e.directory, ConfigFile: e.File, BinDirectory: binaries(), Program: program,
 		Set: e.Settings, ContinueOnError: e.Continue, Parallel: e.Parallel, StandIns: true, Simulated: true,
-		Providers: []rehearse.Provider{{Name: e.Cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
+		Providers: append([]rehearse.Provider{{Name: e.Cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return e.Cloud.Serve(), nil
-		}}},
+		}}}, e.Beside...),
 	})
 }
 

@@ -1,0 +1,62 @@
+package aws_test
+
+import "github.com/redoubt-dev/redoubt/test/simcloud"
+
+// mutants are accounts without a control, by what the check of it is about.
+var mutants = map[string][]mutant{
+	"the control plane writes every log": {{of: "Cluster", path: "enabledClusterLogTypes", to: []any{"api", "audit", "authenticator", "scheduler"}}, {of: "Cluster", path: "enabledClusterLogTypes"}},
+	"the logs of the control plane are encrypted and kept": {{of: "LogGroup", named: "/aws/eks/", path: "retentionInDays", to: 30}, {of: "LogGroup", named: "/aws/eks/", path: "kmsKeyId"},
+		{of: "LogGroup", named: "/aws/eks/"}, {of: "LogGroup", named: "/aws/eks/", path: "retentionInDays"}},
+	"secrets are encrypted with a key of the customer": {{of: "Cluster", path: "encryptionConfig"}},
+	"the internet does not reach the API server":       {{of: "Cluster", path: "vpcConfig.endpointPublicAccess", to: true}},
+	"the endpoint is private":                          {{of: "Cluster", path: "vpcConfig.endpointPrivateAccess", to: false}, {of: "Cluster", path: "vpcConfig.endpointPublicAccess", to: true}},
+	"the network plugin enforces NetworkPolicy, strictly": {{of: "Addon", named: "vpc-cni", path: "configurationValues", to: [2]string{"strict", "standard"}},
+		{of: "Addon", named: "vpc-cni", path: "configurationValues", to: [2]string{`"enableNetworkPolicy":"true"`, `"enableNetworkPolicy":"false"`}}, {of: "Addon", named: "vpc-cni"}},
+	"the cluster moves away from a zone that fails, and its support is standard": {{of: "Cluster", path: "zonalShiftConfig.enabled", to: false}, {of: "Cluster", path: "upgradePolicy.supportType", to: "EXTENDED"}},
+	"versions are pinned and supported":                                          {{of: "Cluster", path: "version", to: "1.31"}, {of: "NodeGroup", named: "restricted", path: "version", to: "1.31"}, {of: "Addon", named: "kube-proxy", path: "addonVersion"}},
+
+	"access is by entries of IAM alone":                        {{of: "Cluster", path: "accessConfig.authenticationMode", to: "API_AND_CONFIG_MAP"}},
+	"who makes the cluster does not administer it":             {{of: "Cluster", path: "accessConfig.bootstrapClusterCreatorAdminPermissions", to: true}},
+	"only roles come in, and no group of the system's":         {{of: "AccessEntry", named: "auditors", path: "principalArn", to: "arn:aws:iam::111122223333:user/alice"}, {of: "AccessEntry", named: "auditors", path: "kubernetesGroups", to: []any{"system:masters"}}},
+	"not everybody administers the cluster, and somebody does": {{of: "AccessPolicyAssociation", named: "AdminPolicy"}, {of: "AccessPolicyAssociation", named: "auditors", path: "policyArn", to: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"}},
+	"nodes pull images, and push none":                         {{of: "RolePolicyAttachment", named: "PullOnly", path: "policyArn", to: "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser"}},
+	"nodes may do no more than nodes need": {added("aws:iam/rolePolicyAttachment:RolePolicyAttachment", simcloud.Values{"role": "aws-prod-eu-central-1-nodes", "policyArn": "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}),
+		{of: "RolePolicy", named: "nodes:own", path: "policy", to: `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}},
+	"add-ons have roles of their own service accounts": {{of: "Addon", named: "vpc-cni", path: "podIdentityAssociations"}, {of: "Addon", named: "eks-pod-identity-agent"},
+		{of: "Role", named: "volumes", path: "assumeRolePolicy", to: [2]string{"aws:RequestTag/kubernetes-service-account", "aws:RequestTag/team"}},
+		{of: "Role", named: "network", path: "assumeRolePolicy", to: [2]string{"aws:RequestTag/eks-cluster-arn", "aws:RequestTag/team"}}},
+	"every image is scanned": {{of: "RegistryScanningConfiguration", path: "rules[0].scanFrequency", to: "MANUAL"}, {of: "RegistryScanningConfiguration", path: "rules[0].repositoryFilters[0].filter", to: "shop/*"}, {of: "RegistryScanningConfiguration"}},
+
+	"the files of the kubelet lie in an image that nobody changes":    {{of: "NodeGroup", named: "general", path: "amiType", to: "AL2023_x86_64_STANDARD"}, {of: "LaunchTemplate", path: "imageId", to: "ami-0123456789abcdef0"}},
+	"the kubelet lets nobody in whom the control plane does not know": {told("standalone-mode = false", "standalone-mode = true"), told("standalone-mode = false\n", ""), told("standalone-mode = false", "standalone-mode = false\nauthentication-mode = 'tls'")},
+	"events of the kubelet are recorded":                              {told("event-qps = 50", "event-qps = 0"), told("event-qps = 50\n", "")},
+	"certificates of the kubelet are the cluster's and rotate":        {told("server-tls-bootstrap = true", "server-tls-bootstrap = false"), told("server-tls-bootstrap = true\n", "")},
+	"seccomp and a limit of processes hold for every pod":             {told("seccomp-default = true", "seccomp-default = false"), told("pod-pids-limit = 4096\n", "")},
+	"no container of the host lets anybody log in":                    {told("[settings.host-containers.admin]\nenabled = false", "[settings.host-containers.admin]\nenabled = true"), told("[settings.host-containers.control]\nenabled = false\n", "")},
+	"the kernel is locked":                                            {told("lockdown = 'integrity'", "lockdown = 'none'")},
+	"machines have no key of SSH":                                     {{of: "LaunchTemplate", path: "keyName", to: "alice"}, {of: "NodeGroup", named: "general", path: "remoteAccess.ec2SshKey", to: "alice"}},
+	"pods do not reach the credentials of their machine":              {{of: "LaunchTemplate", path: "metadataOptions.httpTokens", to: "optional"}, {of: "LaunchTemplate", path: "metadataOptions.httpPutResponseHopLimit", to: 2}},
+	"nodes are pinned, roll a part at a time and are repaired":        {{of: "NodeGroup", path: "releaseVersion"}, {of: "NodeGroup", path: "updateConfig.maxUnavailablePercentage", to: 100}, {of: "NodeGroup", path: "nodeRepairConfig.enabled", to: false}},
+	"machines do not update themselves":                               {told("version-lock = 'v1.66.0'", "version-lock = 'latest'")},
+	"the disks of nodes are encrypted with a key of the customer":     {{of: "LaunchTemplate", path: "blockDeviceMappings[1].ebs.encrypted", to: "false"}, {of: "LaunchTemplate", path: "blockDeviceMappings[0].ebs.kmsKeyId"}, {of: "LaunchTemplate", path: "blockDeviceMappings"}},
+	"a pool is kept for what must not share a kernel":                 {{of: "NodeGroup", named: "restricted"}, {of: "NodeGroup", named: "restricted", path: "taints[0].effect", to: "PREFER_NO_SCHEDULE"}},
+
+	"no subnet gives out public addresses":                                             {{of: "Subnet", path: "mapPublicIpOnLaunch", to: true}},
+	"nothing leads out of the network":                                                 {added("aws:ec2/internetGateway:InternetGateway", nil), added("aws:ec2/natGateway:NatGateway", nil), added("aws:ec2/route:Route", nil), {of: "RouteTable", path: "routes", to: []any{map[string]any{"cidrBlock": "0.0.0.0/0"}}}},
+	"what AWS gives each network is empty":                                             {{of: "SecurityGroup", path: "ingress", to: []any{map[string]any{"self": true}}}, {of: "NetworkAcl", path: "egress", to: []any{map[string]any{"action": "allow"}}}},
+	"endpoints answer for the services by their own names, and do what they are for":   {{of: "VpcEndpoint", path: "privateDnsEnabled", to: false}, {of: "VpcEndpoint", path: "policy"}, {of: "VpcEndpoint", path: "policy", to: [2]string{"aws:PrincipalAccount", "aws:username"}}},
+	"every rule says why it is there":                                                  {{of: "SecurityGroupIngressRule", path: "description"}, {of: "SecurityGroupEgressRule", path: "description", to: "rule"}},
+	"no rule is for the whole world":                                                   {added("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", simcloud.Values{"cidrIpv4": "0.0.0.0/0"}), added("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", simcloud.Values{"cidrIpv6": "::/0"})},
+	"nobody reaches a machine by SSH":                                                  {added("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", simcloud.Values{"cidrIpv4": "10.9.0.0/24", "fromPort": 20.0, "toPort": 25.0})},
+	"every flow is recorded, each minute, where it is seen and where nobody alters it": {{of: "FlowLog", path: "trafficType", to: "REJECT"}, {of: "FlowLog", path: "maxAggregationInterval", to: 600}, {of: "FlowLog", path: "logDestinationType", to: "s3"}, {of: "FlowLog", path: "logDestinationType", to: "cloud-watch-logs"}, {of: "FlowLog"}},
+	"the DNS queries of every network are recorded":                                    {{of: "ResolverQueryLogConfigAssociation"}},
+
+	"every log group is encrypted and kept":                                          {{of: "LogGroup", named: "flow-logs", path: "retentionInDays", to: 30}, {of: "LogGroup", named: "queries", path: "kmsKeyId"}},
+	"what is done in the account is recorded, everywhere and so that a change shows": {{of: "Trail"}, {of: "Trail", path: "isMultiRegionTrail", to: false}, {of: "Trail", path: "enableLogFileValidation", to: false}, {of: "Trail", path: "enableLogging", to: false}, {of: "Trail", path: "kmsKeyId"}},
+	"keys rotate each year, and a deleted one can be brought back for a month":       {{of: "Key", path: "enableKeyRotation", to: false}, {of: "Key", path: "rotationPeriodInDays", to: 2560}, {of: "Key", path: "deletionWindowInDays", to: 7}},
+	"the key of secrets encrypts nothing else":                                       {{of: "Cluster", path: "encryptionConfig.provider.keyArn", to: ofVolumes{}}},
+	"every new volume of the account is encrypted":                                   {{of: "EncryptionByDefault"}, {of: "EncryptionByDefault", path: "enabled", to: false}},
+	"the archive is locked for a year, for everybody":                                {{of: "BucketObjectLockConfigurationV2", path: "rule.defaultRetention.mode", to: "GOVERNANCE"}, {of: "BucketObjectLockConfigurationV2", path: "rule.defaultRetention.days", to: 30}, {of: "BucketV2", path: "objectLockEnabled", to: false}, {of: "BucketV2", path: "forceDestroy", to: true}, {of: "BucketObjectLockConfigurationV2"}},
+	"the archive is not public, and is encrypted": {{of: "BucketPublicAccessBlock"}, {of: "BucketPublicAccessBlock", path: "restrictPublicBuckets", to: false}, {of: "BucketVersioningV2", path: "versioningConfiguration.status", to: "Suspended"},
+		{of: "BucketServerSideEncryptionConfigurationV2", path: "rules[0].applyServerSideEncryptionByDefault.sseAlgorithm", to: "AES256"}, {of: "BucketPolicy", path: "policy", to: [2]string{"aws:SecureTransport", "aws:username"}}, {of: "BucketPolicy"}},
+}

@@ -76,7 +76,7 @@ func (a IapAccessArgs) Validate(now time.Time) error {
 		}
 	}
 	p.key("disksKeyId", a.DisksKeyID)
-	p.zones("zone", a.Project.Region, []string{a.Zone})
+	p.zone("zone", a.Project.Region, a.Zone)
 	if !imageIDPattern.MatchString(a.Image) {
 		p.add("image", fmt.Sprintf("%q does not pin an image", a.Image), "write what gcloud compute images describe-from-family cos-stable --project=cos-cloud shows")
 	}
@@ -140,7 +140,8 @@ func NewIapAccess(ctx *pulumi.Context, name string, args *IapAccessArgs, opts ..
 	}
 	parent := pulumi.Parent(i)
 	account, err := serviceaccount.NewAccount(ctx, name, &serviceaccount.AccountArgs{
-		AccountId: pulumi.String(a.Cluster + "-entry"), Project: pulumi.String(a.Project.ID), DisplayName: pulumi.String("Forwarder of " + a.Cluster), Description: pulumi.String("May do nothing"),
+		AccountId: pulumi.String(a.Cluster + "-entry"), Project: pulumi.String(a.Project.ID),
+		DisplayName: pulumi.String("Forwarder of " + a.Cluster), Description: pulumi.String("May do nothing"),
 	}, parent)
 	if err != nil {
 		return nil, err
@@ -164,7 +165,8 @@ func NewIapAccess(ctx *pulumi.Context, name string, args *IapAccessArgs, opts ..
 		return nil, err
 	}
 	i.Instance = instance.Name
-	i.TunnelCommand = pulumi.Sprintf("gcloud compute start-iap-tunnel %s %d --project=%s --zone=%s --local-host-port=localhost:%d", instance.Name, forwardPort, a.Project.ID, a.Zone, forwardPort)
+	i.TunnelCommand = pulumi.Sprintf("gcloud compute start-iap-tunnel %s %d --project=%s --zone=%s --local-host-port=localhost:%d",
+		instance.Name, forwardPort, a.Project.ID, a.Zone, forwardPort)
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"instance": i.Instance, "tunnelCommand": i.TunnelCommand})
 }
 
@@ -180,9 +182,11 @@ func (a IapAccessArgs) rules(ctx *pulumi.Context, name string, account pulumi.St
 		{"-entry-out", "EGRESS", "the API server", pulumi.StringArray{a.ControlPlaneCIDR}, 443},
 	} {
 		args := &compute.FirewallArgs{
-			Name: pulumi.String(a.Cluster + r.suffix), Project: pulumi.String(a.NetworkProject), Network: a.NetworkID, Direction: pulumi.String(r.direction), Description: pulumi.String(r.reason),
-			Priority: pulumi.Int(priorityAllow), TargetServiceAccounts: pulumi.StringArray{account}, LogConfig: compute.FirewallLogConfigArgs{Metadata: pulumi.String("INCLUDE_ALL_METADATA")},
-			Allows: compute.FirewallAllowArray{compute.FirewallAllowArgs{Protocol: pulumi.String("tcp"), Ports: pulumi.ToStringArray([]string{fmt.Sprint(r.port)})}},
+			Name: pulumi.String(a.Cluster + r.suffix), Project: pulumi.String(a.NetworkProject), Network: a.NetworkID,
+			Direction: pulumi.String(r.direction), Description: pulumi.String(r.reason),
+			Priority: pulumi.Int(priorityAllow), TargetServiceAccounts: pulumi.StringArray{account},
+			LogConfig: compute.FirewallLogConfigArgs{Metadata: pulumi.String("INCLUDE_ALL_METADATA")},
+			Allows:    compute.FirewallAllowArray{compute.FirewallAllowArgs{Protocol: pulumi.String("tcp"), Ports: pulumi.ToStringArray([]string{fmt.Sprint(r.port)})}},
 		}
 		if r.direction == "INGRESS" {
 			args.SourceRanges = r.ranges

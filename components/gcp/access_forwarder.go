@@ -45,7 +45,7 @@ write_files:
     [Service]
     Type=oneshot
     RemainAfterExit=yes
-    ExecStart=/sbin/iptables -w -t nat -A PREROUTING -p tcp -s %[1]s --dport %[2]d -j DNAT --to-destination %[3]s:443
+    ExecStart=/sbin/iptables -w -t nat -A PREROUTING -m addrtype --dst-type LOCAL -p tcp -s %[1]s --dport %[2]d -j DNAT --to-destination %[3]s:443
     ExecStart=/sbin/iptables -w -t nat -A POSTROUTING -p tcp -d %[3]s --dport 443 -j MASQUERADE
     ExecStart=/sbin/iptables -w -P FORWARD DROP
     ExecStart=/sbin/iptables -w -I FORWARD -p tcp -s %[1]s -d %[3]s --dport 443 -j ACCEPT
@@ -70,9 +70,10 @@ func (a IapAccessArgs) forwarder(ctx *pulumi.Context, name string, subnetwork *c
 		// Without an access configuration, and so without an address on the internet.
 		NetworkInterfaces: compute.InstanceNetworkInterfaceArray{compute.InstanceNetworkInterfaceArgs{
 			Subnetwork: subnetwork.ID().ToStringOutput().ToStringPtrOutput(), StackType: pulumi.String("IPV4_ONLY")}},
-		CanIpForward:           pulumi.Bool(false), // packets leave with the machine's own address
-		ServiceAccount:         compute.InstanceServiceAccountArgs{Email: account.ToStringPtrOutput(), Scopes: pulumi.ToStringArray(nodeScopes)},
-		ShieldedInstanceConfig: compute.InstanceShieldedInstanceConfigArgs{EnableSecureBoot: pulumi.Bool(true), EnableVtpm: pulumi.Bool(true), EnableIntegrityMonitoring: pulumi.Bool(true)},
+		CanIpForward:   pulumi.Bool(false), // packets leave with the machine's own address
+		ServiceAccount: compute.InstanceServiceAccountArgs{Email: account.ToStringPtrOutput(), Scopes: pulumi.ToStringArray(nodeScopes)},
+		ShieldedInstanceConfig: compute.InstanceShieldedInstanceConfigArgs{EnableSecureBoot: pulumi.Bool(true), EnableVtpm: pulumi.Bool(true),
+			EnableIntegrityMonitoring: pulumi.Bool(true)},
 		Metadata: pulumi.StringMap{
 			"user-data": config, "enable-oslogin": pulumi.String("TRUE"), "block-project-ssh-keys": pulumi.String("TRUE"), "serial-port-enable": pulumi.String("FALSE"),
 			"cos-update-strategy": pulumi.String("update_disabled"), // the image is pinned, and replaced

@@ -27,7 +27,7 @@ func TestForwarderIsHardened(t *testing.T) {
 	c.One(t, "Instance", "entry").Wants(t, map[string]any{
 		"networkInterfaces.accessConfigs": nil, "networkInterfaces.ipv6AccessConfigs": nil, "networkInterfaces.subnetwork": "entry_id", "canIpForward": false,
 		"shieldedInstanceConfig.enableSecureBoot": true, "shieldedInstanceConfig.enableVtpm": true, "shieldedInstanceConfig.enableIntegrityMonitoring": true,
-		"bootDisk.kmsKeySelfLink": string(testKey), "bootDisk.initializeParams.image": "projects/cos-cloud/global/images/cos-121-18867-90-38",
+		"bootDisk.kmsKeySelfLink": string(testKey), "bootDisk.autoDelete": true, "networkInterfaces.stackType": "IPV4_ONLY", "metadata.cos-update-strategy": "update_disabled", "bootDisk.initializeParams.image": "projects/cos-cloud/global/images/cos-121-18867-90-38",
 		"metadata.enable-oslogin": "TRUE", "metadata.block-project-ssh-keys": "TRUE", "metadata.serial-port-enable": "FALSE", "metadata.ssh-keys": nil, "metadataStartupScript": nil,
 		"serviceAccount.email": "prod-entry@shop-prod.iam.gserviceaccount.com", "zone": "europe-west3-a", "machineType": "e2-small",
 	})
@@ -78,7 +78,7 @@ func TestForwarderConfig(t *testing.T) {
 	}
 	unit := parsed.WriteFiles[0].Content
 	for _, line := range []string{
-		"-A PREROUTING -p tcp -s 35.235.240.0/20 --dport 8443 -j DNAT --to-destination 10.0.64.2:443", "-P FORWARD DROP",
+		"-A PREROUTING -m addrtype --dst-type LOCAL -p tcp -s 35.235.240.0/20 --dport 8443 -j DNAT --to-destination 10.0.64.2:443", "-P FORWARD DROP",
 		"-I FORWARD -p tcp -s 35.235.240.0/20 -d 10.0.64.2 --dport 443 -j ACCEPT", "net.ipv4.ip_forward=1",
 	} {
 		if !strings.Contains(unit, line+"\n") {
@@ -115,10 +115,10 @@ func TestAccessRefusals(t *testing.T) {
 	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewIapAccess(ctx, "entry", &IapAccessArgs{Project: testProject})
 		return err
-	}, "cluster", "networkId", "cidr", "controlPlaneCidr", "endpoint", "disksKeyId", "zone[0]", "image", "members")
+	}, "cluster", "networkId", "cidr", "controlPlaneCidr", "endpoint", "disksKeyId", "zone", "image", "members")
 	args := testAccess()
 	args.CIDR, args.ControlPlaneCIDR, args.Endpoint, args.Zone = pulumi.String("10.0.0.0/8"), pulumi.String("203.0.113.0/28"), pulumi.String("https://api.example.com"), "us-east1-b"
 	args.Image, args.MachineType, args.Members = "projects/cos-cloud/global/images/family/cos-stable", "Large", []string{"allUsers", "user:me@example.com", "group:a@example.com", "group:a@example.com"}
 	mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewIapAccess(ctx, "entry", &args); return err },
-		"cidr", "controlPlaneCidr", "endpoint", "zone[0]", "image", "machineType", "members[0]", "members[1]", "members[3]")
+		"cidr", "controlPlaneCidr", "endpoint", "zone", "image", "machineType", "members[0]", "members[1]", "members[3]")
 }

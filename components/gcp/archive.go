@@ -67,6 +67,9 @@ func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
 	}
 }
 
+// archiveSink is the name of the sink of the archive.
+func archiveSink(cluster string) string { return cluster + "-archive" }
+
 // newArchive registers the bucket and the sink that fills it, and gives its name
 // once the sink may write.
 func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
@@ -82,7 +85,7 @@ func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.Res
 		return none, err
 	}
 	sink, err := logging.NewProjectSink(ctx, name, &logging.ProjectSinkArgs{
-		Project: pulumi.String(a.Project.ID), Name: pulumi.String(a.Cluster + "-archive"), Description: pulumi.String("Logs that nobody alters"), UniqueWriterIdentity: pulumi.Bool(true),
+		Project: pulumi.String(a.Project.ID), Name: pulumi.String(archiveSink(a.Cluster)), Description: pulumi.String("Logs that nobody alters"), UniqueWriterIdentity: pulumi.Bool(true),
 		Destination: pulumi.Sprintf("storage.googleapis.com/%s", bucket.Name), Filter: pulumi.String(evidence),
 	}, opts...)
 	if err != nil {

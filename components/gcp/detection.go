@@ -2,85 +2,13 @@ package gcp
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/logging"
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/monitoring"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"github.com/redoubt-dev/redoubt/hostconfig"
 )
-
-// DetectionArgs describes what people hear of. Project, Cluster and Channels are
-// required.
-type DetectionArgs struct {
-	Project Project `pulumi:"project"`
-	// Cluster is the name of the cluster: at most 24 characters.
-	Cluster string `pulumi:"cluster"`
-	// Channels are those of Cloud Monitoring that tell people:
-	// projects/<project>/notificationChannels/<number>.
-	Channels pulumi.StringArrayInput `pulumi:"channels"`
-	// BreakGlass are the service accounts of the entries of [GkeClusterArgs] with
-	// that role, as there: records name them.
-	BreakGlass []string `pulumi:"breakGlass,optional"`
-	// Without are events that nobody should hear of, by name. Each needs an exception
-	// for M39/alarms.
-	Without    []string          `pulumi:"without,optional"`
-	Labels     map[string]string `pulumi:"labels,optional"`
-	Exceptions []hostconfig.Exception
-}
-
-var channelPattern = regexp.MustCompile(`^projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/notificationChannels/[0-9]+$`)
-
-// events are all that the arguments ask for, those that are left out too.
-func (a DetectionArgs) events() []event {
-	events := slices.Concat(clusterEvents(a.Project, a.Cluster), projectEvents)
-	if len(a.BreakGlass) == 0 {
-		return events
-	}
-	var emails []string
-	for _, member := range a.BreakGlass {
-		emails = append(emails, strings.TrimPrefix(member, "serviceAccount:"))
-	}
-	return append(events, breakGlassEvent(emails))
-}
-
-// Validate reports everything that is wrong, as joined [hostconfig.FieldError]
-// values. The time decides whether exceptions still hold.
-func (a DetectionArgs) Validate(now time.Time) error {
-	var p problems
-	p.project("project", a.Project)
-	p.cluster("cluster", a.Cluster)
-	p.required("channels", a.Channels, "give those that tell the people on duty")
-	if known, ok := a.Channels.(pulumi.StringArray); ok {
-		if len(known) == 0 {
-			p.add("channels", "are missing: nobody would hear of anything", "give those that tell the people on duty")
-		}
-		for i, each := range known {
-			p.known(fmt.Sprintf("channels[%d]", i), each, channelPattern, "is not a channel", "write projects/<project>/notificationChannels/<number>")
-		}
-	}
-	for i, member := range a.BreakGlass {
-		email, isAccount := strings.CutPrefix(member, "serviceAccount:")
-		if !isAccount || !accountPattern.MatchString(email) {
-			p.add(fmt.Sprintf("breakGlass[%d]", i), fmt.Sprintf("%q is no service account", member), "write serviceAccount: and its address")
-		}
-	}
-	for i, name := range a.Without {
-		at := fmt.Sprintf("without[%d]", i)
-		if !slices.ContainsFunc(a.events(), func(e event) bool { return e.name == name }) {
-			p.add(at, fmt.Sprintf("%q is no event", name), "leave it out")
-		} else {
-			p.weakens(at, "nobody hears of "+name, "M39/alarms", a.Exceptions)
-		}
-	}
-	p.labels("labels", a.Labels)
-	p.exceptions(a.Exceptions, now)
-	return p.join()
-}
 
 // Detection is a metric and an alert for each event that people should hear of
 // (M39). The metric counts, by who did it; the alert comes with the first record
@@ -88,8 +16,8 @@ func (a DetectionArgs) Validate(now time.Time) error {
 type Detection struct {
 	pulumi.ResourceState
 
-	// Alerts are the alert policies by the name of the event.
-	Alerts pulumi.StringMapOutput `pulumi:"alerts"`
+	// AlarmNames are the names of all alarms.
+	AlarmNames pulumi.StringArrayOutput `pulumi:"alarmNames"`
 }
 
 // NewDetection registers metrics and alerts. The arguments are checked, all at
@@ -103,7 +31,11 @@ func NewDetection(ctx *pulumi.Context, name string, args *DetectionArgs, opts ..
 	if err := ctx.RegisterComponentResource(detectionToken, name, d, opts...); err != nil {
 		return nil, err
 	}
-	alerts := pulumi.StringMap{}
+	channels, err := a.channels(ctx, name, pulumi.Parent(d))
+	if err != nil {
+		return nil, err
+	}
+	var names pulumi.StringArray
 	for _, e := range a.events() {
 		if slices.Contains(a.Without, e.name) {
 			continue
@@ -116,30 +48,85 @@ func NewDetection(ctx *pulumi.Context, name string, args *DetectionArgs, opts ..
 		}, pulumi.Parent(d)); err != nil {
 			return nil, err
 		}
-		alert, err := a.alert(ctx, name, e, pulumi.Parent(d))
+		alert, err := a.alert(ctx, name, e, channels, a.onRecord(e), pulumi.Parent(d))
 		if err != nil {
 			return nil, err
 		}
-		alerts[e.name] = alert.ID()
+		names = append(names, alert.DisplayName)
 	}
-	d.Alerts = alerts.ToStringMapOutput()
-	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"alerts": d.Alerts})
+	if a.Archive {
+		alert, err := a.alert(ctx, name, archiveSilent, channels, a.onSilence(), pulumi.Parent(d))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, alert.DisplayName)
+	}
+	d.AlarmNames = names.ToStringArrayOutput()
+	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"alarmNames": d.AlarmNames})
 }
 
-func (a DetectionArgs) alert(ctx *pulumi.Context, name string, e event, opts ...pulumi.ResourceOption) (*monitoring.AlertPolicy, error) {
+// channels are those that were given, and one for each address.
+func (a DetectionArgs) channels(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (pulumi.StringArrayInput, error) {
+	var own pulumi.StringArray
+	for i, email := range a.Emails {
+		channel, err := monitoring.NewNotificationChannel(ctx, fmt.Sprintf("%s-email-%d", name, i), &monitoring.NotificationChannelArgs{
+			Project: pulumi.String(a.Project.ID), Type: pulumi.String("email"), DisplayName: pulumi.String(a.Cluster + ": " + email), Enabled: pulumi.Bool(true),
+			Labels: pulumi.StringMap{"email_address": pulumi.String(email)}, UserLabels: labelled(a.Labels, a.Cluster),
+		}, opts...)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, channel.ID())
+	}
+	if a.Channels == nil {
+		return own, nil
+	}
+	return pulumi.All(a.Channels, own).ApplyT(func(all []any) []string {
+		return slices.Concat(all[0].([]string), all[1].([]string))
+	}).(pulumi.StringArrayOutput), nil
+}
+
+// archiveSilent is what an intruder does first, or a permission that was lost.
+var archiveSilent = event{name: "archive-silent", critical: true, controls: "M39 M38", source: "https://cloud.google.com/logging/docs/export/configure_export_v2",
+	reason: "nothing got into the archive of logs for an hour"}
+
+// onSilence holds when the sink of the archive writes nothing. The flows of any
+// network give it something every few seconds.
+func (a DetectionArgs) onSilence() condition {
+	return condition{AlertPolicyConditionArgs: monitoring.AlertPolicyConditionArgs{DisplayName: pulumi.String(archiveSilent.name),
+		ConditionAbsent: monitoring.AlertPolicyConditionConditionAbsentArgs{Duration: pulumi.String("3600s"),
+			Filter: pulumi.String(fmt.Sprintf(`metric.type="logging.googleapis.com/exports/log_entry_count" AND resource.type="logging_sink" AND resource.labels.name=%q`, archiveSink(a.Cluster))),
+			Aggregations: monitoring.AlertPolicyConditionConditionAbsentAggregationArray{monitoring.AlertPolicyConditionConditionAbsentAggregationArgs{
+				AlignmentPeriod: pulumi.String("300s"), PerSeriesAligner: pulumi.String("ALIGN_DELTA")}}}}}
+}
+
+// onRecord holds with each record of the event. The shortest limit there is: a
+// flood of records is told of once.
+func (a DetectionArgs) onRecord(e event) condition {
+	return condition{limit: "300s", AlertPolicyConditionArgs: monitoring.AlertPolicyConditionArgs{DisplayName: pulumi.String(e.name),
+		ConditionMatchedLog: monitoring.AlertPolicyConditionConditionMatchedLogArgs{Filter: pulumi.String(e.filter),
+			LabelExtractors: pulumi.StringMap{"who": pulumi.String("EXTRACT(" + caller + ")")}}}}
+}
+
+// condition is when an alert is raised; limit is how long it is silent after, of
+// records only.
+type condition struct {
+	monitoring.AlertPolicyConditionArgs
+	limit string
+}
+
+func (a DetectionArgs) alert(ctx *pulumi.Context, name string, e event, channels pulumi.StringArrayInput, c condition, opts ...pulumi.ResourceOption) (*monitoring.AlertPolicy, error) {
 	severity := "WARNING"
 	if e.critical {
 		severity = "CRITICAL"
 	}
+	strategy := monitoring.AlertPolicyAlertStrategyArgs{AutoClose: pulumi.String("86400s")}
+	if c.limit != "" {
+		strategy.NotificationRateLimit = monitoring.AlertPolicyAlertStrategyNotificationRateLimitArgs{Period: pulumi.String(c.limit)}
+	}
 	return monitoring.NewAlertPolicy(ctx, name+"-"+e.name, &monitoring.AlertPolicyArgs{
-		Project: pulumi.String(a.Project.ID), DisplayName: pulumi.String(a.Cluster + "-" + e.name), Combiner: pulumi.String("OR"), Enabled: pulumi.Bool(true), Severity: pulumi.String(severity),
-		Conditions: monitoring.AlertPolicyConditionArray{monitoring.AlertPolicyConditionArgs{DisplayName: pulumi.String(e.name),
-			ConditionMatchedLog: monitoring.AlertPolicyConditionConditionMatchedLogArgs{Filter: pulumi.String(e.filter),
-				LabelExtractors: pulumi.StringMap{"who": pulumi.String("EXTRACT(" + caller + ")")}}}},
-		NotificationChannels: a.Channels,
-		// The shortest there is: a flood of records is told of once.
-		AlertStrategy: monitoring.AlertPolicyAlertStrategyArgs{AutoClose: pulumi.String("86400s"),
-			NotificationRateLimit: monitoring.AlertPolicyAlertStrategyNotificationRateLimitArgs{Period: pulumi.String("300s")}},
+		Project: pulumi.String(a.Project.ID), DisplayName: pulumi.String(a.Cluster + "-" + e.name), Combiner: pulumi.String("OR"), Enabled: pulumi.Bool(true),
+		Severity: pulumi.String(severity), Conditions: monitoring.AlertPolicyConditionArray{c.AlertPolicyConditionArgs}, NotificationChannels: channels, AlertStrategy: strategy,
 		Documentation: monitoring.AlertPolicyDocumentationArgs{MimeType: pulumi.String("text/markdown"),
 			Content: pulumi.String(fmt.Sprintf("In the cluster %s: %s.\n\nControls: %s. Described in: %s.", a.Cluster, e.reason, e.controls, e.source))},
 		UserLabels: labelled(a.Labels, a.Cluster),

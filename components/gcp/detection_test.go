@@ -12,7 +12,7 @@ import (
 
 func testDetection() DetectionArgs {
 	return DetectionArgs{Project: testProject, Cluster: "prod", Channels: pulumi.StringArray{pulumi.String("projects/shop-prod/notificationChannels/123")},
-		BreakGlass: []string{"serviceAccount:emergency@shop-prod.iam.gserviceaccount.com"}}
+		BreakGlassMembers: []string{"serviceAccount:emergency@shop-prod.iam.gserviceaccount.com"}}
 }
 
 // audit is a record of Cloud Audit Logs, with changes.
@@ -122,6 +122,9 @@ func TestAlerts(t *testing.T) {
 	}
 	c.One(t, "AlertPolicy", "watch-break-glass-used").Wants(t, map[string]any{"severity": "CRITICAL"})
 	c.One(t, "AlertPolicy", "watch-iam-changed").Wants(t, map[string]any{"severity": "WARNING"})
+	if n := len(c.Of("NotificationChannel")); n != 0 {
+		t.Errorf("%d channels without addresses", n)
+	}
 	names := map[string]bool{}
 	for _, e := range args.events() {
 		if names[e.name] || e.reason == "" || !strings.HasPrefix(e.controls, "M39") || e.source == "" {
@@ -137,6 +140,32 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// Addresses get channels of their own, beside those that are there.
+func TestEmails(t *testing.T) {
+	args := testDetection()
+	args.Emails = []string{"security@example.com"}
+	c := run(t, func(ctx *pulumi.Context) error { _, err := NewDetection(ctx, "watch", &args); return err })
+	c.One(t, "NotificationChannel", "watch-email-0").Wants(t, map[string]any{"type": "email", "labels.email_address": "security@example.com", "enabled": true})
+	c.One(t, "AlertPolicy", "watch-pod-shell").Wants(t, map[string]any{"notificationChannels": []any{"projects/shop-prod/notificationChannels/123", "watch-email-0_id"}})
+	args.Channels = nil
+	c = run(t, func(ctx *pulumi.Context) error { _, err := NewDetection(ctx, "watch", &args); return err })
+	c.One(t, "AlertPolicy", "watch-pod-shell").Wants(t, map[string]any{"notificationChannels": []any{"watch-email-0_id"}})
+}
+
+// M38: an archive that gets nothing is told of.
+func TestSilentArchive(t *testing.T) {
+	args := testDetection()
+	args.Archive = true
+	c := run(t, func(ctx *pulumi.Context) error { _, err := NewDetection(ctx, "watch", &args); return err })
+	silent := c.One(t, "AlertPolicy", "watch-archive-silent")
+	silent.Wants(t, map[string]any{"severity": "CRITICAL", "conditions.conditionAbsent.duration": "3600s", "alertStrategy.notificationRateLimit": nil,
+		"conditions.conditionAbsent.filter": `metric.type="logging.googleapis.com/exports/log_entry_count" AND resource.type="logging_sink" AND resource.labels.name="prod-archive"`})
+	sink := newTestLogs(t, testLogs()).One(t, "ProjectSink", "logs-archive")
+	if !strings.Contains(silent.At("conditions.conditionAbsent.filter").(string), `"`+sink.Text("name")+`"`) {
+		t.Errorf("the alarm is about another sink than %s", sink.Text("name"))
+	}
+}
+
 func TestDetectionRefusals(t *testing.T) {
 	refuse := func(a DetectionArgs, want ...string) {
 		t.Helper()
@@ -147,6 +176,7 @@ func TestDetectionRefusals(t *testing.T) {
 	args.Channels = pulumi.StringArray{}
 	refuse(args, "channels")
 	args = testDetection()
-	args.Channels, args.BreakGlass, args.Without = pulumi.StringArray{pulumi.String("me@example.com")}, []string{"group:a@example.com"}, []string{"pod-shell", "no-event"}
-	refuse(args, "channels[0]", "breakGlass[0]", "without[0]", "without[1]")
+	args.Channels, args.BreakGlassMembers, args.Without = pulumi.StringArray{pulumi.String("me@example.com")}, []string{"group:a@example.com"}, []string{"pod-shell", "no-event"}
+	args.Emails = []string{"a@example.com", "a@example.com", "nobody"}
+	refuse(args, "channels[0]", "emails[1]", "emails[2]", "breakGlassMembers[0]", "without[0]", "without[1]")
 }

@@ -179,7 +179,8 @@ func (a GkeClusterArgs) ownNodes(args *container.ClusterArgs) {
 	args.EnableIntranodeVisibility = pulumi.Bool(true) // CIS-GKE-5.6.1
 	args.DefaultMaxPodsPerNode = pulumi.Int(a.MaxPodsPerNode)
 	// Names are answered by the metadata server: no pod of the cluster is asked.
-	args.DnsConfig = container.ClusterDnsConfigArgs{ClusterDns: pulumi.String("CLOUD_DNS"), ClusterDnsScope: pulumi.String("CLUSTER_SCOPE"), ClusterDnsDomain: pulumi.String("cluster.local")}
+	args.DnsConfig = container.ClusterDnsConfigArgs{ClusterDns: pulumi.String("CLOUD_DNS"), ClusterDnsScope: pulumi.String("CLUSTER_SCOPE"),
+		ClusterDnsDomain: pulumi.String("cluster.local")}
 	args.AddonsConfig = container.ClusterAddonsConfigArgs{
 		// Dataplane V2 enforces policies itself; the add-on is for the other one.
 		NetworkPolicyConfig: container.ClusterAddonsConfigNetworkPolicyConfigArgs{Disabled: pulumi.Bool(true)},

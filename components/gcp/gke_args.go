@@ -177,12 +177,16 @@ func (p *problems) standard(a GkeClusterArgs) {
 func (p *problems) zones(field, region string, zones []string) {
 	for i, zone := range zones {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		if !zonePattern.MatchString(zone) || !strings.HasPrefix(zone, region+"-") {
-			p.add(at, fmt.Sprintf("%q is not a zone of %s", zone, region), fmt.Sprintf("write one such as %s-a", region))
-		}
+		p.zone(at, region, zone)
 		if slices.Contains(zones[:i], zone) {
 			p.add(at, zone+" is repeated", "list each zone once")
 		}
+	}
+}
+
+func (p *problems) zone(field, region, zone string) {
+	if !zonePattern.MatchString(zone) || !strings.HasPrefix(zone, region+"-") {
+		p.add(field, fmt.Sprintf("%q is not a zone of %s", zone, region), fmt.Sprintf("write one such as %s-a", region))
 	}
 }
 

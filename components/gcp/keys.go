@@ -209,7 +209,8 @@ func (a KeysArgs) named(name string) string {
 
 // newKey registers a key and lets its users encrypt and decrypt. Its id is known
 // once they may: what is encrypted with it finds the grant in place.
-func newKey(ctx *pulumi.Context, name string, a KeysArgs, ring pulumi.StringInput, use string, users []string, after []pulumi.Resource, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+func newKey(ctx *pulumi.Context, name string, a KeysArgs, ring pulumi.StringInput, use string, users []string, after []pulumi.Resource,
+	opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	key, err := kms.NewCryptoKey(ctx, name+"-"+use, &kms.CryptoKeyArgs{
 		Name: pulumi.String(a.named(a.Cluster + "-" + use)), KeyRing: ring, Purpose: pulumi.String("ENCRYPT_DECRYPT"),
 		RotationPeriod:           pulumi.String(fmt.Sprintf("%ds", a.RotationDays*secondsPerDay)),

@@ -81,6 +81,7 @@ func TestKeysAreReadyBeforeTheyAreUsed(t *testing.T) {
 			t.Errorf("the %s key is %s", use, user.Text("description"))
 		}
 	}
+	c.One(t, "ServiceIdentity", "keys-gke").Wants(t, map[string]any{"service": "container.googleapis.com", "project": "shop-prod"})
 	if !c.One(t, "CryptoKeyIAMMember", "keys-secrets").WaitsFor(c.One(t, "ServiceIdentity", "keys-gke")) {
 		t.Error("GKE's account is granted something before it is there")
 	}

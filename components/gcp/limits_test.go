@@ -15,7 +15,7 @@ func TestLimitsStillHold(t *testing.T) {
 	roots := map[string]reflect.Type{"Cluster": reflect.TypeFor[container.ClusterState](), "NodePool": reflect.TypeFor[container.NodePoolState](), "Repository": reflect.TypeFor[artifactregistry.RepositoryState]()}
 	plain := map[string]reflect.Type{
 		"nodePoolAutoConfig": reflect.TypeFor[container.ClusterNodePoolAutoConfig](), "privateClusterConfig": reflect.TypeFor[container.ClusterPrivateClusterConfig](),
-		"nodeConfig": reflect.TypeFor[container.NodePoolNodeConfig](), "kubeletConfig": reflect.TypeFor[container.NodePoolNodeConfigKubeletConfig](),
+		"confidentialNodes": reflect.TypeFor[container.NodePoolNodeConfigConfidentialNodes](), "nodeConfig": reflect.TypeFor[container.NodePoolNodeConfig](), "kubeletConfig": reflect.TypeFor[container.NodePoolNodeConfigKubeletConfig](),
 	}
 	has := func(of reflect.Type, field string) bool {
 		_, found := of.FieldByName(strings.ToUpper(field[:1]) + field[1:])
@@ -38,7 +38,7 @@ func TestLimitsStillHold(t *testing.T) {
 			t.Errorf("%s is not explained", limit.Field)
 		}
 	}
-	if len(Limits()) < 9 {
+	if len(Limits()) < 10 {
 		t.Errorf("%d limits", len(Limits()))
 	}
 }

@@ -143,8 +143,9 @@ func (a NodePoolArgs) withDefaults() NodePoolArgs {
 var (
 	poolPattern    = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$`)
 	machinePattern = regexp.MustCompile(`^[a-z][a-z0-9]*-[a-z]+(-[0-9]+)*[a-z]*$`)
-	// https://cloud.google.com/confidential-computing/confidential-vm/docs/supported-configurations
-	confidentialPattern = regexp.MustCompile(`^(n2d|c2d|c3d|c3)-`)
+	// confidentialPattern is machines of AMD: the provider cannot ask for what those of
+	// Intel do. https://cloud.google.com/kubernetes-engine/docs/how-to/confidential-gke-nodes
+	confidentialPattern = regexp.MustCompile(`^(n2d|c2d|c3d)-`)
 	// https://cloud.google.com/kubernetes-engine/docs/how-to/node-system-config#sysctl-options
 	sysctlPattern = regexp.MustCompile(`^net\.(core\.(busy_poll|busy_read|netdev_max_backlog|rmem_max|wmem_default|wmem_max|optmem_max|somaxconn)|ipv4\.(tcp_rmem|tcp_wmem|tcp_tw_reuse))$`)
 )

@@ -42,6 +42,10 @@ func TestPoolDefaults(t *testing.T) {
 		{"CIS-GKE-5.6.5", "networkConfig.enablePrivateNodes", true},
 		{"CIS-GKE-5.9.2", "nodeConfig.bootDiskKmsKey", string(testKey)},
 		{"CIS-4.2.13", "nodeConfig.kubeletConfig.podPidsLimit", 4096},
+		{"M16", "nodeConfig.kubeletConfig.cpuCfsQuota", true},
+		{"M05", "nodeConfig.loggingVariant", "DEFAULT"},
+		{"M05", "initialNodeCount", 1},
+		{"M05", "autoscaling.locationPolicy", "BALANCED"},
 		{"M03", "nodeConfig.metadata.block-project-ssh-keys", "true"},
 		{"M03", "nodeConfig.metadata.serial-port-enable", "false"},
 		{"M05", "nodeConfig.linuxNodeConfig.cgroupMode", "CGROUP_MODE_V2"},
@@ -151,7 +155,9 @@ func TestPoolRefusals(t *testing.T) {
 		a.DisksKeyID, a.NodeServiceAccount = pulumi.String("projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"), pulumi.String("123-compute@developer.gserviceaccount.com")
 		a.Zones, a.Labels = []string{"us-east1-b"}, map[string]string{"x": "Y"}
 	}, "pool", "machineType", "minSize", "diskGiB", "diskType", "maxPodsPerNode", "disksKeyId", "nodeServiceAccount", "zones[0]", "labels[x]")
-	refuse(func(a *NodePoolArgs) { a.Confidential, a.MachineType = true, "e2-standard-4" }, "machineType")
+	for _, machine := range []string{"e2-standard-4", "c3-standard-4", "n2-standard-4"} {
+		refuse(func(a *NodePoolArgs) { a.Confidential, a.MachineType = true, machine }, "machineType")
+	}
 	refuse(func(a *NodePoolArgs) { a.GVisor, a.MachineType = true, "e2-medium" }, "machineType")
 	refuse(func(a *NodePoolArgs) {
 		a.NodeLabels = map[string]string{"node-role.kubernetes.io/master": "", "cloud.google.com/gke-nodepool": "x", "a b": "c"}

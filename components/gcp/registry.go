@@ -120,7 +120,8 @@ func NewArtifactRegistry(ctx *pulumi.Context, name string, args *ArtifactRegistr
 	}, parent); err != nil {
 		return nil, err
 	}
-	agent, err := projects.NewServiceIdentity(ctx, name+"-registry", &projects.ServiceIdentityArgs{Project: pulumi.String(a.Project.ID), Service: pulumi.String("artifactregistry.googleapis.com")}, parent)
+	agent, err := projects.NewServiceIdentity(ctx, name+"-registry",
+		&projects.ServiceIdentityArgs{Project: pulumi.String(a.Project.ID), Service: pulumi.String("artifactregistry.googleapis.com")}, parent)
 	if err != nil {
 		return nil, err
 	}

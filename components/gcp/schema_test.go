@@ -35,7 +35,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 		nodePoolToken:  {"cluster", "clusterName", "disksKeyId", "nodeServiceAccount", "pool", "project"},
 		iapAccessToken: {"cidr", "cluster", "controlPlaneCidr", "disksKeyId", "endpoint", "image", "members", "networkId", "project", "zone"},
 		cloudVpnToken:  {"cluster", "controlPlaneCidr", "networkId", "peerAsn", "peerIps", "project", "sharedSecret"},
-		detectionToken: {"channels", "cluster", "project"},
+		detectionToken: {"cluster", "project"},
 		registryToken:  {"cluster", "keyRingId", "project"},
 		orgPolicyToken: {"parent"},
 	} {

@@ -93,7 +93,8 @@ func (a CloudVpnArgs) Validate(now time.Time) error {
 	}
 	for i, link := range a.Links {
 		prefix, err := netip.ParsePrefix(link)
-		if err != nil || prefix != prefix.Masked() || prefix.Bits() != 30 || !prefix.Addr().Is4() || !prefix.Addr().IsLinkLocalUnicast() || slices.Contains(a.Links[:i], link) || prefix.Contains(netip.MustParseAddr("169.254.169.254")) {
+		if err != nil || prefix != prefix.Masked() || prefix.Bits() != 30 || !prefix.Addr().Is4() || !prefix.Addr().IsLinkLocalUnicast() ||
+			slices.Contains(a.Links[:i], link) || prefix.Contains(netip.MustParseAddr("169.254.169.254")) {
 			p.add(fmt.Sprintf("links[%d]", i), fmt.Sprintf("%q is no range of a tunnel", link), "write a /30 of 169.254.0.0/16, such as 169.254.21.0/30")
 		}
 	}
@@ -125,7 +126,8 @@ func NewCloudVpn(ctx *pulumi.Context, name string, args *CloudVpnArgs, opts ...p
 	}
 	parent, project, region := pulumi.Parent(v), pulumi.String(a.Project.ID), pulumi.String(a.Project.Region)
 	full := pulumi.String(a.Cluster + "-vpn")
-	gateway, err := compute.NewHaVpnGateway(ctx, name, &compute.HaVpnGatewayArgs{Name: full, Project: project, Region: region, Network: a.NetworkID, StackType: pulumi.String("IPV4_ONLY")}, parent)
+	gateway, err := compute.NewHaVpnGateway(ctx, name,
+		&compute.HaVpnGatewayArgs{Name: full, Project: project, Region: region, Network: a.NetworkID, StackType: pulumi.String("IPV4_ONLY")}, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,8 @@ func NewCloudVpn(ctx *pulumi.Context, name string, args *CloudVpnArgs, opts ...p
 		interfaces = append(interfaces, compute.ExternalVpnGatewayInterfaceArgs{Id: pulumi.Int(i), IpAddress: pulumi.String(ip)})
 	}
 	redundancy := map[int]string{1: "SINGLE_IP_INTERNALLY_REDUNDANT", 2: "TWO_IPS_REDUNDANCY"}[len(a.PeerIPs)]
-	peer, err := compute.NewExternalVpnGateway(ctx, name, &compute.ExternalVpnGatewayArgs{Name: full, Project: project, RedundancyType: pulumi.String(redundancy), Interfaces: interfaces,
+	peer, err := compute.NewExternalVpnGateway(ctx, name, &compute.ExternalVpnGatewayArgs{Name: full, Project: project,
+		RedundancyType: pulumi.String(redundancy), Interfaces: interfaces,
 		Labels: labelled(a.Labels, a.Cluster)}, parent)
 	if err != nil {
 		return nil, err
@@ -163,7 +166,8 @@ func NewCloudVpn(ctx *pulumi.Context, name string, args *CloudVpnArgs, opts ...p
 }
 
 // tunnel registers one tunnel and the conversation about routes inside it.
-func (a CloudVpnArgs) tunnel(ctx *pulumi.Context, name string, n int, gateway *compute.HaVpnGateway, peer *compute.ExternalVpnGateway, router *compute.Router, opts ...pulumi.ResourceOption) error {
+func (a CloudVpnArgs) tunnel(ctx *pulumi.Context, name string, n int, gateway *compute.HaVpnGateway, peer *compute.ExternalVpnGateway, router *compute.Router,
+	opts ...pulumi.ResourceOption) error {
 	suffix := fmt.Sprintf("-%d", n)
 	full, project, region := pulumi.String(a.Cluster+"-vpn"+suffix), pulumi.String(a.Project.ID), pulumi.String(a.Project.Region)
 	ours := netip.MustParsePrefix(a.Links[n]).Addr().Next()

@@ -9,6 +9,7 @@ require (
 	github.com/gruntwork-io/terratest v1.0.0
 	github.com/invopop/jsonschema v0.13.0
 	github.com/pulumi/pulumi-aws/sdk/v6 v6.83.2
+	github.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0
 	github.com/pulumi/pulumi-go-provider v1.5.0
 	github.com/pulumi/pulumi/sdk/v3 v3.259.0
 	github.com/redoubt-dev/redoubt v0.0.0

@@ -192,6 +192,9 @@ func (c *Cloud) Next(sequence string) int {
 	return n
 }
 
+// Reached is how far a sequence has been numbered, 0 when it never was. It is for judgements.
+func (c *Cloud) Reached(sequence string) int { return c.store.counter[sequence] }
+
 // Release removes what an object brought along and needs no more. It is for judgements.
 func (c *Cloud) Release(o *Object) error { return c.drop(o) }
 

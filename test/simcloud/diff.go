@@ -33,9 +33,13 @@ func (s *Server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumir
 	}
 	out.Changes = pulumirpc.DiffResponse_DIFF_SOME
 	out.DetailedDiff = map[string]*pulumirpc.PropertyDiff{}
+	replace := t.Replace
+	if t.ReplaceIf != nil {
+		replace = append(slices.Clone(replace), t.ReplaceIf(olds, news)...)
+	}
 	for path, d := range plugin.NewDetailedDiffFromObjectDiff(difference, false) {
 		kind := d.Kind
-		if slices.ContainsFunc(t.Replace, func(pattern string) bool { return covered(path, pattern) || covered(pattern, path) }) {
+		if slices.ContainsFunc(replace, func(pattern string) bool { return covered(path, pattern) || covered(pattern, path) }) {
 			kind = kind.AsReplace()
 			out.Replaces = append(out.Replaces, path)
 		}

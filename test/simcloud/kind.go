@@ -17,6 +17,8 @@ type ResourceType struct {
 	// Renews are the outputs that an update computes anew, by the input whose change does it; "" is any input. A preview
 	// does not know them.
 	Renews map[string][]string
+	// ReplaceIf names further properties whose change makes a new resource, where that depends on the values.
+	ReplaceIf func(olds, news Values) []string
 	// References are the properties that lead to other resources.
 	References []Reference
 	// Defaults are the values of properties that a program leaves out.
@@ -59,6 +61,9 @@ type Reference struct {
 	To []string
 	// By is the property of the target that holds the value, "" for its id.
 	By string
+	// Normal turns a value into the id of its target, where one thing may be named in several ways; of is the object
+	// that refers, scope where the caller works ("" for what exists once for the account).
+	Normal func(scope string, of Values, value string) string
 	// Ignore tells that a value leads to nothing that this simulation keeps, such as a policy that the cloud manages.
 	Ignore func(value string) bool
 	// Missing is the answer when the target does not exist; a plain not-found error when nil.

@@ -7,7 +7,10 @@ import (
 )
 
 // resolve gives the object a value leads to, nil when there is none.
-func (c *Cloud) resolve(scope string, r Reference, value string) *Object {
+func (c *Cloud) resolve(scope string, r Reference, of Values, value string) *Object {
+	if r.Normal != nil {
+		value = r.Normal(scope, of, value)
+	}
 	for _, to := range r.To {
 		if r.By == "" {
 			if o := c.Get(scope, to, value); o != nil {
@@ -29,7 +32,7 @@ func (c *Cloud) references(scope string, t *ResourceType, values Values) error {
 			if problem != nil || text == "" || r.Ignore != nil && r.Ignore(text) {
 				return
 			}
-			target := c.resolve(scope, r, text)
+			target := c.resolve(scope, r, values, text)
 			switch {
 			case target == nil && r.Missing != nil:
 				problem = r.Missing(text)
@@ -68,7 +71,7 @@ func (c *Cloud) holders(o *Object) []*Object {
 			held := false
 			by.State.each(r.Path, func(_ string, value any) {
 				text, _ := value.(string)
-				held = held || text != "" && c.resolve(by.Scope, r, text) == o
+				held = held || text != "" && c.resolve(by.Scope, r, by.State, text) == o
 			})
 			if held {
 				out = append(out, by)

@@ -134,7 +134,7 @@ func createCluster(c *simcloud.Change) error {
 	issuer := "https://oidc.eks." + c.Scope + ".amazonaws.com/id/" + strings.ToUpper(digits(c.Cloud, "issuer", 32))
 	c.Out["identities"] = []any{simcloud.Values{"oidcs": []any{simcloud.Values{"issuer": issuer}}}}
 	c.Out["endpoint"] = "https://" + strings.ToUpper(digits(c.Cloud, "endpoint", 32)) + ".gr7." + c.Scope + ".eks.amazonaws.com"
-	authority, err := certificateAuthority(c.ID)
+	authority, err := simcloud.Authority(c.ID)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 
@@ -61,5 +60,3 @@ func natTypes() []*simcloud.ResourceType {
 	}
 	return []*simcloud.ResourceType{address, nat}
 }
-
-func quoted(names []string) string { return "`" + strings.Join(names, ", ") + "`" }

@@ -62,17 +62,7 @@ func routeTypes() []*simcloud.ResourceType {
 }
 
 // exactlyOne judges at plan time that one of several properties is given.
-func exactlyOne(p *simcloud.Plan, names []string) {
-	n := 0
-	for _, name := range names {
-		if p.Values.Has(name) {
-			n++
-		}
-	}
-	if n != 1 {
-		p.Add(names[0], "exactly one of "+quoted(names)+" must be specified")
-	}
-}
+func exactlyOne(p *simcloud.Plan, names []string) { p.ExactlyOne(names...) }
 
 func createRoute(c *simcloud.Change) error {
 	table := c.Cloud.Get(c.Scope, routeTable, c.New.String("routeTableId"))

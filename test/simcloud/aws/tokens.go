@@ -1,8 +1,6 @@
 package aws
 
 import (
-	"fmt"
-
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
@@ -150,25 +148,7 @@ func errorf(code, format string, a ...any) *simcloud.Error {
 }
 
 // oneOf judges an enumerated value at plan time.
-func oneOf(p *simcloud.Plan, path string, allowed ...any) {
-	value := p.Values.Get(path)
-	if value == nil || !p.Values.Known(path) {
-		return
-	}
-	for _, each := range allowed {
-		if value == each {
-			return
-		}
-		if n, ok := each.(int); ok && value == float64(n) {
-			return
-		}
-	}
-	p.Add(path, fmt.Sprintf("expected %s to be one of %v, got %v", path, allowed, value))
-}
+func oneOf(p *simcloud.Plan, path string, allowed ...any) { p.OneOf(path, allowed...) }
 
 // between judges a number at plan time.
-func between(p *simcloud.Plan, path string, low, high int) {
-	if value, ok := p.Values.Get(path).(float64); ok && (value < float64(low) || value > float64(high)) {
-		p.Add(path, fmt.Sprintf("expected %s to be in the range (%d - %d), got %v", path, low, high, value))
-	}
-}
+func between(p *simcloud.Plan, path string, low, high int) { p.Between(path, low, high) }

@@ -1,4 +1,4 @@
-package aws
+package simcloud
 
 import (
 	"crypto/ecdsa"
@@ -10,18 +10,16 @@ import (
 	"encoding/pem"
 	"math/big"
 	"time"
-
-	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
-// certificateAuthority is the certificate that a cluster publishes, as EKS gives it: PEM in base64. Its key is gone.
-func certificateAuthority(cluster string) (string, error) {
+// Authority is the certificate that a managed cluster publishes, as EKS and GKE give it: PEM in base64. Its key is gone.
+func Authority(cluster string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kubernetes", Organization: []string{cluster}},
-		NotBefore: simcloud.Epoch.Add(-time.Hour), NotAfter: simcloud.Epoch.AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		NotBefore: Epoch.Add(-time.Hour), NotAfter: Epoch.AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return "", err

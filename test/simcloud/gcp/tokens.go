@@ -1,0 +1,66 @@
+package gcp
+
+// The tokens of the types, as pulumi-gcp v7 spells them.
+const (
+	network         = "gcp:compute/network:Network"
+	subnetwork      = "gcp:compute/subnetwork:Subnetwork"
+	subnetMember    = "gcp:compute/subnetworkIAMMember:SubnetworkIAMMember"
+	firewall        = "gcp:compute/firewall:Firewall"
+	route           = "gcp:compute/route:Route"
+	router          = "gcp:compute/router:Router"
+	routerNat       = "gcp:compute/routerNat:RouterNat"
+	routerInterface = "gcp:compute/routerInterface:RouterInterface"
+	routerPeer      = "gcp:compute/routerPeer:RouterPeer"
+	address         = "gcp:compute/address:Address"
+	globalAddress   = "gcp:compute/globalAddress:GlobalAddress"
+	instance        = "gcp:compute/instance:Instance"
+	instanceMember  = "gcp:compute/instanceIAMMember:InstanceIAMMember"
+	haGateway       = "gcp:compute/haVpnGateway:HaVpnGateway"
+	externalGateway = "gcp:compute/externalVpnGateway:ExternalVpnGateway"
+	tunnel          = "gcp:compute/vPNTunnel:VPNTunnel"
+	sharedHost      = "gcp:compute/sharedVPCHostProject:SharedVPCHostProject"
+	sharedService   = "gcp:compute/sharedVPCServiceProject:SharedVPCServiceProject"
+	metadataItem    = "gcp:compute/projectMetadataItem:ProjectMetadataItem"
+
+	zone      = "gcp:dns/managedZone:ManagedZone"
+	recordSet = "gcp:dns/recordSet:RecordSet"
+	dnsPolicy = "gcp:dns/policy:Policy"
+
+	keyRing       = "gcp:kms/keyRing:KeyRing"
+	keyRingMember = "gcp:kms/keyRingIAMMember:KeyRingIAMMember"
+	key           = "gcp:kms/cryptoKey:CryptoKey"
+	keyMember     = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
+
+	projectMember   = "gcp:projects/iAMMember:IAMMember"
+	auditConfig     = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
+	customRole      = "gcp:projects/iAMCustomRole:IAMCustomRole"
+	service         = "gcp:projects/service:Service"
+	serviceIdentity = "gcp:projects/serviceIdentity:ServiceIdentity"
+	account         = "gcp:serviceaccount/account:Account"
+	accountMember   = "gcp:serviceaccount/iAMMember:IAMMember"
+	accountKey      = "gcp:serviceaccount/key:Key"
+
+	cluster  = "gcp:container/cluster:Cluster"
+	nodePool = "gcp:container/nodePool:NodePool"
+
+	bucket       = "gcp:storage/bucket:Bucket"
+	bucketMember = "gcp:storage/bucketIAMMember:BucketIAMMember"
+	bucketObject = "gcp:storage/bucketObject:BucketObject"
+
+	sink                = "gcp:logging/projectSink:ProjectSink"
+	metric              = "gcp:logging/metric:Metric"
+	logBucket           = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
+	alertPolicy         = "gcp:monitoring/alertPolicy:AlertPolicy"
+	notificationChannel = "gcp:monitoring/notificationChannel:NotificationChannel"
+
+	repository       = "gcp:artifactregistry/repository:Repository"
+	repositoryMember = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+	note             = "gcp:containeranalysis/note:Note"
+	attestor         = "gcp:binaryauthorization/attestor:Attestor"
+	binaryPolicy     = "gcp:binaryauthorization/policy:Policy"
+	orgPolicy        = "gcp:orgpolicy/policy:Policy"
+	topic            = "gcp:pubsub/topic:Topic"
+	topicMember      = "gcp:pubsub/topicIAMMember:TopicIAMMember"
+	tunnelMember     = "gcp:iap/tunnelInstanceIAMMember:TunnelInstanceIAMMember"
+	secret           = "gcp:secretmanager/secret:Secret"
+)

@@ -3,6 +3,7 @@ package gcp
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/logging"
@@ -15,7 +16,8 @@ import (
 // Locks of an archive: https://cloud.google.com/storage/docs/bucket-lock
 const (
 	// LockCompliance lets nobody delete before the time is over, and nobody lift
-	// it: not even Google. It is for ever.
+	// it: not even Google. It is for ever, and the archive outlives its stack;
+	// [KeysArgs] keeps its key with KeepLogsKey.
 	LockCompliance = "compliance"
 	// LockNone keeps objects until somebody with the right deletes them.
 	LockNone = "none"
@@ -27,8 +29,9 @@ type ArchiveArgs struct {
 	// and region by default.
 	Bucket string `pulumi:"bucket,optional"`
 	// Lock is LockCompliance by default. A bucket that is locked cannot be
-	// destroyed before its last object is LockDays old. LockNone needs an exception
-	// for M38/object-lock.
+	// destroyed before its last object is LockDays old: it stays when its stack
+	// goes, and the next stack needs another name. LockNone needs an exception for
+	// M38/object-lock.
 	Lock string `pulumi:"lock,optional"`
 	// LockDays is how long an object cannot be deleted, 365 by default. Less needs
 	// an exception for M38/object-lock.
@@ -74,13 +77,18 @@ func archiveSink(cluster string) string { return cluster + "-archive" }
 // once the sink may write.
 func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	none := pulumi.StringOutput{}
+	kept := slices.Clone(opts)
+	if a.Archive.Lock != LockNone {
+		// Google deletes no bucket whose objects are locked.
+		kept = append(kept, pulumi.RetainOnDelete(true))
+	}
 	bucket, err := storage.NewBucket(ctx, name, &storage.BucketArgs{
 		Name: pulumi.String(a.Archive.Bucket), Project: pulumi.String(a.Project.ID), Location: pulumi.String(strings.ToUpper(a.Project.Region)), ForceDestroy: pulumi.Bool(false),
 		UniformBucketLevelAccess: pulumi.Bool(true), PublicAccessPrevention: pulumi.String("enforced"), Encryption: storage.BucketEncryptionArgs{DefaultKmsKeyName: a.KeyID},
 		// Cloud Storage takes no versions beside a retention, which keeps objects as they are.
 		RetentionPolicy: storage.BucketRetentionPolicyArgs{RetentionPeriod: pulumi.Int(a.Archive.LockDays * secondsPerDay), IsLocked: pulumi.Bool(a.Archive.Lock == LockCompliance)},
 		Labels:          labelled(a.Labels, a.Cluster),
-	}, opts...)
+	}, kept...)
 	if err != nil {
 		return none, err
 	}

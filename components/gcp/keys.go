@@ -45,6 +45,10 @@ type KeysArgs struct {
 	// uses keys in the project: gcloud logging settings describe shows it as
 	// kmsServiceAccountId. It may use the logs key, for the bucket of [Logs].
 	LoggingServiceAccount string `pulumi:"loggingServiceAccount,optional"`
+	// KeepLogsKey leaves the versions of the logs key, and who reads with it, as they
+	// are when the stack goes, for an archive that is locked: without its key nobody
+	// reads it.
+	KeepLogsKey bool `pulumi:"keepLogsKey,optional"`
 	// CreateAgents makes the accounts with which GKE acts, which a fresh project
 	// lacks.
 	CreateAgents bool              `pulumi:"createAgents,optional"`
@@ -166,15 +170,16 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 		users []string
 		into  *pulumi.StringOutput
 		after []pulumi.Resource
+		keep  bool
 	}{
 		// https://cloud.google.com/kubernetes-engine/docs/how-to/encrypting-secrets#grant_permission
-		{"secrets", []string{a.Project.agent(gkeAgent)}, &k.SecretsKeyID, agents},
+		{"secrets", []string{a.Project.agent(gkeAgent)}, &k.SecretsKeyID, agents, false},
 		// https://cloud.google.com/kubernetes-engine/docs/how-to/using-cmek#grant_permission
-		{"disks", []string{a.Project.agent(computeAgent)}, &k.DisksKeyID, nil},
-		{"logs", logging, &k.LogsKeyID, nil},
+		{"disks", []string{a.Project.agent(computeAgent)}, &k.DisksKeyID, nil, false},
+		{"logs", logging, &k.LogsKeyID, nil, a.KeepLogsKey},
 	} {
 		var err error
-		if *each.into, err = newKey(ctx, name, a, k.RingID, each.use, each.users, each.after, pulumi.Parent(k)); err != nil {
+		if *each.into, err = newKey(ctx, name, a, k.RingID, each.use, each.users, each.after, pulumi.Parent(k), pulumi.RetainOnDelete(each.keep)); err != nil {
 			return nil, err
 		}
 	}

@@ -26,8 +26,13 @@ func (e environment) roles() *components.RolesArgs {
 func (e environment) keys() *components.KeysArgs {
 	k := e.Keys
 	return &components.KeysArgs{Project: e.project(), Cluster: e.name, Generation: k.Generation, ExistingRing: k.ExistingRing, RotationDays: k.RotationDays,
-		DestroyDays: k.DestroyDays, Protection: k.Protection, LoggingServiceAccount: k.LoggingServiceAccount, CreateAgents: k.CreateAgents,
+		DestroyDays: k.DestroyDays, Protection: k.Protection, LoggingServiceAccount: k.LoggingServiceAccount, KeepLogsKey: e.archiveLocked(), CreateAgents: k.CreateAgents,
 		Labels: e.Labels, Exceptions: e.Exceptions}
+}
+
+// archiveLocked tells whether there is an archive that Google does not delete.
+func (e environment) archiveLocked() bool {
+	return !e.Logs.Archive.Disabled && e.Logs.Archive.Lock != components.LockNone
 }
 
 func (e environment) logs(key pulumi.StringInput) *components.LogsArgs {
@@ -109,11 +114,15 @@ func (e environment) entry(network, controlPlane, endpoint, key pulumi.StringInp
 }
 
 func (e environment) detection() *components.DetectionArgs {
-	args := &components.DetectionArgs{Project: e.project(), Cluster: e.name, Channels: pulumi.ToStringArray(e.Detection.Channels), Without: e.Detection.Without,
+	d := e.Detection
+	args := &components.DetectionArgs{Project: e.project(), Cluster: e.name, Emails: d.Emails, Archive: !e.Logs.Archive.Disabled, Without: d.Without,
 		Labels: e.Labels, Exceptions: e.Exceptions}
+	if len(d.Channels) > 0 {
+		args.Channels = pulumi.ToStringArray(d.Channels)
+	}
 	for _, who := range e.Access {
 		if who.Role == components.AccessBreakGlass {
-			args.BreakGlass = append(args.BreakGlass, who.Member)
+			args.BreakGlassMembers = append(args.BreakGlassMembers, who.Member)
 		}
 	}
 	return args

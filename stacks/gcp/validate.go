@@ -26,7 +26,7 @@ var (
 	ofKeys      = map[string]string{"project": "", "cluster": "", "exceptions": "", "labels": "labels"}
 	ofCluster   = merged(once, map[string]string{"publicCidrs": "publicCIDRs", "zones": "network.zones"})
 	ofImages    = merged(once, map[string]string{"images": "images.allowed"})
-	ofDetection = merged(once, map[string]string{"breakGlass": ""})
+	ofDetection = merged(once, map[string]string{"breakGlassMembers": ""})
 )
 
 // validate reports everything that is wrong with the settings: what each

@@ -31,16 +31,20 @@ var agents = map[string]string{"compute": "compute-system", "container": "contai
 // https://cloud.google.com/artifact-registry/docs/cmek#grant-perms, https://cloud.google.com/secret-manager/docs/cmek
 var asked = []string{"artifactregistry", "secretmanager", "iap"}
 
-func agent(project, service string) string {
-	return "service-" + Number(project) + "@" + agents[service] + ".iam.gserviceaccount.com"
+func agent(cloud *simcloud.Cloud, project, service string) string {
+	return "service-" + number(cloud, project) + "@" + agents[service] + ".iam.gserviceaccount.com"
 }
 
-func gkeAgent(project string) string     { return agent(project, "container") }
-func computeAgent(project string) string { return agent(project, "compute") }
+func gkeAgent(cloud *simcloud.Cloud, project string) string {
+	return agent(cloud, project, "container")
+}
+func computeAgent(cloud *simcloud.Cloud, project string) string {
+	return agent(cloud, project, "compute")
+}
 
 // defaultAccount is that of machines which name none.
-func defaultAccount(project string) string {
-	return Number(project) + "-compute@developer.gserviceaccount.com"
+func defaultAccount(cloud *simcloud.Cloud, project string) string {
+	return number(cloud, project) + "-compute@developer.gserviceaccount.com"
 }
 
 // accountExists tells whether a service account exists, as far as can be known: what belongs to a project in which
@@ -57,7 +61,7 @@ func accountExists(cloud *simcloud.Cloud, scope, email string) bool {
 				name = service
 			}
 		}
-		if parts[1] != Number(here) || !slices.Contains(asked, name) {
+		if parts[1] != number(cloud, here) || !slices.Contains(asked, name) {
 			return true
 		}
 		return cloud.Get("", serviceIdentity, "projects/"+here+"/services/"+name+".googleapis.com") != nil

@@ -108,7 +108,7 @@ func judgeBucket(c *simcloud.Change) error {
 		where = strings.ToLower(location)
 	}
 	if given := c.New.String("encryption.defaultKmsKeyName"); given != "" {
-		if err := keyFor(c, given, agent(placeOf(c.Scope, c.New).project, "storage"), where); err != nil {
+		if err := keyFor(c, given, agent(c.Cloud, placeOf(c.Scope, c.New).project, "storage"), where); err != nil {
 			if e, ok := err.(*simcloud.Error); ok && e.Status == 403 {
 				return forbidden("Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.")
 			}

@@ -3,6 +3,7 @@ package gcp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/redoubt-dev/redoubt/test/simcloud"
@@ -196,7 +197,7 @@ func judgeCluster(c *simcloud.Change, project, location string) error {
 		if v.String("databaseEncryption.keyName") == "" {
 			return badRequest("database_encryption.key_name must be set if the state is ENCRYPTED.")
 		}
-		if err := keyFor(c, v.String("databaseEncryption.keyName"), gkeAgent(project), regionOf(location)); err != nil {
+		if err := keyFor(c, v.String("databaseEncryption.keyName"), gkeAgent(c.Cloud, project), regionOf(location)); err != nil {
 			return err
 		}
 	}
@@ -250,13 +251,15 @@ func clusterRules(c *simcloud.Change, in *simcloud.Object) []*simcloud.Object {
 	pods := simcloud.Values(c.Out).Copy().String("ipAllocationPolicy.clusterIpv4CidrBlock")
 	control := c.New.String("privateClusterConfig.masterIpv4CidrBlock")
 	var out []*simcloud.Object
-	rule := func(suffix, from string, allows ...any) {
-		if from == "" {
-			return
-		}
+	add := func(suffix string, priority int, list string, from []string, of ...any) {
 		id := "projects/" + project + "/global/firewalls/" + prefix + "-" + suffix
 		out = append(out, &simcloud.Object{Type: firewall, ID: id, State: simcloud.Values{"name": prefix + "-" + suffix, "project": project, "network": computeAPI + networkOf(in),
-			"direction": "INGRESS", "priority": 1000, "sourceRanges": []string{from}, "targetTags": []string{prefix + "-node"}, "allows": allows, "selfLink": computeAPI + id}})
+			"direction": "INGRESS", "priority": priority, "sourceRanges": from, "targetTags": []string{prefix + "-node"}, list: of, "selfLink": computeAPI + id}})
+	}
+	rule := func(suffix, from string, allows ...any) {
+		if from != "" {
+			add(suffix, 1000, "allows", []string{from}, allows...)
+		}
 	}
 	any := func(protocol string, ports ...string) any {
 		return simcloud.Values{"protocol": protocol, "ports": ports}
@@ -264,6 +267,9 @@ func clusterRules(c *simcloud.Change, in *simcloud.Object) []*simcloud.Object {
 	rule("master", control, any("tcp", "443", "10250"))
 	rule("vms", in.State.String("ipCidrRange"), any("icmp"), any("tcp", "1-65535"), any("udp", "1-65535"))
 	rule("all", pods, any("tcp"), any("udp"), any("icmp"), any("esp"), any("ah"), any("sctp"))
+	// The kubelet's port without authentication is open within the cluster, before the rules of others.
+	add("inkubelet", 999, "allows", slices.DeleteFunc([]string{pods, in.State.String("ipCidrRange")}, func(cidr string) bool { return cidr == "" }), any("tcp", "10255"))
+	add("exkubelet", 1000, "denies", []string{"0.0.0.0/0"}, any("tcp", "10255"))
 	return out
 }
 

@@ -29,7 +29,7 @@ func functions() map[string]simcloud.Function {
 	add("gcp:organizations/getClientConfig:getClientConfig", nil, organizations.GetClientConfigResult{}, func(_ *simcloud.Query, at place) (simcloud.Values, error) {
 		return simcloud.Values{"id": "projects/" + at.project, "project": at.project, "region": at.region, "zone": at.zone, "accessToken": "simulated"}, nil
 	})
-	add("gcp:compute/getZones:getZones", compute.GetZonesArgs{}, compute.GetZonesResult{}, func(_ *simcloud.Query, at place) (simcloud.Values, error) {
+	add("gcp:compute/getZones:getZones", compute.GetZonesArgs{}, compute.GetZonesResult{}, func(q *simcloud.Query, at place) (simcloud.Values, error) {
 		if regions[at.region] == "" {
 			return nil, invalid("Invalid value for field 'region': '%s'. Unknown region.", at.region)
 		}
@@ -56,18 +56,18 @@ func functions() map[string]simcloud.Function {
 	})
 	add("gcp:compute/getNetwork:getNetwork", compute.LookupNetworkArgs{}, compute.LookupNetworkResult{}, lookupNetwork)
 	add("gcp:compute/getSubnetwork:getSubnetwork", compute.LookupSubnetworkArgs{}, compute.LookupSubnetworkResult{}, lookupSubnetwork)
-	add("gcp:storage/getProjectServiceAccount:getProjectServiceAccount", storage.GetProjectServiceAccountArgs{}, storage.GetProjectServiceAccountResult{}, func(_ *simcloud.Query, at place) (simcloud.Values, error) {
-		who := agent(at.project, "storage")
+	add("gcp:storage/getProjectServiceAccount:getProjectServiceAccount", storage.GetProjectServiceAccountArgs{}, storage.GetProjectServiceAccountResult{}, func(q *simcloud.Query, at place) (simcloud.Values, error) {
+		who := agent(q.Cloud, at.project, "storage")
 		return simcloud.Values{"id": who, "emailAddress": who, "member": "serviceAccount:" + who, "project": at.project}, nil
 	})
-	add("gcp:compute/getDefaultServiceAccount:getDefaultServiceAccount", compute.GetDefaultServiceAccountArgs{}, compute.GetDefaultServiceAccountResult{}, func(_ *simcloud.Query, at place) (simcloud.Values, error) {
-		who := defaultAccount(at.project)
+	add("gcp:compute/getDefaultServiceAccount:getDefaultServiceAccount", compute.GetDefaultServiceAccountArgs{}, compute.GetDefaultServiceAccountResult{}, func(q *simcloud.Query, at place) (simcloud.Values, error) {
+		who := defaultAccount(q.Cloud, at.project)
 		name := "projects/" + at.project + "/serviceAccounts/" + who
-		return simcloud.Values{"id": name, "name": name, "email": who, "member": "serviceAccount:" + who, "project": at.project, "uniqueId": Number(at.project) + "000000001", "displayName": "Compute Engine default service account"}, nil
+		return simcloud.Values{"id": name, "name": name, "email": who, "member": "serviceAccount:" + who, "project": at.project, "uniqueId": number(q.Cloud, at.project) + "000000001", "displayName": "Compute Engine default service account"}, nil
 	})
-	add("gcp:logging/getProjectCmekSettings:getProjectCmekSettings", logging.GetProjectCmekSettingsArgs{}, logging.GetProjectCmekSettingsResult{}, func(_ *simcloud.Query, at place) (simcloud.Values, error) {
+	add("gcp:logging/getProjectCmekSettings:getProjectCmekSettings", logging.GetProjectCmekSettingsArgs{}, logging.GetProjectCmekSettingsResult{}, func(q *simcloud.Query, at place) (simcloud.Values, error) {
 		name := "projects/" + at.project + "/cmekSettings"
-		return simcloud.Values{"id": name, "name": name, "project": at.project, "kmsKeyVersionName": "", "serviceAccountId": agent(at.project, "logging")}, nil
+		return simcloud.Values{"id": name, "name": name, "project": at.project, "kmsKeyVersionName": "", "serviceAccountId": agent(q.Cloud, at.project, "logging")}, nil
 	})
 	return out
 }
@@ -80,7 +80,7 @@ func lookupProject(q *simcloud.Query, at place) (simcloud.Values, error) {
 		return nil, forbidden("The caller does not have permission on project %q, or it may not exist.", at.project)
 	}
 	none := map[string]string{}
-	return simcloud.Values{"id": "projects/" + at.project, "projectId": at.project, "number": Number(at.project), "name": at.project, "autoCreateNetwork": false, "billingAccount": "",
+	return simcloud.Values{"id": "projects/" + at.project, "projectId": at.project, "number": number(q.Cloud, at.project), "name": at.project, "autoCreateNetwork": false, "billingAccount": "",
 		"deletionPolicy": "PREVENT", "folderId": "", "orgId": "", "skipDelete": true, "labels": none, "effectiveLabels": none, "pulumiLabels": none}, nil
 }
 

@@ -111,7 +111,7 @@ func judgeInstance(c *simcloud.Change) error {
 	}
 	if given := c.New.String("bootDisk.kmsKeySelfLink"); given != "" {
 		at := placeOf(c.Scope, c.New)
-		return keyFor(c, given, computeAgent(at.project), regionOf(at.zone))
+		return keyFor(c, given, computeAgent(c.Cloud, at.project), regionOf(at.zone))
 	}
 	if c.New.Has("confidentialInstanceConfig") && !confidential(c.New.String("machineType")) {
 		return invalid("The machine type %s does not support confidential computing.", c.New.String("machineType"))

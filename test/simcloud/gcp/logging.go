@@ -121,7 +121,7 @@ func judgeSink(c *simcloud.Change) error {
 	}
 	api, rest, _ := strings.Cut(to, "/")
 	project := part(c.ID, "projects")
-	writer := "serviceAccount:" + agent(project, "logging")
+	writer := "serviceAccount:" + agent(c.Cloud, project, "logging")
 	switch api {
 	case "storage.googleapis.com":
 		if c.Cloud.Get("", bucket, rest) == nil {
@@ -158,7 +158,7 @@ func judgeLogBucket(c *simcloud.Change) error {
 		if kms := multi[strings.ToUpper(where)]; kms != "" {
 			where = kms
 		}
-		return keyFor(c, given, agent(part(c.ID, "projects"), "logging"), where)
+		return keyFor(c, given, agent(c.Cloud, part(c.ID, "projects"), "logging"), where)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func judgeNodeConfig(c *simcloud.Change, v, of simcloud.Values, project, locatio
 		return badRequest("Invalid value %d of pod_pids_limit: must be between 1024 and 4194304.", n)
 	}
 	if given := v.String("bootDiskKmsKey"); given != "" {
-		return keyFor(c, given, computeAgent(project), regionOf(location))
+		return keyFor(c, given, computeAgent(c.Cloud, project), regionOf(location))
 	}
 	return nil
 }

@@ -74,15 +74,15 @@ func joinPool(c *simcloud.Change, of *simcloud.Object) error {
 	if c.New.Has("networkConfig.enablePrivateNodes") {
 		private = c.New.Bool("networkConfig.enablePrivateNodes")
 	}
-	join(c, nodesOf(of, in, section(c.New, "nodeConfig"), of.State.String("location"), private, count))
+	join(c, nodesOf(c.Cloud, of, in, section(c.New, "nodeConfig"), of.State.String("location"), private, count))
 	return nil
 }
 
 // nodesOf are the nodes of a cluster with a configuration.
-func nodesOf(of, in *simcloud.Object, config simcloud.Values, location string, private bool, count int) nodes {
+func nodesOf(cloud *simcloud.Cloud, of, in *simcloud.Object, config simcloud.Values, location string, private bool, count int) nodes {
 	account := config.String("serviceAccount")
 	if account == "" || account == "default" {
-		account = defaultAccount(part(of.ID, "projects"))
+		account = defaultAccount(cloud, part(of.ID, "projects"))
 	}
 	control, _ := netip.ParsePrefix(of.State.String("privateClusterConfig.masterIpv4CidrBlock"))
 	return nodes{network: networkOf(in), region: regionOf(location), control: control, endpoint: of.State.String("endpoint"), private: private, in: in,
@@ -101,7 +101,7 @@ func defaultPool(c *simcloud.Change, in *simcloud.Object, location string) error
 	of := &simcloud.Object{ID: c.ID, State: c.New.Copy()}
 	of.State["endpoint"] = c.Out["endpoint"]
 	count := c.New.Int("initialNodeCount") * max(1, len(simcloud.Values(c.Out).Copy().Strings("nodeLocations")))
-	n := nodesOf(of, in, config, location, c.New.Bool("privateClusterConfig.enablePrivateNodes"), count)
+	n := nodesOf(c.Cloud, of, in, config, location, c.New.Bool("privateClusterConfig.enablePrivateNodes"), count)
 	n.extra = c.Beside
 	join(c, n)
 	return nil

@@ -45,10 +45,18 @@ func regionOf(location string) string {
 
 func validZone(name string) bool { return regions[name] == "" && regionOf(name) != "" }
 
-// Number is the number of a project, which its service agents carry in their names: the same for a project always.
+// Number is the number of a project of which nobody said one, see [Existing]: the same for a project always.
 func Number(project string) string {
 	sum := sha256.Sum256([]byte(project))
 	return fmt.Sprintf("%012d", 100_000_000_000+binary.BigEndian.Uint64(sum[:8])%900_000_000_000)
+}
+
+// number is that of a project, which its service agents carry in their names.
+func number(cloud *simcloud.Cloud, project string) string {
+	if o := cloud.Get("", projectType, "projects/"+project); o != nil {
+		return o.State.String("number")
+	}
+	return Number(project)
 }
 
 // place is where something is: what it says itself, and else where its provider works.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/organizations"
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/projects"
 
 	"github.com/redoubt-dev/redoubt/test/simcloud"
@@ -12,8 +13,17 @@ import (
 
 var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]*(\.[a-z0-9-]+)*\.googleapis\.com$`)
 
-// projectTypes are what a project has: APIs, their agents, and what its audit logs keep.
+// projectTypes are projects and what they have: APIs, their agents, and what its audit logs keep.
 func projectTypes() []*simcloud.ResourceType {
+	project := kind(projectType, "projects/{projectId}", organizations.ProjectArgs{}, organizations.Project{})
+	project.Check = func(p *simcloud.Plan) {
+		matching(p, "projectId", projectID, "6 to 30 lower-case letters, digits and hyphens, beginning with a letter")
+	}
+	judged(project, func(c *simcloud.Change) error {
+		c.Out["number"] = Number(c.New.String("projectId"))
+		return nil
+	}, nil)
+
 	api := kind(service, "{project}/{service}", projects.ServiceArgs{}, projects.Service{})
 	api.Defaults = simcloud.Values{"disableOnDestroy": true}
 	api.Check = func(p *simcloud.Plan) {
@@ -27,7 +37,7 @@ func projectTypes() []*simcloud.ResourceType {
 		if agents[name] == "" {
 			return badRequest("Service %s has no service identity that is known here.", c.New.String("service"))
 		}
-		email := agent(placeOf(c.Scope, c.New).project, name)
+		email := agent(c.Cloud, placeOf(c.Scope, c.New).project, name)
 		c.Out["email"], c.Out["member"] = email, "serviceAccount:"+email
 		return nil
 	}, nil)
@@ -58,5 +68,5 @@ func projectTypes() []*simcloud.ResourceType {
 		return nil
 	}
 	judged(audit, exempted, exempted)
-	return []*simcloud.ResourceType{api, identity, audit}
+	return []*simcloud.ResourceType{project, api, identity, audit}
 }

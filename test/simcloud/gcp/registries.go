@@ -55,7 +55,7 @@ func registryTypes() []*simcloud.ResourceType {
 		}
 		if given := v.String("kmsKeyName"); given != "" {
 			location := part(c.ID, "locations")
-			return keyFor(c, given, agent(part(c.ID, "projects"), "artifactregistry"), location)
+			return keyFor(c, given, agent(c.Cloud, part(c.ID, "projects"), "artifactregistry"), location)
 		}
 		return nil
 	}
@@ -83,7 +83,7 @@ func topicTypes() []*simcloud.ResourceType {
 	}
 	judge := func(c *simcloud.Change) error {
 		if given := c.New.String("kmsKeyName"); given != "" {
-			return keyFor(c, given, agent(part(c.ID, "projects"), "pubsub"), "")
+			return keyFor(c, given, agent(c.Cloud, part(c.ID, "projects"), "pubsub"), "")
 		}
 		return nil
 	}
@@ -102,8 +102,8 @@ func secretTypes() []*simcloud.ResourceType {
 		p.ExactlyOne("replication.auto", "replication.userManaged")
 	}
 	judged(t, func(c *simcloud.Change) error {
-		c.Out["name"] = "projects/" + Number(part(c.ID, "projects")) + "/secrets/" + c.New.String("secretId")
-		who := agent(part(c.ID, "projects"), "secretmanager")
+		c.Out["name"] = "projects/" + number(c.Cloud, part(c.ID, "projects")) + "/secrets/" + c.New.String("secretId")
+		who := agent(c.Cloud, part(c.ID, "projects"), "secretmanager")
 		if given := c.New.String("replication.auto.customerManagedEncryption.kmsKeyName"); given != "" {
 			return keyFor(c, given, who, "global")
 		}

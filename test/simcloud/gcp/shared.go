@@ -58,11 +58,11 @@ func judgeShared(c *simcloud.Change, project string, in *simcloud.Object) error 
 	if c.Cloud.Get("", sharedService, host+"/"+project) == nil {
 		return forbidden("Google Compute Engine: Required 'compute.subnetworks.get' permission for '%s'; project %s is no service project of %s", in.ID, project, host)
 	}
-	agent := "serviceAccount:" + gkeAgent(project)
+	agent := "serviceAccount:" + gkeAgent(c.Cloud, project)
 	if !granted(c.Cloud, projectMember, "project", host, agent, "roles/container.hostServiceAgentUser") {
-		return forbidden("Service account %s does not have the required role roles/container.hostServiceAgentUser on project %s", gkeAgent(project), host)
+		return forbidden("Service account %s does not have the required role roles/container.hostServiceAgentUser on project %s", gkeAgent(c.Cloud, project), host)
 	}
-	for _, who := range []string{agent, "serviceAccount:" + Number(project) + "@cloudservices.gserviceaccount.com"} {
+	for _, who := range []string{agent, "serviceAccount:" + number(c.Cloud, project) + "@cloudservices.gserviceaccount.com"} {
 		on := len(c.Cloud.Find("", subnetMember, func(o *simcloud.Object) bool {
 			return o.State.String("member") == who && o.State.String("role") == "roles/compute.networkUser" && normal("", o.State, subnetForm, o.State.String("subnetwork")) == in.ID
 		})) > 0

@@ -31,6 +31,7 @@ const (
 	key           = "gcp:kms/cryptoKey:CryptoKey"
 	keyMember     = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
 
+	projectType     = "gcp:organizations/project:Project"
 	projectMember   = "gcp:projects/iAMMember:IAMMember"
 	auditConfig     = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
 	customRole      = "gcp:projects/iAMCustomRole:IAMCustomRole"

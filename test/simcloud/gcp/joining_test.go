@@ -93,6 +93,9 @@ func TestAllowsFollowsPriorityDirectionAndTargets(t *testing.T) {
 		rule(x.ctx, "from-bastion", x.net.ID(), func(a *compute.FirewallArgs) {
 			a.SourceRanges, a.SourceTags, a.Allows = nil, texts("forwarder"), allowing("tcp", "8443")
 		})
+		both := rule(x.ctx, "both", x.net.ID(), func(a *compute.FirewallArgs) { a.Allows = allowing("tcp", "8444") })
+		must(compute.NewFirewall(x.ctx, "neither", &compute.FirewallArgs{Network: x.net.ID(), SourceRanges: texts("10.0.0.0/8"), Denies: compute.FirewallDenyArray{
+			&compute.FirewallDenyArgs{Protocol: pulumi.String("tcp"), Ports: texts("8444")}}}, after(both)))
 		rule(x.ctx, "off", x.net.ID(), func(a *compute.FirewallArgs) {
 			a.Disabled, a.Priority, a.SourceRanges = yes(), pulumi.IntPtr(1), texts("0.0.0.0/0")
 		})
@@ -108,7 +111,8 @@ func TestAllowsFollowsPriorityDirectionAndTargets(t *testing.T) {
 	}{
 		"IAP": {flow(gcp.Ingress, "35.235.240.0/20", 443, "forwarder"), true}, "IAP to others": {flow(gcp.Ingress, "35.235.240.0/20", 443), false},
 		"IAP elsewhere": {flow(gcp.Ingress, "35.235.240.0/20", 22, "forwarder"), false}, "anybody": {flow(gcp.Ingress, "0.0.0.0/0", 443, "forwarder"), false},
-		"by source tag": {from, true}, "without the tag": {flow(gcp.Ingress, "10.10.0.9/32", 8443), false},
+		"denied as well": {flow(gcp.Ingress, "10.0.0.1/32", 8444), false},
+		"by source tag":  {from, true}, "without the tag": {flow(gcp.Ingress, "10.10.0.9/32", 8443), false},
 		"VIP": {flow(gcp.Egress, "199.36.153.4/30", 443), true}, "VIP on 80": {flow(gcp.Egress, "199.36.153.4/30", 80), false}, "more than the VIP": {flow(gcp.Egress, "199.36.153.0/24", 443), false},
 	} {
 		if got := gcp.Allows(cloud, test.flow); got != test.want {

@@ -48,7 +48,7 @@ type Rehearsal struct {
 	// Costs tells what the environment costs, as far as what exists tells.
 	Costs func(*simcloud.Cloud) *Costs
 	// Keeps tells why the cloud itself keeps an object after everything is destroyed, "" when it does not.
-	Keeps func(simcloud.Object) string
+	Keeps func(*simcloud.Cloud, simcloud.Object) string
 
 	// WithoutKubernetes leaves out the cluster and the baseline.
 	WithoutKubernetes bool

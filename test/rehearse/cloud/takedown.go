@@ -93,7 +93,7 @@ func (x *run) leftovers(ctx context.Context) {
 			}
 			what, reason := short(o.Type)+" "+o.ID, ""
 			if x.Keeps != nil {
-				reason = x.Keeps(o)
+				reason = x.Keeps(x.cloud, o)
 			}
 			if reason == "" {
 				left++

@@ -65,12 +65,18 @@ func (e environment) labels() []label {
 	for i, who := range e.Access {
 		out = append(out, label{"access " + who.PrincipalArn, fmt.Sprintf("access[%d].name", i), who.Name})
 	}
-	for i, to := range e.Firewall.Egress {
-		for _, cidr := range to.CIDRs {
-			// Rules that are the same are one, of the first name.
-			key := fmt.Sprintf("egress %s %s %d", cidr, cmp.Or(to.Protocol, hostconfig.ProtocolTCP), cmp.Or(to.Port, 443))
-			if !slices.ContainsFunc(out, func(l label) bool { return l.key == key }) {
-				out = append(out, label{key, fmt.Sprintf("firewall.egress[%d].name", i), to.Name})
+	flows := map[string][]Egress{"firewall.egress": e.Firewall.Egress}
+	if e.Runner != nil {
+		flows["runner.egress"] = e.Runner.Egress
+	}
+	for _, of := range slices.Sorted(maps.Keys(flows)) {
+		for i, to := range flows[of] {
+			for _, cidr := range to.CIDRs {
+				// Rules that are the same are one, of the first name.
+				key := fmt.Sprintf("%s %s %s %d", of, cidr, cmp.Or(to.Protocol, hostconfig.ProtocolTCP), cmp.Or(to.Port, 443))
+				if !slices.ContainsFunc(out, func(l label) bool { return l.key == key }) {
+					out = append(out, label{key, fmt.Sprintf("%s[%d].name", of, i), to.Name})
+				}
 			}
 		}
 	}

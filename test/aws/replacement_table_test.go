@@ -84,7 +84,7 @@ var secondValues = map[string]second{
 	"logs.sessions":                  {to: edit{"logs.sessions": false}},
 	"detection.disabled":             {to: edit{"detection": map[string]any{"disabled": true}}, round: 2},
 	"detection.trailLogGroup":        {to: edit{"detection.trailLogGroup": "/aws/cloudtrail/organization", "logs.trail": false}, round: 1},
-	"detection.topicArn":             {to: edit{"detection.topicArn": "arn:aws:sns:eu-central-1:111122223333:security"}, round: 3},
+	"detection.topicArn":             {to: edit{"detection.topicArn": "arn:aws:sns:eu-central-1:111122223333:security", "detection.guardDuty": nil}, round: 3},
 	"detection.emails":               {to: edit{"detection.emails": []string{"on-call@example.com"}}},
 	"detection.guardDuty.detectorId": {elsewhere: "an account has one detector in a region: there is no other to name"},
 	"runner.egress[0].name":          {to: edit{"runner.egress[0].name": "git"}},

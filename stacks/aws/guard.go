@@ -150,7 +150,7 @@ func (e environment) compare(last map[string]string) error {
 		was, is := last[field], now[field]
 		switch {
 		case was == is || was == "" || slices.Contains(e.AllowReplacement, field):
-		case is == "" && (field == "logs.archive.bucket" || field == "logs.archive.lock"): // said of logs.archive.disabled
+		case is == "" && slices.Contains([]string{"network.cidr", "logs.archive.bucket", "logs.archive.lock"}, field): // said of network.existing, logs.archive.disabled
 		case field == settingVersion:
 			if err := step(was, is); err != nil {
 				add(field, err.Error(), fmt.Sprintf("write a version of %s, or of the minor after it", was))

@@ -21,6 +21,7 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 	r := cloud.Rehearsal{
 		Environment: environment, Baseline: environment + cloud.BaselineSuffix, Repository: root, BinDirectory: os.Getenv("REDOUBT_BIN_DIR"),
 		Platform: program.Platform, Cloud: "AWS", Program: program.Program, Open: simaws.Open, Endpoint: "apiEndpoint",
+		Lift: map[string]string{"redoubt:unprotected": "true"}, StrictAgent: true,
 		Replace: replace, Given: given, Machines: Machines, Costs: estimate, Keeps: Keeps,
 	}
 	var err error

@@ -69,7 +69,7 @@ refresh: here tools ## look for drift; the next up repairs it
 	@$(call DRIVE,refresh)
 
 rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]
-	@case '$(PLATFORM)' in aws) ;; \
+	@case '$(PLATFORM)' in aws|gcp) ;; \
 	local) echo "$(ENV) is real and needs no account: make up$(if $(filter-out local,$(ENV)), ENV=$(ENV)); to rehearse a cloud: make rehearse ENV=aws-prod" >&2; exit 1 ;; \
 	*-baseline) echo "$(ENV) comes along with its environment: make rehearse ENV=$(ENV:-baseline=)" >&2; exit 1 ;; \
 	'') echo "there is no environment $(ENV): write stacks/Pulumi.$(ENV).yaml, or name one: $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))" >&2; exit 1 ;; \
@@ -129,6 +129,9 @@ $(BIN)/rehearse: $(DRIVER)
 # The SDK of a cloud is compiled for these alone.
 $(BIN)/rehearse-aws: $(REHEARSER)
 	$(call own,./rehearse/cmd/rehearse-aws,test,go build)
+
+$(BIN)/rehearse-gcp: $(REHEARSER)
+	$(call own,./rehearse/cmd/rehearse-gcp,test,go build)
 
 $(BIN)/redoubt-machine: $(LIBRARY)
 	$(call own,./components/local/cmd/redoubt-machine,.,$(STATIC))

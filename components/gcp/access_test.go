@@ -118,7 +118,8 @@ func TestAccessRefusals(t *testing.T) {
 	}, "cluster", "networkId", "cidr", "controlPlaneCidr", "endpoint", "disksKeyId", "zone", "image", "members")
 	args := testAccess()
 	args.CIDR, args.ControlPlaneCIDR, args.Endpoint, args.Zone = pulumi.String("10.0.0.0/8"), pulumi.String("203.0.113.0/28"), pulumi.String("https://api.example.com"), "us-east1-b"
+	args.NetworkProject = "X"
 	args.Image, args.MachineType, args.Members = "projects/cos-cloud/global/images/family/cos-stable", "Large", []string{"allUsers", "user:me@example.com", "group:a@example.com", "group:a@example.com"}
 	mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewIapAccess(ctx, "entry", &args); return err },
-		"cidr", "controlPlaneCidr", "endpoint", "zone", "image", "machineType", "members[0]", "members[1]", "members[3]")
+		"cidr", "controlPlaneCidr", "endpoint", "zone", "image", "machineType", "networkProject", "members[0]", "members[1]", "members[3]")
 }

@@ -48,5 +48,5 @@ func TestImagePolicyRefusals(t *testing.T) {
 	for _, image := range []string{"*", "**", "gcr.io/*", "gcr.io", "registry.k8s.io/**", "*/project/image", "docker.io/library/*:latest", "europe-docker.pkg.dev/p*/x"} {
 		refuse(ImagePolicyArgs{Images: []string{image}}, "images[0]")
 	}
-	refuse(ImagePolicyArgs{Images: []string{"gcr.io/shop/app", "gcr.io/shop/app"}, Attestors: []string{"me"}}, "images[1]", "attestors[0]")
+	refuse(ImagePolicyArgs{Images: []string{"gcr.io/shop/app", "gcr.io/shop/app"}, Attestors: []string{"me", "projects/shop-prod/attestors/x", "projects/shop-prod/attestors/x"}}, "images[1]", "attestors[0]", "attestors[2]")
 }

@@ -89,7 +89,7 @@ func TestProblemsHaveTheNamesOfSettings(t *testing.T) {
 		"network.cidr":            func(e *environment) { e.Network.CIDR = "10.0.0.1/16" },
 		"network.serviceCIDR":     func(e *environment) { e.Network.ServiceCIDR = "10.64.0.0/16" },
 		"network.egress":          func(e *environment) { e.Network.Egress = "open" },
-		"network.uses[0]":         func(e *environment) { e.Uses[0] = "coffee" },
+		"uses[0]":                 func(e *environment) { e.Uses[0] = "coffee" },
 		"keys.rotationDays":       func(e *environment) { e.Keys.RotationDays = 1 },
 		"keys.deletionWindowDays": func(e *environment) { e.Keys.DeletionWindowDays = 7 },
 		"logs.retentionDays":      func(e *environment) { e.Logs.RetentionDays = 30 },
@@ -180,7 +180,7 @@ func TestNothingIsReplacedByAChangeOfSettings(t *testing.T) {
 		if err := e.compare(last); err == nil || !strings.Contains(err.Error(), "redoubt:"+field+": ") {
 			t.Errorf("%s: %v", field, err)
 		}
-		e.AllowReplacement = []string{field, "logs.archive.bucket", "logs.archive.lock"}
+		e.AllowReplacement = []string{field, "network.cidr", "logs.archive.bucket", "logs.archive.lock"}
 		if err := e.compare(last); err != nil {
 			t.Errorf("%s, allowed: %v", field, err)
 		}

@@ -65,12 +65,18 @@ func (e environment) labels() []label {
 	for i, who := range e.Access {
 		out = append(out, label{"access " + who.PrincipalArn, fmt.Sprintf("access[%d].name", i), who.Name})
 	}
-	for i, to := range e.Firewall.Egress {
-		for _, cidr := range to.CIDRs {
-			// Rules that are the same are one, of the first name.
-			key := fmt.Sprintf("egress %s %s %d", cidr, cmp.Or(to.Protocol, hostconfig.ProtocolTCP), cmp.Or(to.Port, 443))
-			if !slices.ContainsFunc(out, func(l label) bool { return l.key == key }) {
-				out = append(out, label{key, fmt.Sprintf("firewall.egress[%d].name", i), to.Name})
+	flows := map[string][]Egress{"firewall.egress": e.Firewall.Egress}
+	if e.Runner != nil {
+		flows["runner.egress"] = e.Runner.Egress
+	}
+	for _, of := range slices.Sorted(maps.Keys(flows)) {
+		for i, to := range flows[of] {
+			for _, cidr := range to.CIDRs {
+				// Rules that are the same are one, of the first name.
+				key := fmt.Sprintf("%s %s %s %d", of, cidr, cmp.Or(to.Protocol, hostconfig.ProtocolTCP), cmp.Or(to.Port, 443))
+				if !slices.ContainsFunc(out, func(l label) bool { return l.key == key }) {
+					out = append(out, label{key, fmt.Sprintf("%s[%d].name", of, i), to.Name})
+				}
 			}
 		}
 	}
@@ -144,7 +150,7 @@ func (e environment) compare(last map[string]string) error {
 		was, is := last[field], now[field]
 		switch {
 		case was == is || was == "" || slices.Contains(e.AllowReplacement, field):
-		case is == "" && (field == "logs.archive.bucket" || field == "logs.archive.lock"): // said of logs.archive.disabled
+		case is == "" && slices.Contains([]string{"network.cidr", "logs.archive.bucket", "logs.archive.lock"}, field): // said of network.existing, logs.archive.disabled
 		case field == settingVersion:
 			if err := step(was, is); err != nil {
 				add(field, err.Error(), fmt.Sprintf("write a version of %s, or of the minor after it", was))

@@ -114,10 +114,11 @@ func (e environment) entry(network, controlPlane, endpoint, key pulumi.StringInp
 }
 
 func (e environment) detection() *components.DetectionArgs {
-	args := &components.DetectionArgs{Project: e.project(), Cluster: e.name, Emails: e.Detection.Emails, Archive: !e.Logs.Archive.Disabled,
-		Without: e.Detection.Without, Labels: e.Labels, Exceptions: e.Exceptions}
-	if len(e.Detection.Channels) > 0 {
-		args.Channels = pulumi.ToStringArray(e.Detection.Channels)
+	d := e.Detection
+	args := &components.DetectionArgs{Project: e.project(), Cluster: e.name, Emails: d.Emails, Archive: !e.Logs.Archive.Disabled, Without: d.Without,
+		Labels: e.Labels, Exceptions: e.Exceptions}
+	if len(d.Channels) > 0 {
+		args.Channels = pulumi.ToStringArray(d.Channels)
 	}
 	for _, who := range e.Access {
 		if who.Role == components.AccessBreakGlass {

@@ -164,6 +164,7 @@ type Detection struct {
 	// Channels tell people: projects/<project>/notificationChannels/<number>.
 	Channels []string `json:"channels,omitempty"`
 	// Emails are addresses that get everything, by channels that are made for them.
+	// One of the two is needed.
 	Emails []string `json:"emails,omitempty"`
 	// Without are events that nobody hears of; each needs an exception for M39/alarms.
 	Without []string `json:"without,omitempty"`

@@ -31,6 +31,9 @@ var differences = map[string]string{
 	`(cidrBlock|cidrIpv4|ingress\[\d+\].cidrBlock|egress\[\d+\].cidrBlock)$`: "other addresses",
 	`(subnetIds|routeTableIds)$`: "a zone more",
 	`NodeGroup -general (amiType|capacityType|instanceTypes|scalingConfig\..*)$`: "smaller, cheaper machines, which AWS may take back",
+	`^\+aws:(cloudwatch/(logMetricFilter|metricAlarm|event)|guardduty/)`:         "alarms on what the trail records, and threat detection, are for the account of production",
+	`LogMetricFilter -break-glass-in-cluster pattern|TopicPolicy`:                "development has nobody for emergencies, and no findings",
+	`^\+.*-stream(-source)?$`: "logs of the control plane go to the archive",
 	`VpcEndpoint -ec2 policy`: "what load balancers call",
 }
 

@@ -34,6 +34,11 @@ var renewed = []struct{ kind, name, why string }{
 	{"aws:ecr/*:*CacheRule", "*", "a cache; its repositories stay"}, {"aws:ecr/*:*CreationTemplate", "*", "of a cache"},
 	{"aws:ec2clientvpn/networkAssociation:NetworkAssociation", "*", "a zone of the VPN"},
 	{"aws:ec2clientvpn/authorizationRule:AuthorizationRule", "*", "who may connect"},
+	{"aws:cloudwatch/logMetricFilter:LogMetricFilter", "*", "an alarm; another choice needs an exception"}, {"aws:cloudwatch/metricAlarm:MetricAlarm", "*", "an alarm"},
+	{"aws:cloudwatch/event*:Event*", "*", "an alarm"}, {"aws:sns/*:*", "*", "who hears of alarms"}, {"aws:guardduty/*:*", "*", "threat detection; findings have been sent on"},
+	{"aws:ssm/document:Document", "*", "where sessions are logged"},
+	{"aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", "*", "a way to the archive, in which everything stays; needs an exception"},
+	{"aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", "*", "a way to the archive"}, {"aws:iam/role*:Role*", "*-stream*", "a way to the archive"},
 	{"aws:ec2/route:Route", "*", "a way out"}, {"aws:ec2/natGateway:NatGateway", "*", "a way out"}, {"aws:ec2/eip:Eip", "*", "a way out"},
 	{"aws:ec2/internetGateway:InternetGateway", "*", "a way out"}, {"aws:ec2/routeTable*:RouteTable*", "*-edge-*", "a way out"},
 	{"aws:ec2/subnet:Subnet", "*-edge-*", "a way out: nothing but NAT stands there"},
@@ -84,6 +89,15 @@ func TestSettingsThatReplaceAreRefused(t *testing.T) {
 		err := base.Cloud.Put(simcloud.Object{Scope: region, Type: endpointToken, ID: fmt.Sprintf("vpce-0123456789abcdef%d", i),
 			State: simcloud.Values{"vpcId": made.Output("vpcId"), "vpcEndpointType": "GatewayLoadBalancer"}})
 		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, theirs := range []simcloud.Object{ // a trail and a topic that exist
+		{Type: "aws:cloudwatch/logGroup:LogGroup", ID: "/aws/cloudtrail/organization", State: simcloud.Values{"name": "/aws/cloudtrail/organization"}},
+		{Type: "aws:sns/topic:Topic", ID: "arn:aws:sns:eu-central-1:111122223333:security", State: simcloud.Values{"arn": "arn:aws:sns:eu-central-1:111122223333:security"}},
+	} {
+		theirs.Scope = region
+		if err := base.Cloud.Put(theirs); err != nil {
 			t.Fatal(err)
 		}
 	}

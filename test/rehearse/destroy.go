@@ -25,7 +25,7 @@ func (d *Driver) Destroy(ctx context.Context) (Result, error) {
 		return result, err
 	}
 	if d.exists(project) {
-		if err := d.refuseProtected(project); err != nil {
+		if err := d.refuseProtected(); err != nil {
 			return result, err
 		}
 		result, err = d.run(ctx, Destroy, func(s *session, progress io.Writer) error {
@@ -45,40 +45,6 @@ func (d *Driver) Destroy(ctx context.Context) (Result, error) {
 		}
 	}
 	return result, d.forget(project)
-}
-
-// refuseProtected reports what the state says is protected before anything is removed: the engine, asked through its
-// API, would remove first what stands on it, such as every node of a cluster that stays.
-func (d *Driver) refuseProtected(project string) error {
-	data, err := os.ReadFile(d.checkpoint(project))
-	if err != nil {
-		return err
-	}
-	var state struct {
-		Checkpoint struct {
-			Latest struct {
-				Resources []struct {
-					URN     string `json:"urn"`
-					Custom  bool   `json:"custom"`
-					Protect bool   `json:"protect"`
-				} `json:"resources"`
-			} `json:"latest"`
-		} `json:"checkpoint"`
-	}
-	if err := json.Unmarshal(data, &state); err != nil {
-		return fmt.Errorf("the state of environment %s: %w", d.options.Environment, err)
-	}
-	var protected []string
-	for _, r := range state.Checkpoint.Latest.Resources {
-		if r.Protect && r.Custom {
-			protected = append(protected, "  "+resourceName(r.URN))
-		}
-	}
-	if len(protected) == 0 {
-		return nil
-	}
-	return fmt.Errorf("environment %s holds what its settings protect, and nothing of it was removed:\n%s\nTo remove it with all data in it, write unprotected: true in %s, run up, and destroy again",
-		d.options.Environment, strings.Join(protected, "\n"), d.options.ConfigFile)
 }
 
 // Forget removes all that is known of a simulated environment whose cloud is gone, without asking the engine. One that
@@ -106,6 +72,63 @@ func (d *Driver) Forget(ctx context.Context) error {
 		return err
 	}
 	return d.forget(project)
+}
+
+// Protected gives the URNs of what the state says is protected, components among it; none where there is no state.
+func (d *Driver) Protected() ([]string, error) {
+	components, resources, err := d.protected()
+	return append(components, resources...), err
+}
+
+func (d *Driver) protected() (components, resources []string, err error) {
+	if d.problem != nil {
+		return nil, nil, d.problem
+	}
+	project, err := d.projectName()
+	if err != nil || !d.exists(project) {
+		return nil, nil, err
+	}
+	data, err := os.ReadFile(d.checkpoint(project))
+	if err != nil {
+		return nil, nil, err
+	}
+	var state struct {
+		Checkpoint struct {
+			Latest struct {
+				Resources []struct {
+					URN     string `json:"urn"`
+					Custom  bool   `json:"custom"`
+					Protect bool   `json:"protect"`
+				} `json:"resources"`
+			} `json:"latest"`
+		} `json:"checkpoint"`
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return nil, nil, fmt.Errorf("the state of environment %s: %w", d.options.Environment, err)
+	}
+	for _, r := range state.Checkpoint.Latest.Resources {
+		switch {
+		case r.Protect && r.Custom:
+			resources = append(resources, r.URN)
+		case r.Protect:
+			components = append(components, r.URN)
+		}
+	}
+	return components, resources, nil
+}
+
+// refuseProtected reports what is protected before anything is removed: the engine, asked through its API, would remove
+// first what stands on it, such as every node of a cluster that stays.
+func (d *Driver) refuseProtected() error {
+	_, protected, err := d.protected()
+	if err != nil || len(protected) == 0 {
+		return err
+	}
+	for i, urn := range protected {
+		protected[i] = "  " + resourceName(urn)
+	}
+	return fmt.Errorf("environment %s holds what its settings protect, and nothing of it was removed:\n%s\nTo remove it with all data in it, write unprotected: true in %s, run up, and destroy again",
+		d.options.Environment, strings.Join(protected, "\n"), d.options.ConfigFile)
 }
 
 // forget removes what the file backend and the CLI keep of a stack that is gone.

@@ -14,11 +14,11 @@ type ResourceType struct {
 	Naming *Naming
 	// Replace are the properties whose change makes a new resource: a path covers what is below it, "[]" is any item.
 	Replace []string
-	// ReplaceIf names further properties whose change makes a new resource, where that depends on the values.
-	ReplaceIf func(olds, news Values) []string
 	// Renews are the outputs that an update computes anew, by the input whose change does it; "" is any input. A preview
 	// does not know them.
 	Renews map[string][]string
+	// ReplaceIf names further properties whose change makes a new resource, where that depends on the values.
+	ReplaceIf func(olds, news Values) []string
 	// References are the properties that lead to other resources.
 	References []Reference
 	// Defaults are the values of properties that a program leaves out.

@@ -56,7 +56,11 @@ func (r *Report) body(p printer) {
 	if len(r.Machines) > 0 {
 		p.chapter("what machines get")
 		for _, m := range r.Machines {
-			p.line("  ", fmt.Sprintf("%s: %d of %d bytes, %s", m.Pool, m.Bytes, m.Limit, m.Source))
+			size := "" // where the cloud makes the document
+			if m.Limit > 0 {
+				size = fmt.Sprintf("%d of %d bytes, ", m.Bytes, m.Limit)
+			}
+			p.line("  ", fmt.Sprintf("%s: %s%s", m.Pool, size, m.Source))
 			for _, setting := range m.Settings {
 				p.line("    ", setting)
 			}

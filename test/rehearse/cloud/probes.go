@@ -45,7 +45,7 @@ type probeOf struct {
 
 // probe asks the real API server what the baseline promises of every cluster.
 func (x *run) probe(ctx context.Context, kubeconfig string, baseline rehearse.Result) {
-	for _, probe := range probes() {
+	for _, probe := range probes(x.StrictAgent) {
 		x.step(ctx, probe.Name, func(io.Writer) (string, error) {
 			config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 			if err != nil {
@@ -86,15 +86,15 @@ func (x *run) compareVersions(ctx context.Context, kubeconfig, wanted string) {
 	})
 }
 
-// probes are those of every cluster.
-func probes() []probeOf {
+// probes are those of every cluster; the agent of some is strict.
+func probes(strict bool) []probeOf {
 	with := func(ask func(asker) (string, []Finding, error)) func(context.Context, *rest.Config, rehearse.Result) (string, []Finding, error) {
 		return func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (string, []Finding, error) {
 			client, err := dynamic.NewForConfig(config)
 			if err != nil {
 				return "", nil, err
 			}
-			a := asker{ctx: ctx, client: client}
+			a := asker{ctx: ctx, client: client, strict: strict}
 			if a.tenants, err = a.findTenants(baseline); err != nil {
 				return "", nil, err
 			}
@@ -114,6 +114,7 @@ type asker struct {
 	ctx     context.Context
 	client  dynamic.Interface
 	tenants []string
+	strict  bool // pods of kube-system need policies too
 }
 
 // findTenants are the namespaces of the output "tenants", and all that are labelled as such.
@@ -211,7 +212,12 @@ var noTenants = Finding{Level: Warning, Subject: "tenants", Problem: "there is n
 // networkPolicies looks for the default deny of each tenant, and for policies where the cluster's own pods run (M21).
 func (a asker) networkPolicies() (string, []Finding, error) {
 	var findings []Finding
-	for _, namespace := range append(slices.Clone(a.tenants), "kube-system") {
+	where := slices.Clone(a.tenants)
+	said := fmt.Sprintf("default deny in %s", plural(len(a.tenants), "tenant"))
+	if a.strict {
+		where, said = append(where, "kube-system"), said+", policies in kube-system"
+	}
+	for _, namespace := range where {
 		list, err := a.client.Resource(networkPolicies).Namespace(namespace).List(a.ctx, metav1.ListOptions{})
 		if err != nil {
 			return "", nil, err
@@ -225,7 +231,7 @@ func (a asker) networkPolicies() (string, []Finding, error) {
 				Remedy: "add one with an empty podSelector, policyTypes Ingress and Egress, and no rule"})
 		}
 	}
-	return fmt.Sprintf("default deny in %s, policies in kube-system", plural(len(a.tenants), "tenant")), findings, nil
+	return said, findings, nil
 }
 
 func deniesAll(policy unstructured.Unstructured) bool {

@@ -30,6 +30,12 @@ type Rehearsal struct {
 	// account's number. They are replaced in the settings of both stacks; the files stay as they are.
 	Replace func(settings []byte) map[string]string
 
+	// Lift are the settings of the environment that lift its protection.
+	Lift map[string]string
+	// StrictAgent says that the network agent lets no pod reach anything before a policy does: those of kube-system need
+	// policies too.
+	StrictAgent bool
+
 	// Open makes the simulated cloud.
 	Open func(simcloud.Options) (*simcloud.Cloud, error)
 	// Given makes what the settings name and the account has before the environment comes, and names it.
@@ -48,7 +54,7 @@ type Rehearsal struct {
 	// Costs tells what the environment costs, as far as what exists tells.
 	Costs func(*simcloud.Cloud) *Costs
 	// Keeps tells why the cloud itself keeps an object after everything is destroyed, "" when it does not.
-	Keeps func(simcloud.Object) string
+	Keeps func(*simcloud.Cloud, simcloud.Object) string
 
 	// WithoutKubernetes leaves out the cluster and the baseline.
 	WithoutKubernetes bool
@@ -71,7 +77,7 @@ type Machine struct {
 	Pool string `json:"pool"`
 	// Source names what carries the document, such as "launch template lt-1".
 	Source string `json:"source"`
-	// Bytes is the document's size as it is sent, of at most Limit.
+	// Bytes is the document's size as it is sent, of at most Limit; both are 0 where the cloud makes the document.
 	Bytes int `json:"bytes"`
 	Limit int `json:"limit"`
 	// Settings are a few lines that tell most.

@@ -122,7 +122,7 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 
 func TestWhatTheCloudKeepsIsNoFault(t *testing.T) {
 	r, _ := toy(t, "[logs]")
-	r.Keeps = func(o simcloud.Object) string {
+	r.Keeps = func(_ *simcloud.Cloud, o simcloud.Object) string {
 		if o.Type == logToken {
 			return "logs are kept"
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,21 +48,38 @@ func (x *run) takeDown(interrupted context.Context) {
 	}
 }
 
-// destroy removes a stack. What the program protects is unprotected first: a rehearsal may, and says so.
+// destroy removes a stack. What the settings protect is lifted first, as people must.
 func (x *run) destroy(ctx context.Context, name string) bool {
 	step := name + ": destroy"
 	return x.step(ctx, step, func(log io.Writer) (string, error) {
-		driver := rehearse.New(x.stack(name, log))
-		lifted, err := driver.Unprotect(ctx)
+		options := x.stack(name, log)
+		protected, err := rehearse.New(options).Protected()
 		if err != nil {
 			return "", err
 		}
-		if len(lifted) > 0 {
-			x.find(step, Finding{Level: Note, Problem: "protected, and not destroyed in a real account until that is lifted: " + strings.Join(topmost(lifted), ", ")})
+		if len(protected) > 0 {
+			x.find(step, Finding{Level: Note, Problem: "protected, and destroyed only after an up with " + joined(x.Lift) + ": " + strings.Join(topmost(protected), ", ")})
+			options.Set = maps.Clone(options.Set)
+			if options.Set == nil {
+				options.Set = map[string]string{}
+			}
+			maps.Copy(options.Set, x.Lift)
+			if _, err := rehearse.New(options).Up(ctx); err != nil {
+				return "", err
+			}
 		}
-		result, err := driver.Destroy(ctx)
+		result, err := rehearse.New(options).Destroy(ctx)
 		return fmt.Sprintf("%d deleted", result.Deletes()), err
 	})
+}
+
+// joined are settings in words.
+func joined(settings map[string]string) string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		out = append(out, key+": "+settings[key])
+	}
+	return strings.Join(out, ", ")
 }
 
 // topmost names what does not lie in something that is among them: protection of a component is that of its parts.
@@ -93,7 +111,7 @@ func (x *run) leftovers(ctx context.Context) {
 			}
 			what, reason := short(o.Type)+" "+o.ID, ""
 			if x.Keeps != nil {
-				reason = x.Keeps(o)
+				reason = x.Keeps(x.cloud, o)
 			}
 			if reason == "" {
 				left++

@@ -109,7 +109,7 @@ func program(ctx *pulumi.Context) error {
 		case "changing":
 			document = fmt.Sprint("run ", runs.Add(1))
 		case "protected":
-			opts = append(opts, pulumi.Protect(true))
+			opts = append(opts, pulumi.Protect(!config.GetBool(ctx, "redoubt:unprotected")))
 		case "surprise":
 			if ctx.DryRun() {
 				continue
@@ -161,7 +161,7 @@ func toy(t *testing.T, documents string) (cloud.Rehearsal, *cluster) {
 func rehearsalOf(dir string, c *cluster) cloud.Rehearsal {
 	return cloud.Rehearsal{
 		Environment: "toy-prod", Repository: dir, BinDirectory: binDir(), Platform: "sky", Cloud: "Sky", Program: program, Open: timeless,
-		Baseline: "toy-prod-baseline", Endpoint: "apiEndpoint", Cluster: c, WithoutKubernetes: true,
+		Baseline: "toy-prod-baseline", Lift: map[string]string{"redoubt:unprotected": "true"}, Endpoint: "apiEndpoint", Cluster: c, WithoutKubernetes: true,
 	}
 }
 

@@ -14,9 +14,6 @@ import (
 // Version is that of the SDK whose types are used.
 const Version = "7.38.0"
 
-// Caller is who makes the calls.
-const Caller = "deployer@redoubt-deploy.iam.gserviceaccount.com"
-
 // Open makes the cloud, with what the journal says exists.
 func Open(options simcloud.Options) (*simcloud.Cloud, error) {
 	return simcloud.Open(simcloud.Definition{

@@ -51,7 +51,7 @@ func components(channel string) pulumi.RunFunc {
 		pool("sandboxed", "e2-standard-4", func(a *redoubt.NodePoolArgs) { a.GVisor, a.Isolation = true, "sandboxed" })
 		must(redoubt.NewLogs(ctx, "logs", &redoubt.LogsArgs{Project: at, Cluster: "prod", KeyID: keys.LogsKeyID, DataAccess: true, Archive: &redoubt.ArchiveArgs{Lock: redoubt.LockNone},
 			Exceptions: []hostconfig.Exception{{Control: "M38/object-lock", Reason: "a simulation that comes and goes", Expires: "2027-06-30"}}}))
-		must(redoubt.NewDetection(ctx, "detection", &redoubt.DetectionArgs{Project: at, Cluster: "prod", Channels: pulumi.StringArray{pulumi.String(channel)}, BreakGlass: []string{account("emergency")}}))
+		must(redoubt.NewDetection(ctx, "detection", &redoubt.DetectionArgs{Project: at, Cluster: "prod", Channels: pulumi.StringArray{pulumi.String(channel)}, BreakGlassMembers: []string{account("emergency")}}))
 		must(redoubt.NewIapAccess(ctx, "entry", &redoubt.IapAccessArgs{Project: at, Cluster: "prod", NetworkID: net.NetworkID, CIDR: pulumi.String("10.64.64.16/28"), ControlPlaneCIDR: net.ControlPlaneCIDR,
 			Endpoint: cluster.Endpoint, DisksKeyID: keys.DisksKeyID, Zone: region + "-a", Image: "projects/cos-cloud/global/images/cos-121-18867-90-38", Members: []string{"group:operators@example.com"}}))
 		must(redoubt.NewCloudVpn(ctx, "vpn", &redoubt.CloudVpnArgs{Project: at, Cluster: "prod", NetworkID: net.NetworkID, ControlPlaneCIDR: net.ControlPlaneCIDR, PeerIPs: []string{"203.0.113.1", "203.0.113.2"},

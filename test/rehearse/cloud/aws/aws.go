@@ -21,6 +21,7 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 	r := cloud.Rehearsal{
 		Environment: environment, Baseline: environment + cloud.BaselineSuffix, Repository: root, BinDirectory: os.Getenv("REDOUBT_BIN_DIR"),
 		Platform: program.Platform, Cloud: "AWS", Program: program.Program, Open: simaws.Open, Endpoint: "apiEndpoint",
+		Lift: map[string]string{"redoubt:unprotected": "true"}, StrictAgent: true,
 		Replace: replace, Given: given, Machines: Machines, Costs: estimate, Keeps: Keeps,
 	}
 	var err error
@@ -78,7 +79,28 @@ func estimate(c *simcloud.Cloud) *cloud.Costs {
 	return out
 }
 
-// Keeps tells what AWS keeps of itself.
-func Keeps(o simcloud.Object) string {
+const (
+	bucketToken     = "aws:s3/bucketV2:BucketV2"
+	encryptionToken = "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2"
+)
+
+// Keeps tells what outlives an environment on purpose: an archive whose objects are locked, what guards it, and the key
+// without which nobody reads it.
+func Keeps(in *simcloud.Cloud, o simcloud.Object) string {
+	const reason = "AWS deletes no locked object: the archive, what guards it and its key stay until its time is over"
+	for _, bucket := range in.Objects(bucketToken) {
+		if !bucket.State.Bool("objectLockEnabled") {
+			continue
+		}
+		if o.ID == bucket.ID || o.State.String("bucket") == bucket.ID {
+			return reason
+		}
+		for _, encryption := range in.Objects(encryptionToken) {
+			if encryption.State.String("bucket") == bucket.ID && o.State.Has("arn") &&
+				encryption.State.String("rules[0].applyServerSideEncryptionByDefault.kmsMasterKeyId") == o.State.String("arn") {
+				return reason
+			}
+		}
+	}
 	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
 const (
@@ -20,7 +22,7 @@ func testDetection() DetectionArgs {
 		TrailLogGroupName: pulumi.String("/aws/cloudtrail/prod"), FlowLogGroupName: pulumi.String("/aws/vpc/prod/flow-logs"), BreakGlassArns: pulumi.ToStringArray([]string{testBreakGlass})}
 }
 
-func newTestDetection(t *testing.T, args DetectionArgs) *cloud {
+func newTestDetection(t *testing.T, args DetectionArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewDetection(ctx, "detection", &args); return err })
 }
 
@@ -39,31 +41,31 @@ func TestEveryEventHasAnAlarm(t *testing.T) {
 	for group, names := range heard {
 		for _, name := range names {
 			want++
-			filter, alarm := c.one(t, "LogMetricFilter", "detection-"+name), c.one(t, "MetricAlarm", "detection-"+name)
-			metric, _ := filter.inputs["metricTransformation"].(map[string]any)
-			if filter.text("logGroupName") != group || len(filter.text("pattern")) > patternLimit || metric["value"] != "1" {
-				t.Errorf("%s: filter %v", name, filter.inputs)
+			filter, alarm := c.One(t, "LogMetricFilter", "detection-"+name), c.One(t, "MetricAlarm", "detection-"+name)
+			metric, _ := filter.Inputs["metricTransformation"].(map[string]any)
+			if filter.Text("logGroupName") != group || len(filter.Text("pattern")) > patternLimit || metric["value"] != "1" {
+				t.Errorf("%s: filter %v", name, filter.Inputs)
 			}
-			if metric["namespace"] != alarm.inputs["namespace"] || metric["name"] != alarm.inputs["metricName"] || !alarm.waitsFor(filter) {
-				t.Errorf("%s: counts %v, watches %v", name, metric, alarm.inputs)
+			if metric["namespace"] != alarm.Inputs["namespace"] || metric["name"] != alarm.Inputs["metricName"] || !alarm.WaitsFor(filter) {
+				t.Errorf("%s: counts %v, watches %v", name, metric, alarm.Inputs)
 			}
-			period := alarm.inputs["period"].(float64)
-			if alarm.text("name") != "prod-"+name || alarm.text("statistic") != "Sum" || alarm.text("treatMissingData") != "notBreaching" || alarm.inputs["threshold"].(float64) < 1 ||
-				alarm.text("comparisonOperator") != "GreaterThanOrEqualToThreshold" || alarm.inputs["evaluationPeriods"] != 1.0 || period < 60 || period > 300 {
-				t.Errorf("%s: alarm %v", name, alarm.inputs)
+			period := alarm.Inputs["period"].(float64)
+			if alarm.Text("name") != "prod-"+name || alarm.Text("statistic") != "Sum" || alarm.Text("treatMissingData") != "notBreaching" || alarm.Inputs["threshold"].(float64) < 1 ||
+				alarm.Text("comparisonOperator") != "GreaterThanOrEqualToThreshold" || alarm.Inputs["evaluationPeriods"] != 1.0 || period < 60 || period > 300 {
+				t.Errorf("%s: alarm %v", name, alarm.Inputs)
 			}
 			for _, actions := range []string{"alarmActions", "okActions"} {
-				if got := texts(alarm.inputs[actions]); !slices.Equal(got, []string{"arn:detection_id"}) {
+				if got := texts(alarm.Inputs[actions]); !slices.Equal(got, []string{"arn:detection_id"}) {
 					t.Errorf("%s: %s are %v", name, actions, got)
 				}
 			}
 			// A topic that does not take them yet would drop them.
-			if !alarm.waitsFor(c.one(t, "TopicPolicy", "detection")) {
+			if !alarm.WaitsFor(c.One(t, "TopicPolicy", "detection")) {
 				t.Errorf("%s does not wait for the policy of the topic", name)
 			}
 		}
 	}
-	if got := len(c.of("MetricAlarm")); got != want {
+	if got := len(c.Of("MetricAlarm")); got != want {
 		t.Errorf("%d alarms, %d are known here", got, want)
 	}
 }
@@ -80,11 +82,11 @@ func TestArchiveIsWatched(t *testing.T) {
 		"archive-late":        {"AWS/Firehose DeliveryToS3.DataFreshness Maximum", "map[DeliveryStreamName:prod-audit-stream]", 900},
 		"archive-undelivered": {"AWS/Logs DeliveryErrors Sum", "map[DestinationType:Firehose FilterName:prod-audit-stream LogGroupName:/aws/eks/prod/cluster]", 1},
 	} {
-		alarm := c.one(t, "MetricAlarm", "detection-"+name)
-		got := alarm.text("namespace") + " " + alarm.text("metricName") + " " + alarm.text("statistic")
-		if got != want.metric || fmt.Sprint(alarm.inputs["dimensions"]) != want.dimensions || alarm.inputs["threshold"] != want.threshold ||
-			!slices.Equal(texts(alarm.inputs["alarmActions"]), []string{"arn:detection_id"}) {
-			t.Errorf("%s: %v", name, alarm.inputs)
+		alarm := c.One(t, "MetricAlarm", "detection-"+name)
+		got := alarm.Text("namespace") + " " + alarm.Text("metricName") + " " + alarm.Text("statistic")
+		if got != want.metric || fmt.Sprint(alarm.Inputs["dimensions"]) != want.dimensions || alarm.Inputs["threshold"] != want.threshold ||
+			!slices.Equal(texts(alarm.Inputs["alarmActions"]), []string{"arn:detection_id"}) {
+			t.Errorf("%s: %v", name, alarm.Inputs)
 		}
 	}
 }
@@ -102,11 +104,11 @@ func TestEventsAreExplained(t *testing.T) {
 func TestEventsWithoutLogs(t *testing.T) {
 	args := testDetection()
 	args.TrailLogGroupName, args.FlowLogGroupName, args.BreakGlassArns = nil, nil, nil
-	if n, want := len(newTestDetection(t, args).of("MetricAlarm")), len(heard["/aws/eks/prod/cluster"])-1; n != want {
+	if n, want := len(newTestDetection(t, args).Of("MetricAlarm")), len(heard["/aws/eks/prod/cluster"])-1; n != want {
 		t.Errorf("%d alarms, want %d", n, want)
 	}
 	args.BreakGlassArns = pulumi.StringArray{} // nobody: still a filter that AWS takes
-	if got := newTestDetection(t, args).one(t, "LogMetricFilter", "detection-break-glass-in-cluster").text("pattern"); !strings.Contains(got, "there is no role for emergencies") {
+	if got := newTestDetection(t, args).One(t, "LogMetricFilter", "detection-break-glass-in-cluster").Text("pattern"); !strings.Contains(got, "there is no role for emergencies") {
 		t.Errorf("pattern %s", got)
 	}
 }
@@ -115,15 +117,15 @@ func TestTopic(t *testing.T) {
 	args := testDetection()
 	args.Emails = []string{"a@example.com", "b@example.com"}
 	c := newTestDetection(t, args)
-	if topic := c.one(t, "Topic", "detection"); topic.text("kmsMasterKeyId") != string(testKey) || topic.text("name") != "prod-alarms" {
-		t.Errorf("topic %v", topic.inputs)
+	if topic := c.One(t, "Topic", "detection"); topic.Text("kmsMasterKeyId") != string(testKey) || topic.Text("name") != "prod-alarms" {
+		t.Errorf("topic %v", topic.Inputs)
 	}
-	for i, s := range c.of("TopicSubscription") {
-		if s.text("protocol") != "email" || s.text("endpoint") != args.Emails[i] || s.text("topic") != "arn:detection_id" {
-			t.Errorf("subscription %v", s.inputs)
+	for i, s := range c.Of("TopicSubscription") {
+		if s.Text("protocol") != "email" || s.Text("endpoint") != args.Emails[i] || s.Text("topic") != "arn:detection_id" {
+			t.Errorf("subscription %v", s.Inputs)
 		}
 	}
-	statements := parse(t, c.one(t, "TopicPolicy", "detection").text("policy"))
+	statements := parse(t, c.One(t, "TopicPolicy", "detection").Text("policy"))
 	tls := false
 	for _, s := range statements {
 		if !slices.Equal(s.Action, []string{"sns:Publish"}) || !slices.Equal(s.Resource, []string{"arn:aws:sns:eu-central-1:123456789012:prod-alarms"}) {
@@ -138,10 +140,10 @@ func TestTopic(t *testing.T) {
 	}
 	args.KeyArn, args.TopicArn = nil, pulumi.String("arn:aws:sns:eu-central-1:123456789012:pager")
 	c = newTestDetection(t, args)
-	if n := len(c.of("Topic")) + len(c.of("TopicPolicy")); n != 0 {
+	if n := len(c.Of("Topic")) + len(c.Of("TopicPolicy")); n != 0 {
 		t.Errorf("%d topics and policies beside the one that exists", n)
 	}
-	if got := texts(c.one(t, "MetricAlarm", "detection-pod-shell").inputs["alarmActions"]); !slices.Equal(got, []string{"arn:aws:sns:eu-central-1:123456789012:pager"}) {
+	if got := texts(c.One(t, "MetricAlarm", "detection-pod-shell").Inputs["alarmActions"]); !slices.Equal(got, []string{"arn:aws:sns:eu-central-1:123456789012:pager"}) {
 		t.Errorf("alarms go to %v", got)
 	}
 }
@@ -149,42 +151,42 @@ func TestTopic(t *testing.T) {
 // M29: findings of medium severity and more go to the topic.
 func TestGuardDuty(t *testing.T) {
 	args := testDetection()
-	if n := len(newTestDetection(t, args).of("Detector")); n != 0 {
+	if n := len(newTestDetection(t, args).Of("Detector")); n != 0 {
 		t.Errorf("%d detectors without being asked for", n)
 	}
 	args.GuardDuty = &GuardDutyArgs{RuntimeMonitoring: true, EksManagesAgent: true}
 	c := newTestDetection(t, args)
-	if d := c.one(t, "Detector", "detection"); d.inputs["enable"] != true || d.text("findingPublishingFrequency") != "FIFTEEN_MINUTES" {
-		t.Errorf("detector %v", d.inputs)
+	if d := c.One(t, "Detector", "detection"); d.Inputs["enable"] != true || d.Text("findingPublishingFrequency") != "FIFTEEN_MINUTES" {
+		t.Errorf("detector %v", d.Inputs)
 	}
 	var names []string
-	for _, f := range c.of("DetectorFeature") {
-		names = append(names, f.text("name"))
-		if f.text("detectorId") != "detection_id" || f.text("status") != "ENABLED" {
-			t.Errorf("feature %v", f.inputs)
+	for _, f := range c.Of("DetectorFeature") {
+		names = append(names, f.Text("name"))
+		if f.Text("detectorId") != "detection_id" || f.Text("status") != "ENABLED" {
+			t.Errorf("feature %v", f.Inputs)
 		}
 	}
 	if !slices.Equal(names, []string{"EKS_AUDIT_LOGS", "RUNTIME_MONITORING"}) {
 		t.Errorf("features %v", names)
 	}
-	more := fmt.Sprint(c.one(t, "DetectorFeature", "detection-RUNTIME_MONITORING").inputs["additionalConfigurations"])
+	more := fmt.Sprint(c.One(t, "DetectorFeature", "detection-RUNTIME_MONITORING").Inputs["additionalConfigurations"])
 	if more != "[map[name:EKS_ADDON_MANAGEMENT status:ENABLED]]" {
 		t.Errorf("agent: %s", more)
 	}
-	rule, target := c.one(t, "EventRule", "detection-findings"), c.one(t, "EventTarget", "detection-findings")
+	rule, target := c.One(t, "EventRule", "detection-findings"), c.One(t, "EventTarget", "detection-findings")
 	const medium = `{"detail":{"severity":[{"numeric":[">=",4]}]},"detail-type":["GuardDuty Finding"],"source":["aws.guardduty"]}`
-	if rule.text("eventPattern") != medium || rule.text("state") != "ENABLED" || target.text("arn") != "arn:detection_id" || target.text("rule") != "prod-guardduty" ||
-		target.inputs["roleArn"] != nil || !target.waitsFor(c.one(t, "TopicPolicy", "detection")) {
-		t.Errorf("rule %v, target %v", rule.inputs, target.inputs)
+	if rule.Text("eventPattern") != medium || rule.Text("state") != "ENABLED" || target.Text("arn") != "arn:detection_id" || target.Text("rule") != "prod-guardduty" ||
+		target.Inputs["roleArn"] != nil || !target.WaitsFor(c.One(t, "TopicPolicy", "detection")) {
+		t.Errorf("rule %v, target %v", rule.Inputs, target.Inputs)
 	}
-	published := allows(parse(t, c.one(t, "TopicPolicy", "detection").text("policy")), "events.amazonaws.com", "sns:Publish")
+	published := allows(parse(t, c.One(t, "TopicPolicy", "detection").Text("policy")), "events.amazonaws.com", "sns:Publish")
 	if len(published) != 1 || !slices.Equal(published[0].Condition["ArnEquals"]["aws:SourceArn"], []string{"arn:aws:events:eu-central-1:123456789012:rule/prod-guardduty"}) {
 		t.Errorf("who publishes findings: %v", published)
 	}
 
 	args.GuardDuty = &GuardDutyArgs{DetectorID: testDetector}
 	c = newTestDetection(t, args)
-	if n := len(c.of("Detector")); n != 0 || len(c.of("DetectorFeature")) != 1 || c.of("DetectorFeature")[0].text("detectorId") != testDetector {
+	if n := len(c.Of("Detector")); n != 0 || len(c.Of("DetectorFeature")) != 1 || c.Of("DetectorFeature")[0].Text("detectorId") != testDetector {
 		t.Errorf("%d detectors beside the one that exists", n)
 	}
 }
@@ -193,7 +195,7 @@ func TestGuardDuty(t *testing.T) {
 func TestKeyOfAlarms(t *testing.T) {
 	args := testKeys()
 	read := func() []parsedStatement {
-		return parse(t, newTestKeys(t, args).one(t, "Key", "keys-logs").text("policy"))
+		return parse(t, newTestKeys(t, args).One(t, "Key", "keys-logs").Text("policy"))
 	}
 	if n := len(allows(read(), "cloudwatch.amazonaws.com", "kms:GenerateDataKey*")) + len(allows(read(), "events.amazonaws.com", "kms:GenerateDataKey*")); n != 0 {
 		t.Errorf("%d statements for alarms without being asked for", n)
@@ -209,7 +211,7 @@ func TestKeyOfAlarms(t *testing.T) {
 }
 
 func TestDetectionRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewDetection(ctx, "detection", &DetectionArgs{Cluster: "-", TrailLogGroupName: pulumi.String(""), BreakGlassArns: pulumi.ToStringArray([]string{"arn:aws:iam::123456789012:user/jane"}),
 			Emails: []string{"nobody", "a@b.example", "a@b.example"}, GuardDuty: &GuardDutyArgs{DetectorID: "x", EksManagesAgent: true}, Tags: map[string]string{"Name": "x"}})
 		return err
@@ -227,7 +229,7 @@ func TestDetectionRefusals(t *testing.T) {
 	} {
 		args := testDetection()
 		spoil(&args)
-		if got := refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{field}) {
+		if got := mocks.Refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{field}) {
 			t.Errorf("%s: refused %v", field, got)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
 // environment registers everything as an environment does, each component from
@@ -66,13 +68,13 @@ func TestClusterOrder(t *testing.T) {
 	waits := func(who node, kinds ...string) {
 		t.Helper()
 		for _, kind := range kinds {
-			found := c.of(kind)
+			found := c.Of(kind)
 			if len(found) == 0 {
 				t.Errorf("no %s is registered", kind)
 			}
 			for _, each := range found {
-				if !c.one(t, who.kind, who.name).waitsFor(each) {
-					t.Errorf("%s %s does not wait for %s %s", who.kind, who.name, kind, each.name)
+				if !c.One(t, who.kind, who.name).WaitsFor(each) {
+					t.Errorf("%s %s does not wait for %s %s", who.kind, who.name, kind, each.Name)
 				}
 			}
 		}
@@ -80,7 +82,7 @@ func TestClusterOrder(t *testing.T) {
 	one := func(who node, others ...node) {
 		t.Helper()
 		for _, other := range others {
-			if !c.one(t, who.kind, who.name).waitsFor(c.one(t, other.kind, other.name)) {
+			if !c.One(t, who.kind, who.name).WaitsFor(c.One(t, other.kind, other.name)) {
 				t.Errorf("%s %s does not wait for %s %s", who.kind, who.name, other.kind, other.name)
 			}
 		}
@@ -88,22 +90,22 @@ func TestClusterOrder(t *testing.T) {
 	never := func(who node, others ...node) {
 		t.Helper()
 		for _, other := range others {
-			if c.one(t, who.kind, who.name).waitsFor(c.one(t, other.kind, other.name)) {
+			if c.One(t, who.kind, who.name).WaitsFor(c.One(t, other.kind, other.name)) {
 				t.Errorf("%s %s waits for %s %s", who.kind, who.name, other.kind, other.name)
 			}
 		}
 	}
 	cluster, group := node{"Cluster", "eks"}, node{"NodeGroup", "pool"}
 	one(cluster, node{"LogGroup", "logs-cluster"}, node{"Key", "keys-secrets"}, node{"Role", "roles-cluster"}, node{"RolePolicyAttachment", "roles-cluster-AmazonEKSClusterPolicy"})
-	for _, rule := range append(c.of("SecurityGroupIngressRule"), c.of("SecurityGroupEgressRule")...) {
-		if rule.text("securityGroupId") == "wall-"+clusterGroup+"_id" {
-			one(cluster, node{rule.token[strings.LastIndex(rule.token, ":")+1:], rule.name})
+	for _, rule := range append(c.Of("SecurityGroupIngressRule"), c.Of("SecurityGroupEgressRule")...) {
+		if rule.Text("securityGroupId") == "wall-"+clusterGroup+"_id" {
+			one(cluster, node{rule.Token[strings.LastIndex(rule.Token, ":")+1:], rule.Name})
 		}
 	}
 	never(cluster, node{"Key", "keys-volumes"}, node{"RolePolicyAttachment", "roles-nodes-AmazonEKSWorkerNodeMinimalPolicy"})
 	never(node{"LaunchTemplate", "pool"}, cluster)
-	for _, endpoint := range c.of("VpcEndpoint") {
-		never(cluster, node{"VpcEndpoint", endpoint.name})
+	for _, endpoint := range c.Of("VpcEndpoint") {
+		never(cluster, node{"VpcEndpoint", endpoint.Name})
 	}
 	// Nodes: after what makes them able to run pods, and to boot without internet.
 	one(group, node{"Addon", "eks-vpc-cni"}, node{"Addon", "eks-kube-proxy"}, node{"Addon", "eks-eks-pod-identity-agent"}, node{"LaunchTemplate", "pool"}, cluster,
@@ -117,8 +119,8 @@ func TestClusterOrder(t *testing.T) {
 	one(node{"Addon", "addons-aws-ebs-csi-driver"}, node{"RolePolicyAttachment", "roles-volumes-AmazonEBSCSIDriverPolicy"})
 	// What is made inside the cluster comes after the policies of people, and goes before them.
 	waits(node{"Role", "inside"}, "AccessPolicyAssociation")
-	for _, association := range c.of("AccessPolicyAssociation") {
-		one(node{"AccessPolicyAssociation", association.name}, node{"AccessEntry", association.name})
+	for _, association := range c.Of("AccessPolicyAssociation") {
+		one(node{"AccessPolicyAssociation", association.Name}, node{"AccessEntry", association.Name})
 	}
 	// A key names only roles that exist.
 	one(node{"Key", "keys-volumes"}, node{"Role", "roles-volumes"})
@@ -126,9 +128,9 @@ func TestClusterOrder(t *testing.T) {
 }
 
 func TestEksAddonsRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error { _, err := NewEksAddons(ctx, "addons", &EksAddonsArgs{}); return err },
+	mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewEksAddons(ctx, "addons", &EksAddonsArgs{}); return err },
 		"cluster", "after", "volumesRoleArn", "versions[coredns]", "versions[aws-ebs-csi-driver]")
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewEksAddons(ctx, "addons", &EksAddonsArgs{Cluster: "prod", After: pulumi.StringArray{}, VolumesRoleArn: testRole("csi"),
 			Versions: map[string]string{"coredns": "v1", "aws-ebs-csi-driver": "v1.54.0-eksbuild.1", "vpc-cni": "v1.21.0-eksbuild.1"}})
 		return err

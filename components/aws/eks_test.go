@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -31,7 +32,7 @@ func testCluster() EksClusterArgs {
 	}
 }
 
-func newTestCluster(t *testing.T, args EksClusterArgs) *cloud {
+func newTestCluster(t *testing.T, args EksClusterArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err })
 }
 
@@ -47,7 +48,7 @@ func at(value any, path ...string) any {
 // The defaults of the control plane, by the control that asks for each.
 func TestClusterDefaults(t *testing.T) {
 	c := newTestCluster(t, testCluster())
-	cluster := c.one(t, "Cluster", "eks")
+	cluster := c.One(t, "Cluster", "eks")
 	for _, want := range []struct {
 		control string
 		path    string
@@ -69,32 +70,32 @@ func TestClusterDefaults(t *testing.T) {
 		{"M10", "zonalShiftConfig.enabled", true},
 		{"M10", "roleArn", string(testRole("cluster"))},
 	} {
-		if got := at(cluster.inputs, strings.Split(want.path, ".")...); fmt.Sprint(got) != fmt.Sprint(want.value) {
+		if got := at(cluster.Inputs, strings.Split(want.path, ".")...); fmt.Sprint(got) != fmt.Sprint(want.value) {
 			t.Errorf("%s: %s is %v, want %v", want.control, want.path, got, want.value)
 		}
 	}
-	if got := at(cluster.inputs, "tags", "redoubt.dev/cluster-logs"); got != "/aws/eks/prod/cluster" {
+	if got := at(cluster.Inputs, "tags", "redoubt.dev/cluster-logs"); got != "/aws/eks/prod/cluster" {
 		t.Errorf("M17: the logs are said to be in %v", got)
 	}
-	if !cluster.protected {
+	if !cluster.Protected {
 		t.Error("M10: the cluster is deleted with its stack")
 	}
-	oidc := c.one(t, "OpenIdConnectProvider", "eks-oidc")
-	if oidc.text("url") != testIssuer || fmt.Sprint(oidc.list("clientIdLists")) != "[sts.amazonaws.com]" {
-		t.Errorf("CIS-EKS-5.2.1: issuer %v", oidc.inputs)
+	oidc := c.One(t, "OpenIdConnectProvider", "eks-oidc")
+	if oidc.Text("url") != testIssuer || fmt.Sprint(oidc.List("clientIdLists")) != "[sts.amazonaws.com]" {
+		t.Errorf("CIS-EKS-5.2.1: issuer %v", oidc.Inputs)
 	}
 	args := testCluster()
 	args.Unprotected, args.ServiceCIDR, args.KubernetesVersion = true, "172.20.0.0/16", "v1.36.5"
-	other := newTestCluster(t, args).one(t, "Cluster", "eks")
-	if other.protected || other.text("version") != "1.36" || at(other.inputs, "kubernetesNetworkConfig", "serviceIpv4Cidr") != "172.20.0.0/16" {
-		t.Errorf("choices: %v %v", other.protected, other.inputs)
+	other := newTestCluster(t, args).One(t, "Cluster", "eks")
+	if other.Protected || other.Text("version") != "1.36" || at(other.Inputs, "kubernetesNetworkConfig", "serviceIpv4Cidr") != "172.20.0.0/16" {
+		t.Errorf("choices: %v %v", other.Protected, other.Inputs)
 	}
 }
 
 // CIS-EKS 4.1.1, 5.5.1, M20: who gets in, what they may do, and nobody else.
 func TestAccess(t *testing.T) {
 	c := newTestCluster(t, testCluster())
-	if n := len(c.of("AccessEntry")); n != 4 || len(c.of("AccessPolicyAssociation")) != 4 {
+	if n := len(c.Of("AccessEntry")); n != 4 || len(c.Of("AccessPolicyAssociation")) != 4 {
 		t.Fatalf("%d entries", n)
 	}
 	const policies = "arn:aws:eks::aws:cluster-access-policy/"
@@ -104,16 +105,16 @@ func TestAccess(t *testing.T) {
 		"support":    {"AmazonEKSViewPolicy", "map[type:cluster]"},
 		"emergency":  {"AmazonEKSClusterAdminPolicy", "map[type:cluster]"},
 	} {
-		entry, association := c.one(t, "AccessEntry", "eks-access-"+name), c.one(t, "AccessPolicyAssociation", "eks-access-"+name)
-		if entry.inputs["kubernetesGroups"] != nil || entry.text("type") != "STANDARD" {
-			t.Errorf("%s: entry %v", name, entry.inputs)
+		entry, association := c.One(t, "AccessEntry", "eks-access-"+name), c.One(t, "AccessPolicyAssociation", "eks-access-"+name)
+		if entry.Inputs["kubernetesGroups"] != nil || entry.Text("type") != "STANDARD" {
+			t.Errorf("%s: entry %v", name, entry.Inputs)
 		}
-		if association.text("policyArn") != policies+want.policy || fmt.Sprint(association.inputs["accessScope"]) != want.scope {
-			t.Errorf("%s: %v", name, association.inputs)
+		if association.Text("policyArn") != policies+want.policy || fmt.Sprint(association.Inputs["accessScope"]) != want.scope {
+			t.Errorf("%s: %v", name, association.Inputs)
 		}
-		for _, each := range []registered{entry, association} {
-			if each.text("principalArn") != string(testRole(name)) {
-				t.Errorf("%s: %s", name, each.text("principalArn"))
+		for _, each := range []mocks.Resource{entry, association} {
+			if each.Text("principalArn") != string(testRole(name)) {
+				t.Errorf("%s: %s", name, each.Text("principalArn"))
 			}
 		}
 	}
@@ -124,29 +125,29 @@ func TestNodeAddons(t *testing.T) {
 	args := testCluster()
 	args.GuardDuty, args.AddonVersions["aws-guardduty-agent"] = true, "v1.12.0-eksbuild.1"
 	c := newTestCluster(t, args)
-	if n := len(c.of("Addon")); n != 4 {
+	if n := len(c.Of("Addon")); n != 4 {
 		t.Errorf("%d add-ons", n)
 	}
-	for _, addon := range c.of("Addon") {
-		name := strings.TrimPrefix(addon.name, "eks-")
-		if addon.text("addonName") != name || addon.text("addonVersion") != args.AddonVersions[name] || addon.text("resolveConflictsOnUpdate") != "OVERWRITE" {
-			t.Errorf("%s: %v", name, addon.inputs)
+	for _, addon := range c.Of("Addon") {
+		name := strings.TrimPrefix(addon.Name, "eks-")
+		if addon.Text("addonName") != name || addon.Text("addonVersion") != args.AddonVersions[name] || addon.Text("resolveConflictsOnUpdate") != "OVERWRITE" {
+			t.Errorf("%s: %v", name, addon.Inputs)
 		}
-		if name != addonNetwork && (addon.inputs["podIdentityAssociations"] != nil || addon.inputs["serviceAccountRoleArn"] != nil) {
+		if name != addonNetwork && (addon.Inputs["podIdentityAssociations"] != nil || addon.Inputs["serviceAccountRoleArn"] != nil) {
 			t.Errorf("%s has a role, which it does not need", name)
 		}
 	}
-	network := c.one(t, "Addon", "eks-vpc-cni")
+	network := c.One(t, "Addon", "eks-vpc-cni")
 	var configuration map[string]any
-	if err := json.Unmarshal([]byte(network.text("configurationValues")), &configuration); err != nil {
+	if err := json.Unmarshal([]byte(network.Text("configurationValues")), &configuration); err != nil {
 		t.Fatal(err)
 	}
 	if configuration["enableNetworkPolicy"] != "true" || at(configuration, "env", "NETWORK_POLICY_ENFORCING_MODE") != "strict" || at(configuration, "env", "ENABLE_PREFIX_DELEGATION") != "true" {
 		t.Errorf("configuration %v", configuration)
 	}
 	want := []any{map[string]any{"roleArn": string(testRole("network")), "serviceAccount": "aws-node"}}
-	if fmt.Sprint(network.list("podIdentityAssociations")) != fmt.Sprint(want) {
-		t.Errorf("associations %v", network.list("podIdentityAssociations"))
+	if fmt.Sprint(network.List("podIdentityAssociations")) != fmt.Sprint(want) {
+		t.Errorf("associations %v", network.List("podIdentityAssociations"))
 	}
 }
 
@@ -157,7 +158,7 @@ func TestClusterRefusals(t *testing.T) {
 		args := testCluster()
 		args.Access, args.AddonVersions = slices.Clone(args.Access), map[string]string{"vpc-cni": "v1.21.0-eksbuild.1", "kube-proxy": "v1.35.0-eksbuild.2", "eks-pod-identity-agent": "v1.3.9-eksbuild.3"}
 		change(&args)
-		refused(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err }, want...)
+		mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err }, want...)
 	}
 	refuse(func(a *EksClusterArgs) { *a = EksClusterArgs{} }, "account.id", "account.region", "cluster", "subnetIds", "securityGroupId", "secretsKeyArn",
 		"logGroupName", "clusterRoleArn", "networkRoleArn", "access", "addonVersions[vpc-cni]", "addonVersions[kube-proxy]", "addonVersions[eks-pod-identity-agent]")
@@ -179,10 +180,10 @@ func TestClusterRefusals(t *testing.T) {
 
 	open := testCluster()
 	open.PublicCIDRs, open.Exceptions = []string{"203.0.113.0/24"}, excepted
-	cluster := newTestCluster(t, open).one(t, "Cluster", "eks")
-	if at(cluster.inputs, "vpcConfig", "endpointPublicAccess") != true || at(cluster.inputs, "vpcConfig", "endpointPrivateAccess") != true ||
-		fmt.Sprint(at(cluster.inputs, "vpcConfig", "publicAccessCidrs")) != "[203.0.113.0/24]" {
-		t.Errorf("with an exception: %v", cluster.inputs["vpcConfig"])
+	cluster := newTestCluster(t, open).One(t, "Cluster", "eks")
+	if at(cluster.Inputs, "vpcConfig", "endpointPublicAccess") != true || at(cluster.Inputs, "vpcConfig", "endpointPrivateAccess") != true ||
+		fmt.Sprint(at(cluster.Inputs, "vpcConfig", "publicAccessCidrs")) != "[203.0.113.0/24]" {
+		t.Errorf("with an exception: %v", cluster.Inputs["vpcConfig"])
 	}
 }
 
@@ -191,7 +192,7 @@ func TestAccessRefusals(t *testing.T) {
 		t.Helper()
 		args := testCluster()
 		args.Access = append(slices.Clone(args.Access), entries...)
-		refused(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err }, want...)
+		mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err }, want...)
 	}
 	for _, arn := range []string{"automation", "arn:aws:iam::123456789012:user/somebody", "arn:aws:iam::123456789012:root", "*",
 		"arn:aws:sts::123456789012:assumed-role/a/b", "arn:aws:iam::123456789012:role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS"} {
@@ -206,5 +207,5 @@ func TestAccessRefusals(t *testing.T) {
 		"access[6].namespaces", "access[7].namespaces[0]", "access[7].namespaces[1]", "access[7].namespaces[3]")
 	args := testCluster()
 	args.Access = args.Access[1:3]
-	refused(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err }, "access")
+	mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewEksCluster(ctx, "eks", &args); return err }, "access")
 }

@@ -119,34 +119,34 @@ func TestEndpointPoliciesKeepToTheAccount(t *testing.T) {
 	}
 }
 
-// M06: the registered endpoints are the list, privately named, in every subnet,
+// M06: the mocks.Resource endpoints are the list, privately named, in every subnet,
 // and admit what the firewall lets in.
 func TestNetworkHasItsEndpoints(t *testing.T) {
 	args := testNetwork()
 	args.Uses, args.ExtraEndpoints = []Use{UseSSM}, []string{"sqs"}
 	c := newTestNetwork(t, args)
 	want := Endpoints(args.Uses, args.ExtraEndpoints)
-	if n := len(c.of("VpcEndpoint")); n != len(want) {
+	if n := len(c.Of("VpcEndpoint")); n != len(want) {
 		t.Fatalf("%d endpoints for %d", n, len(want))
 	}
 	for _, e := range want {
-		r := c.one(t, "VpcEndpoint", "net-"+e.Service)
-		if r.text("serviceName") != "com.amazonaws.eu-central-1."+e.Service || r.text("vpcEndpointType") != e.Kind || r.text("policy") != e.Policy(testAccount, "prod") {
-			t.Errorf("endpoint %v", r.inputs)
+		r := c.One(t, "VpcEndpoint", "net-"+e.Service)
+		if r.Text("serviceName") != "com.amazonaws.eu-central-1."+e.Service || r.Text("vpcEndpointType") != e.Kind || r.Text("policy") != e.Policy(testAccount, "prod") {
+			t.Errorf("endpoint %v", r.Inputs)
 		}
 		if e.Kind == GatewayEndpoint {
-			if len(r.list("routeTableIds")) != 3 {
-				t.Errorf("%s is in %v", e.Service, r.list("routeTableIds"))
+			if len(r.List("routeTableIds")) != 3 {
+				t.Errorf("%s is in %v", e.Service, r.List("routeTableIds"))
 			}
 			continue
 		}
-		if r.inputs["privateDnsEnabled"] != true || len(r.list("subnetIds")) != 3 || len(r.list("securityGroupIds")) != 1 || r.list("securityGroupIds")[0] != "net-endpoints_id" {
-			t.Errorf("%s: %v", e.Service, r.inputs)
+		if r.Inputs["privateDnsEnabled"] != true || len(r.List("subnetIds")) != 3 || len(r.List("securityGroupIds")) != 1 || r.List("securityGroupIds")[0] != "net-endpoints_id" {
+			t.Errorf("%s: %v", e.Service, r.Inputs)
 		}
 	}
-	group := c.one(t, "SecurityGroup", "net-endpoints")
-	if group.inputs["ingress"] != nil || group.inputs["egress"] != nil || len(c.of("SecurityGroupIngressRule")) != 0 {
-		t.Errorf("the group of endpoints admits somebody by itself: %v", group.inputs)
+	group := c.One(t, "SecurityGroup", "net-endpoints")
+	if group.Inputs["ingress"] != nil || group.Inputs["egress"] != nil || len(c.Of("SecurityGroupIngressRule")) != 0 {
+		t.Errorf("the group of endpoints admits somebody by itself: %v", group.Inputs)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -17,51 +18,51 @@ func testFirewall() FirewallArgs {
 	return FirewallArgs{Cluster: "prod", VpcID: pulumi.String("vpc-1"), EndpointSecurityGroupID: pulumi.String("wall-endpoints_id"), S3PrefixListID: pulumi.String("pl-s3")}
 }
 
-func newTestFirewall(t *testing.T, args FirewallArgs) *cloud {
+func newTestFirewall(t *testing.T, args FirewallArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewFirewall(ctx, "wall", &args); return err })
 }
 
-// peerOf is the other end of a registered rule.
-func peerOf(r registered) string {
+// peerOf is the other end of a mocks.Resource rule.
+func peerOf(r mocks.Resource) string {
 	var peers []string
 	for _, name := range []string{"referencedSecurityGroupId", "cidrIpv4", "cidrIpv6", "prefixListId"} {
-		if r.text(name) != "" {
-			peers = append(peers, strings.TrimSuffix(strings.TrimPrefix(r.text(name), "wall-"), "_id"))
+		if r.Text(name) != "" {
+			peers = append(peers, strings.TrimSuffix(strings.TrimPrefix(r.Text(name), "wall-"), "_id"))
 		}
 	}
 	return strings.Join(peers, "+")
 }
 
-// reachability computes, from nothing but the registered rules, who may open a
+// reachability computes, from nothing but the mocks.Resource rules, who may open a
 // connection to whom: between two groups, where both agree; to and from what has
 // no group, where the one group does.
-func reachability(t *testing.T, c *cloud) []string {
+func reachability(t *testing.T, c *mocks.Cloud) []string {
 	t.Helper()
-	ports := func(r registered) string {
-		from, to := r.inputs["fromPort"], r.inputs["toPort"]
+	ports := func(r mocks.Resource) string {
+		from, to := r.Inputs["fromPort"], r.Inputs["toPort"]
 		switch {
-		case r.text("ipProtocol") == "-1" && from == nil && to == nil:
+		case r.Text("ipProtocol") == "-1" && from == nil && to == nil:
 			return "any"
 		case from == to:
-			return fmt.Sprintf("%s/%v", r.text("ipProtocol"), from)
+			return fmt.Sprintf("%s/%v", r.Text("ipProtocol"), from)
 		}
-		return fmt.Sprintf("%s/%v-%v", r.text("ipProtocol"), from, to)
+		return fmt.Sprintf("%s/%v-%v", r.Text("ipProtocol"), from, to)
 	}
 	groups := map[string]bool{"endpoints": true}
-	for _, g := range c.of("SecurityGroup") {
-		groups[strings.TrimPrefix(g.name, "wall-")] = true
+	for _, g := range c.Of("SecurityGroup") {
+		groups[strings.TrimPrefix(g.Name, "wall-")] = true
 	}
 	opens := func(kind string) map[string]bool {
 		out := map[string]bool{}
-		for _, r := range c.of(kind) {
-			own, other := strings.TrimSuffix(strings.TrimPrefix(r.text("securityGroupId"), "wall-"), "_id"), peerOf(r)
+		for _, r := range c.Of(kind) {
+			own, other := strings.TrimSuffix(strings.TrimPrefix(r.Text("securityGroupId"), "wall-"), "_id"), peerOf(r)
 			from, to := own, other
 			if kind == "SecurityGroupIngressRule" {
 				from, to = other, own
 			}
 			flow := from + " > " + to + " " + ports(r)
 			if out[flow] {
-				t.Errorf("%s is registered twice, which AWS refuses", flow)
+				t.Errorf("%s is mocks.Resource twice, which AWS refuses", flow)
 			}
 			out[flow] = true
 		}
@@ -179,27 +180,27 @@ func TestRulesAreDescribed(t *testing.T) {
 	args.Egress = []EgressArgs{{Name: "mirror", CIDRs: []string{"192.0.2.0/28"}, Reason: strings.Repeat("the company’s \"images\"; ", 30)}}
 	accepted := regexp.MustCompile("^[a-z0-9-]+: [a-zA-Z0-9. _:/()#,@\\[\\]+=&;{}!$*-]+$")
 	c := newTestFirewall(t, args)
-	all := append(c.of("SecurityGroupIngressRule"), c.of("SecurityGroupEgressRule")...)
+	all := append(c.Of("SecurityGroupIngressRule"), c.Of("SecurityGroupEgressRule")...)
 	if len(all) < 12 {
 		t.Fatalf("%d rules", len(all))
 	}
 	for _, r := range all {
-		if text := r.text("description"); !accepted.MatchString(text) || len(text) > 255 {
-			t.Errorf("%s: %d characters, %q", r.name, len(text), text)
+		if text := r.Text("description"); !accepted.MatchString(text) || len(text) > 255 {
+			t.Errorf("%s: %d characters, %q", r.Name, len(text), text)
 		}
 		if strings.Contains(peerOf(r), "+") || peerOf(r) == "" {
-			t.Errorf("%s has the peers %q", r.name, peerOf(r))
+			t.Errorf("%s has the peers %q", r.Name, peerOf(r))
 		}
 	}
-	for _, g := range c.of("SecurityGroup") {
-		if g.inputs["ingress"] != nil || g.inputs["egress"] != nil || g.text("description") == "" {
-			t.Errorf("%s states rules itself: %v", g.name, g.inputs)
+	for _, g := range c.Of("SecurityGroup") {
+		if g.Inputs["ingress"] != nil || g.Inputs["egress"] != nil || g.Text("description") == "" {
+			t.Errorf("%s states rules itself: %v", g.Name, g.Inputs)
 		}
 	}
 }
 
 func TestFirewallRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewFirewall(ctx, "wall", &FirewallArgs{Cluster: "", Operators: []string{"0.0.0.0/0", "10.0.0.1/24", "::/0"}, Webhooks: []int{0}, Network: []hostconfig.NetworkTraffic{"pigeons"},
 			Egress: []EgressArgs{{Name: "s3", CIDRs: []string{"10.0.0.0/7"}, Protocol: "icmp", Port: 70000}, {Name: "a", Reason: "x"}, {Name: "a", CIDRs: []string{"10.1.0.0/16"}, Reason: "x"}}})
 		return err
@@ -207,7 +208,7 @@ func TestFirewallRefusals(t *testing.T) {
 		"egress[0].name", "egress[0].cidrs[0]", "egress[0].protocol", "egress[0].port", "egress[0].reason", "egress[1].cidrs", "egress[2].name")
 	args := testFirewall()
 	args.Egress = []EgressArgs{{Name: "world", CIDRs: []string{"0.0.0.0/0"}, Reason: "a proxy decides"}}
-	if got := refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{"egress[0].cidrs[0]"}) {
+	if got := mocks.Refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{"egress[0].cidrs[0]"}) {
 		t.Errorf("refused %v", got)
 	}
 	args.Exceptions = []hostconfig.Exception{{Control: "M08/open-egress", Reason: "the firewall behind it filters by name", Expires: time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -18,7 +19,7 @@ func testKeys() KeysArgs {
 		VolumesPrincipals: pulumi.StringArray{pulumi.String(testCSI)}, ArchiveReaders: pulumi.StringArray{pulumi.String("arn:aws:iam::123456789012:role/auditor")}}
 }
 
-func newTestKeys(t *testing.T, args KeysArgs) *cloud {
+func newTestKeys(t *testing.T, args KeysArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewKeys(ctx, "keys", &args); return err })
 }
 
@@ -26,23 +27,23 @@ func newTestKeys(t *testing.T, args KeysArgs) *cloud {
 // have a name.
 func TestKeysDefaults(t *testing.T) {
 	c := newTestKeys(t, testKeys())
-	if n := len(c.of("Key")); n != 3 {
+	if n := len(c.Of("Key")); n != 3 {
 		t.Fatalf("%d keys", n)
 	}
-	for _, key := range c.of("Key") {
-		if key.inputs["enableKeyRotation"] != true || key.inputs["rotationPeriodInDays"] != 365.0 || key.inputs["deletionWindowInDays"] != 30.0 {
-			t.Errorf("%s: rotation %v every %v days, window %v", key.name, key.inputs["enableKeyRotation"], key.inputs["rotationPeriodInDays"], key.inputs["deletionWindowInDays"])
+	for _, key := range c.Of("Key") {
+		if key.Inputs["enableKeyRotation"] != true || key.Inputs["rotationPeriodInDays"] != 365.0 || key.Inputs["deletionWindowInDays"] != 30.0 {
+			t.Errorf("%s: rotation %v every %v days, window %v", key.Name, key.Inputs["enableKeyRotation"], key.Inputs["rotationPeriodInDays"], key.Inputs["deletionWindowInDays"])
 		}
-		if key.inputs["bypassPolicyLockoutSafetyCheck"] != nil {
-			t.Errorf("%s: the check against a lock-out is off", key.name)
+		if key.Inputs["bypassPolicyLockoutSafetyCheck"] != nil {
+			t.Errorf("%s: the check against a lock-out is off", key.Name)
 		}
-		use := strings.TrimPrefix(key.name, "keys-")
-		alias := c.one(t, "Alias", key.name+"-alias")
-		if alias.text("name") != "alias/redoubt/prod/"+use || alias.text("targetKeyId") != key.id {
-			t.Errorf("alias %v", alias.inputs)
+		use := strings.TrimPrefix(key.Name, "keys-")
+		alias := c.One(t, "Alias", key.Name+"-alias")
+		if alias.Text("name") != "alias/redoubt/prod/"+use || alias.Text("targetKeyId") != key.ID {
+			t.Errorf("alias %v", alias.Inputs)
 		}
 	}
-	if n := len(c.of("EncryptionByDefault")) + len(c.of("DefaultKmsKey")) + len(c.of("ServiceLinkedRole")); n != 0 {
+	if n := len(c.Of("EncryptionByDefault")) + len(c.Of("DefaultKmsKey")) + len(c.Of("ServiceLinkedRole")); n != 0 {
 		t.Errorf("%d resources change the whole account without being asked to", n)
 	}
 }
@@ -53,38 +54,38 @@ func TestKeyPoliciesAreLeastPrivilege(t *testing.T) {
 	c := newTestKeys(t, testKeys())
 	root := "arn:aws:iam::123456789012:root"
 	use := []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:CreateGrant"}
-	for _, key := range c.of("Key") {
+	for _, key := range c.Of("Key") {
 		administered := false
-		for _, s := range parse(t, key.text("policy")) {
+		for _, s := range parse(t, key.Text("policy")) {
 			whom, _ := s.Principal.(map[string]any)
 			if whom == nil {
-				t.Errorf("%s: %s is about %v", key.name, s.Sid, s.Principal)
+				t.Errorf("%s: %s is about %v", key.Name, s.Sid, s.Principal)
 			}
 			if s.Effect != "Allow" || !slices.Equal(s.Resource, []string{"*"}) {
-				t.Errorf("%s: %s %s %v", key.name, s.Sid, s.Effect, s.Resource)
+				t.Errorf("%s: %s %s %v", key.Name, s.Sid, s.Effect, s.Resource)
 			}
 			isRoot := slices.Contains(texts(whom["AWS"]), root)
 			for _, action := range s.Action {
 				if action == "kms:*" || strings.HasPrefix(action, "kms:Create*") || !strings.HasPrefix(action, "kms:") {
-					t.Errorf("%s: %s allows %s", key.name, s.Sid, action)
+					t.Errorf("%s: %s allows %s", key.Name, s.Sid, action)
 				}
 				// A role that is made after the key is named by a condition.
 				roles := s.Condition["ArnEquals"]["aws:PrincipalArn"]
 				one := len(roles) == 1 && strings.HasPrefix(roles[0], "arn:aws:iam::123456789012:role/") && !strings.Contains(roles[0], "*")
 				if isRoot && slices.Contains(use, action) && s.Condition["Bool"]["kms:GrantIsForAWSResource"] == nil && !one {
-					t.Errorf("%s: %s hands %s to the policies of the account", key.name, s.Sid, action)
+					t.Errorf("%s: %s hands %s to the policies of the account", key.Name, s.Sid, action)
 				}
 				if action == "kms:CreateGrant" && !slices.Equal(s.Condition["Bool"]["kms:GrantIsForAWSResource"], []string{"true"}) {
-					t.Errorf("%s: %s grants to anybody", key.name, s.Sid)
+					t.Errorf("%s: %s grants to anybody", key.Name, s.Sid)
 				}
 			}
 			administered = administered || isRoot && slices.Contains(s.Action, "kms:PutKeyPolicy") && len(s.Condition) == 0
 			if whom["Service"] != nil && len(s.Condition) == 0 {
-				t.Errorf("%s: %s lets a service in for every customer of AWS", key.name, s.Sid)
+				t.Errorf("%s: %s lets a service in for every customer of AWS", key.Name, s.Sid)
 			}
 		}
 		if !administered {
-			t.Errorf("%s: the account is locked out", key.name)
+			t.Errorf("%s: the account is locked out", key.Name)
 		}
 	}
 }
@@ -113,7 +114,7 @@ func allows(statements []parsedStatement, principal, action string) []parsedStat
 func TestLogsKeyIsForTheLogGroupsOfTheCluster(t *testing.T) {
 	args := testKeys()
 	args.LogGroups = []string{"/aws/containerinsights/prod/*"}
-	found := allows(parse(t, newTestKeys(t, args).one(t, "Key", "keys-logs").text("policy")), "logs.eu-central-1.amazonaws.com", "kms:GenerateDataKey*")
+	found := allows(parse(t, newTestKeys(t, args).One(t, "Key", "keys-logs").Text("policy")), "logs.eu-central-1.amazonaws.com", "kms:GenerateDataKey*")
 	if len(found) != 1 {
 		t.Fatalf("%d statements for CloudWatch Logs", len(found))
 	}
@@ -130,7 +131,7 @@ func TestLogsKeyServesTheArchiveOnlyWhenThereIsOne(t *testing.T) {
 	args := testKeys()
 	for _, archive := range []bool{true, false} {
 		args.Archive = archive
-		policy := parse(t, newTestKeys(t, args).one(t, "Key", "keys-logs").text("policy"))
+		policy := parse(t, newTestKeys(t, args).One(t, "Key", "keys-logs").Text("policy"))
 		found := allows(policy, "delivery.logs.amazonaws.com", "kms:GenerateDataKey*")
 		if (len(found) == 1) != archive {
 			t.Errorf("archive %t: %d statements for its delivery", archive, len(found))
@@ -146,7 +147,7 @@ func TestLogsKeyServesTheArchiveOnlyWhenThereIsOne(t *testing.T) {
 
 // M19: Auto Scaling launches nodes, and the CSI driver makes claims, with the key.
 func TestVolumesKeyAdmitsAutoScalingAndTheDriver(t *testing.T) {
-	policy := parse(t, newTestKeys(t, testKeys()).one(t, "Key", "keys-volumes").text("policy"))
+	policy := parse(t, newTestKeys(t, testKeys()).One(t, "Key", "keys-volumes").Text("policy"))
 	for _, who := range []string{"arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", testCSI} {
 		for _, action := range []string{"kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:DescribeKey"} {
 			found := allows(policy, who, action)
@@ -176,14 +177,14 @@ func TestKeysByChoice(t *testing.T) {
 	args := testKeys()
 	args.AccountDefault, args.CreateAutoScalingRole = true, true
 	c := newTestKeys(t, args)
-	c.one(t, "ServiceLinkedRole", "keys-autoscaling")
-	if c.one(t, "EncryptionByDefault", "keys-encryption-by-default").inputs["enabled"] != true || c.one(t, "DefaultKmsKey", "keys-default").text("keyArn") != "arn:keys-volumes_id" {
+	c.One(t, "ServiceLinkedRole", "keys-autoscaling")
+	if c.One(t, "EncryptionByDefault", "keys-encryption-by-default").Inputs["enabled"] != true || c.One(t, "DefaultKmsKey", "keys-default").Text("keyArn") != "arn:keys-volumes_id" {
 		t.Error("volumes are not encrypted by default")
 	}
 }
 
 func TestKeysRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewKeys(ctx, "keys", &KeysArgs{
 			Account: Account{ID: "12", Region: "mars"}, Cluster: "Prod", RotationDays: 400, DeletionWindowDays: 7, LogGroups: []string{"*"},
 			SecretsPrincipals: pulumi.StringArray{pulumi.String("*")}, VolumesPrincipals: pulumi.StringArray{pulumi.String(testCSI), pulumi.String("arn:aws:iam::1:role/x")},
@@ -199,7 +200,7 @@ func TestKeysRefusals(t *testing.T) {
 func TestPrincipalsAreJudgedWhenTheyAreKnown(t *testing.T) {
 	args := testKeys()
 	args.VolumesPrincipals = pulumi.StringArray{pulumi.String("*").ToStringOutput()}
-	c := &cloud{}
+	c := &mocks.Cloud{Fill: fill}
 	err := pulumi.RunErr(func(ctx *pulumi.Context) error { _, err := NewKeys(ctx, "keys", &args); return err }, pulumi.WithMocks("project", "stack", c))
 	if err == nil || !strings.Contains(err.Error(), "is not the ARN of a role or a user") {
 		t.Errorf("error %v", err)
@@ -221,7 +222,7 @@ func TestKeysExceptions(t *testing.T) {
 		t.Error("expired exceptions still count")
 	}
 	args.RotationDays, args.DeletionWindowDays = 2561, 31
-	if got := refusals(t, args.Validate(now)); !slices.Equal(got, []string{"rotationDays", "deletionWindowDays"}) {
+	if got := mocks.Refusals(t, args.Validate(now)); !slices.Equal(got, []string{"rotationDays", "deletionWindowDays"}) {
 		t.Errorf("refused %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -15,34 +16,34 @@ func testLogs() LogsArgs {
 	return LogsArgs{Account: testAccount, Cluster: "prod", KeyArn: testKey, Archive: &ArchiveArgs{}}
 }
 
-func newTestLogs(t *testing.T, args LogsArgs) *cloud {
+func newTestLogs(t *testing.T, args LogsArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewLogs(ctx, "logs", &args); return err })
 }
 
 // CIS-EKS-2.1.1, CIS-EKS-2.1.2, M17: the group of the control plane is there
 // before the cluster, encrypted, and keeps a year.
 func TestClusterLogGroup(t *testing.T) {
-	group := newTestLogs(t, testLogs()).one(t, "LogGroup", "logs-cluster")
-	if group.text("name") != "/aws/eks/prod/cluster" || group.text("kmsKeyId") != string(testKey) || group.inputs["retentionInDays"] != 365.0 {
-		t.Errorf("log group %v", group.inputs)
+	group := newTestLogs(t, testLogs()).One(t, "LogGroup", "logs-cluster")
+	if group.Text("name") != "/aws/eks/prod/cluster" || group.Text("kmsKeyId") != string(testKey) || group.Inputs["retentionInDays"] != 365.0 {
+		t.Errorf("log group %v", group.Inputs)
 	}
 }
 
 // M38: versions, a lock that nobody lifts, the customer's key, and no public access.
 func TestArchive(t *testing.T) {
 	c := newTestLogs(t, testLogs())
-	bucket := c.one(t, "BucketV2", "logs-archive")
-	if bucket.text("bucket") != "prod-audit-123456789012-eu-central-1" || bucket.inputs["objectLockEnabled"] != true || bucket.inputs["forceDestroy"] != false {
-		t.Errorf("bucket %v", bucket.inputs)
+	bucket := c.One(t, "BucketV2", "logs-archive")
+	if bucket.Text("bucket") != "prod-audit-123456789012-eu-central-1" || bucket.Inputs["objectLockEnabled"] != true || bucket.Inputs["forceDestroy"] != false {
+		t.Errorf("bucket %v", bucket.Inputs)
 	}
-	access := c.one(t, "BucketPublicAccessBlock", "logs-archive-public-access")
+	access := c.One(t, "BucketPublicAccessBlock", "logs-archive-public-access")
 	for _, name := range []string{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
-		if access.inputs[name] != true {
+		if access.Inputs[name] != true {
 			t.Errorf("%s is off", name)
 		}
 	}
 	at := func(kind, name string, path ...string) any {
-		var value any = c.one(t, kind, name).inputs
+		var value any = c.One(t, kind, name).Inputs
 		for _, key := range path {
 			if list, ok := value.([]any); ok {
 				value = list[0]
@@ -68,7 +69,7 @@ func TestArchive(t *testing.T) {
 func TestArchivePolicy(t *testing.T) {
 	bucket, objects := "arn:aws:s3:::prod-audit-123456789012-eu-central-1", "arn:aws:s3:::prod-audit-123456789012-eu-central-1/*"
 	denied := map[string]bool{}
-	for _, s := range parse(t, newTestLogs(t, testLogs()).one(t, "BucketPolicy", "logs-archive-policy").text("policy")) {
+	for _, s := range parse(t, newTestLogs(t, testLogs()).One(t, "BucketPolicy", "logs-archive-policy").Text("policy")) {
 		if s.Effect == "Allow" {
 			whom, _ := s.Principal.(map[string]any)
 			if !slices.Equal(texts(whom["Service"]), []string{"delivery.logs.amazonaws.com"}) || whom["AWS"] != nil {
@@ -102,25 +103,25 @@ func TestArchivePolicy(t *testing.T) {
 func TestArchiveByChoice(t *testing.T) {
 	args := testLogs()
 	args.Archive = nil
-	if n := len(newTestLogs(t, args).of("BucketV2")); n != 0 {
+	if n := len(newTestLogs(t, args).Of("BucketV2")); n != 0 {
 		t.Errorf("%d buckets without being asked for", n)
 	}
 	args.Archive = &ArchiveArgs{Bucket: "own-name", Lock: LockGovernance, LockDays: 730}
-	lock := newTestLogs(t, args).one(t, "BucketObjectLockConfigurationV2", "logs-archive-lock")
-	retention := lock.inputs["rule"].(map[string]any)["defaultRetention"].(map[string]any)
+	lock := newTestLogs(t, args).One(t, "BucketObjectLockConfigurationV2", "logs-archive-lock")
+	retention := lock.Inputs["rule"].(map[string]any)["defaultRetention"].(map[string]any)
 	if retention["mode"] != "GOVERNANCE" || retention["days"] != 730.0 {
 		t.Errorf("retention %v", retention)
 	}
 	args.Archive = &ArchiveArgs{Lock: LockNone}
 	args.Exceptions = []hostconfig.Exception{{Control: "M38/object-lock", Reason: "a test environment is taken down daily", Expires: time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}
 	c := newTestLogs(t, args)
-	if c.one(t, "BucketV2", "logs-archive").inputs["objectLockEnabled"] != false || len(c.of("BucketObjectLockConfigurationV2")) != 0 {
+	if c.One(t, "BucketV2", "logs-archive").Inputs["objectLockEnabled"] != false || len(c.Of("BucketObjectLockConfigurationV2")) != 0 {
 		t.Error("an archive without lock has one")
 	}
 }
 
 func TestLogsRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewLogs(ctx, "logs", &LogsArgs{Account: testAccount, Cluster: strings.Repeat("x", 33), RetentionDays: 100,
 			Archive: &ArchiveArgs{Bucket: "With.Dots", Lock: "paper", LockDays: -1}})
 		return err
@@ -135,7 +136,7 @@ func TestLogsRefusals(t *testing.T) {
 	} {
 		args := testLogs()
 		weaken(&args)
-		if got := refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{field}) {
+		if got := mocks.Refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{field}) {
 			t.Errorf("%s: refused %v", field, got)
 		}
 	}

@@ -38,9 +38,9 @@ func TestNetworkACL(t *testing.T) {
 	args.PeerCIDRs = []string{"10.9.0.0/16"}
 	args.IPv6, args.Egress = true, EgressNAT
 	c := newTestNetwork(t, args)
-	acl := c.one(t, "NetworkAcl", "net")
-	if n := len(acl.list("subnetIds")); n != len(c.of("Subnet")) {
-		t.Errorf("%d of %d subnets have the ACL: the others have the default one, which is empty", n, len(c.of("Subnet")))
+	acl := c.One(t, "NetworkAcl", "net")
+	if n := len(acl.List("subnetIds")); n != len(c.Of("Subnet")) {
+		t.Errorf("%d of %d subnets have the ACL: the others have the default one, which is empty", n, len(c.Of("Subnet")))
 	}
 	for name, each := range map[string]struct {
 		direction string
@@ -62,20 +62,20 @@ func TestNetworkACL(t *testing.T) {
 		"mail out":                 {"egress", packet{"203.0.113.1", "tcp", 25}, false},
 		"foreign DNS":              {"egress", packet{"8.8.8.8", "udp", 53}, false},
 	} {
-		if got := passes(acl.list(each.direction), each.packet); got != each.want {
+		if got := passes(acl.List(each.direction), each.packet); got != each.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
 	args.Egress, args.EgressPorts = EgressNone, nil
-	private := newTestNetwork(t, args).one(t, "NetworkAcl", "net")
-	if passes(private.list("egress"), packet{"2600::1", "tcp", 443}) {
+	private := newTestNetwork(t, args).One(t, "NetworkAcl", "net")
+	if passes(private.List("egress"), packet{"2600::1", "tcp", 443}) {
 		t.Error("IPv6 leaves a network without a way out")
 	}
-	if !passes(private.list("egress"), packet{"52.219.0.1", "tcp", 443}) {
+	if !passes(private.List("egress"), packet{"52.219.0.1", "tcp", 443}) {
 		t.Error("S3 cannot be reached through its endpoint")
 	}
 	for _, direction := range []string{"ingress", "egress"} {
-		if n := len(acl.list(direction)); n > 20 {
+		if n := len(acl.List(direction)); n > 20 {
 			t.Errorf("%d rules: AWS takes 20", n)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
 func testNetwork() NetworkArgs {
@@ -15,7 +17,7 @@ func testNetwork() NetworkArgs {
 		LogsKeyArn: testKey, ServiceCIDR: "172.20.0.0/16"}
 }
 
-func newTestNetwork(t *testing.T, args NetworkArgs) *cloud {
+func newTestNetwork(t *testing.T, args NetworkArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewNetwork(ctx, "net", &args); return err })
 }
 
@@ -25,27 +27,27 @@ func TestNetworkIsPrivate(t *testing.T) {
 		args := testNetwork()
 		args.IPv6 = ipv6
 		c := newTestNetwork(t, args)
-		vpc := c.one(t, "Vpc", "net")
-		if vpc.text("cidrBlock") != "10.0.0.0/16" || vpc.inputs["enableDnsSupport"] != true || vpc.inputs["enableDnsHostnames"] != true || vpc.inputs["assignGeneratedIpv6CidrBlock"] != ipv6 {
-			t.Errorf("vpc %v", vpc.inputs)
+		vpc := c.One(t, "Vpc", "net")
+		if vpc.Text("cidrBlock") != "10.0.0.0/16" || vpc.Inputs["enableDnsSupport"] != true || vpc.Inputs["enableDnsHostnames"] != true || vpc.Inputs["assignGeneratedIpv6CidrBlock"] != ipv6 {
+			t.Errorf("vpc %v", vpc.Inputs)
 		}
-		subnets := c.of("Subnet")
-		if len(subnets) != 3 || len(c.of("RouteTableAssociation")) != 3 {
-			t.Errorf("%d subnets, %d associations", len(subnets), len(c.of("RouteTableAssociation")))
+		subnets := c.Of("Subnet")
+		if len(subnets) != 3 || len(c.Of("RouteTableAssociation")) != 3 {
+			t.Errorf("%d subnets, %d associations", len(subnets), len(c.Of("RouteTableAssociation")))
 		}
 		for _, s := range subnets {
-			if s.inputs["mapPublicIpOnLaunch"] != false {
-				t.Errorf("%s gives out public addresses", s.name)
+			if s.Inputs["mapPublicIpOnLaunch"] != false {
+				t.Errorf("%s gives out public addresses", s.Name)
 			}
 		}
 		for _, kind := range []string{"InternetGateway", "EgressOnlyInternetGateway", "NatGateway", "Eip", "Route"} {
-			if n := len(c.of(kind)); n != 0 {
+			if n := len(c.Of(kind)); n != 0 {
 				t.Errorf("%d of %s in a private network", n, kind)
 			}
 		}
-		for _, table := range c.of("RouteTable") {
-			if len(table.list("routes")) != 0 {
-				t.Errorf("%s has routes of its own: %v", table.name, table.inputs)
+		for _, table := range c.Of("RouteTable") {
+			if len(table.List("routes")) != 0 {
+				t.Errorf("%s has routes of its own: %v", table.Name, table.Inputs)
 			}
 		}
 	}
@@ -57,9 +59,9 @@ func TestDefaultsAreEmpty(t *testing.T) {
 	for _, each := range []struct{ kind, of, at string }{
 		{"DefaultSecurityGroup", "vpcId", "net_id"}, {"DefaultNetworkAcl", "defaultNetworkAclId", "acl-default"}, {"DefaultRouteTable", "defaultRouteTableId", "rtb-default"},
 	} {
-		r := c.one(t, each.kind, "net-default")
-		if r.text(each.of) != each.at {
-			t.Errorf("%s of %v", each.kind, r.inputs)
+		r := c.One(t, each.kind, "net-default")
+		if r.Text(each.of) != each.at {
+			t.Errorf("%s of %v", each.kind, r.Inputs)
 		}
 		lists := []string{"ingress", "egress"}
 		if each.kind == "DefaultRouteTable" {
@@ -67,8 +69,8 @@ func TestDefaultsAreEmpty(t *testing.T) {
 		}
 		for _, list := range lists {
 			// Left out, the list would stay as AWS made it.
-			if rules, given := r.inputs[list].([]any); !given || len(rules) != 0 {
-				t.Errorf("%s: %s = %v", each.kind, list, r.inputs[list])
+			if rules, given := r.Inputs[list].([]any); !given || len(rules) != 0 {
+				t.Errorf("%s: %s = %v", each.kind, list, r.Inputs[list])
 			}
 		}
 	}
@@ -80,28 +82,28 @@ func TestFlowsAndQueriesAreRecorded(t *testing.T) {
 	args.ArchiveArn = pulumi.String("arn:aws:s3:::archive")
 	c := newTestNetwork(t, args)
 	for name, group := range map[string]string{"net-flows": "/aws/vpc/prod/flow-logs", "net-queries": "/aws/route53resolver/prod/queries"} {
-		r := c.one(t, "LogGroup", name)
-		if r.text("name") != group || r.text("kmsKeyId") != string(testKey) || r.inputs["retentionInDays"] != 365.0 {
-			t.Errorf("log group %v", r.inputs)
+		r := c.One(t, "LogGroup", name)
+		if r.Text("name") != group || r.Text("kmsKeyId") != string(testKey) || r.Inputs["retentionInDays"] != 365.0 {
+			t.Errorf("log group %v", r.Inputs)
 		}
 	}
-	logs := c.of("FlowLog")
+	logs := c.Of("FlowLog")
 	if len(logs) != 2 {
 		t.Fatalf("%d flow logs", len(logs))
 	}
 	for _, r := range logs {
-		if r.text("vpcId") != "net_id" || r.text("trafficType") != "ALL" || r.inputs["maxAggregationInterval"] != 60.0 {
-			t.Errorf("flow log %v", r.inputs)
+		if r.Text("vpcId") != "net_id" || r.Text("trafficType") != "ALL" || r.Inputs["maxAggregationInterval"] != 60.0 {
+			t.Errorf("flow log %v", r.Inputs)
 		}
 	}
-	if logs[0].text("logDestination") != "arn:net-flows_id" || logs[0].text("iamRoleArn") != "arn:net-flows_id" || logs[1].text("logDestination") != "arn:aws:s3:::archive" || logs[1].text("logDestinationType") != "s3" {
-		t.Errorf("flow logs go to %v and %v", logs[0].inputs, logs[1].inputs)
+	if logs[0].Text("logDestination") != "arn:net-flows_id" || logs[0].Text("iamRoleArn") != "arn:net-flows_id" || logs[1].Text("logDestination") != "arn:aws:s3:::archive" || logs[1].Text("logDestinationType") != "s3" {
+		t.Errorf("flow logs go to %v and %v", logs[0].Inputs, logs[1].Inputs)
 	}
-	if c.one(t, "ResolverQueryLogConfig", "net-queries").text("destinationArn") != "arn:net-queries_id" || c.one(t, "ResolverQueryLogConfigAssociation", "net-queries").text("resourceId") != "net_id" {
+	if c.One(t, "ResolverQueryLogConfig", "net-queries").Text("destinationArn") != "arn:net-queries_id" || c.One(t, "ResolverQueryLogConfigAssociation", "net-queries").Text("resourceId") != "net_id" {
 		t.Error("DNS queries are not recorded")
 	}
 	args.ArchiveArn = nil
-	if n := len(newTestNetwork(t, args).of("FlowLog")); n != 1 {
+	if n := len(newTestNetwork(t, args).Of("FlowLog")); n != 1 {
 		t.Errorf("%d flow logs without archive", n)
 	}
 }
@@ -109,11 +111,11 @@ func TestFlowsAndQueriesAreRecorded(t *testing.T) {
 // The role of flow logs writes to one group, makes none, and serves one account.
 func TestFlowLogRoleIsLeastPrivilege(t *testing.T) {
 	c := newTestNetwork(t, testNetwork())
-	trusted := parse(t, c.one(t, "Role", "net-flows").text("assumeRolePolicy"))
+	trusted := parse(t, c.One(t, "Role", "net-flows").Text("assumeRolePolicy"))
 	if len(trusted) != 1 || !slices.Equal(trusted[0].Condition["StringEquals"]["aws:SourceAccount"], []string{testAccount.ID}) || len(trusted[0].Condition["ArnLike"]["aws:SourceArn"]) != 1 {
 		t.Errorf("trust %v", trusted)
 	}
-	for _, s := range parse(t, c.one(t, "RolePolicy", "net-flows").text("policy")) {
+	for _, s := range parse(t, c.One(t, "RolePolicy", "net-flows").Text("policy")) {
 		for _, action := range s.Action {
 			if action == "logs:CreateLogGroup" || strings.Contains(action, "*") || strings.HasPrefix(action, "logs:Put") && slices.ContainsFunc(s.Resource, func(r string) bool {
 				return !strings.Contains(r, ":log-group:/aws/vpc/prod/flow-logs")
@@ -124,10 +126,10 @@ func TestFlowLogRoleIsLeastPrivilege(t *testing.T) {
 	}
 }
 
-func subnetAddresses(c *cloud) map[string]string {
+func subnetAddresses(c *mocks.Cloud) map[string]string {
 	out := map[string]string{}
-	for _, s := range c.of("Subnet") {
-		out[s.name] = s.text("cidrBlock")
+	for _, s := range c.Of("Subnet") {
+		out[s.Name] = s.Text("cidrBlock")
 	}
 	return out
 }
@@ -154,25 +156,25 @@ func TestIPv6Subnets(t *testing.T) {
 	args := testNetwork()
 	args.IPv6, args.Egress = true, EgressNAT
 	seen := map[string]bool{}
-	for _, s := range newTestNetwork(t, args).of("Subnet") {
-		cidr := s.text("ipv6CidrBlock")
+	for _, s := range newTestNetwork(t, args).Of("Subnet") {
+		cidr := s.Text("ipv6CidrBlock")
 		if !strings.HasPrefix(cidr, "2001:db8:0:1") || !strings.HasSuffix(cidr, "::/64") || seen[cidr] {
-			t.Errorf("%s has %q", s.name, cidr)
+			t.Errorf("%s has %q", s.Name, cidr)
 		}
 		seen[cidr] = true
-		if want := strings.HasPrefix(s.name, "net-private-"); s.inputs["assignIpv6AddressOnCreation"] != want {
-			t.Errorf("%s assigns IPv6: %v", s.name, s.inputs["assignIpv6AddressOnCreation"])
+		if want := strings.HasPrefix(s.Name, "net-private-"); s.Inputs["assignIpv6AddressOnCreation"] != want {
+			t.Errorf("%s assigns IPv6: %v", s.Name, s.Inputs["assignIpv6AddressOnCreation"])
 		}
 	}
 }
 
 // routes gives where each table leads, "table destination target".
-func routes(c *cloud) []string {
+func routes(c *mocks.Cloud) []string {
 	var out []string
-	for _, r := range c.of("Route") {
+	for _, r := range c.Of("Route") {
 		for _, target := range []string{"natGatewayId", "gatewayId", "vpcEndpointId", "egressOnlyGatewayId"} {
-			if r.text(target) != "" {
-				out = append(out, fmt.Sprintf("%s %s%s %s", r.text("routeTableId"), r.text("destinationCidrBlock"), r.text("destinationIpv6CidrBlock"), r.text(target)))
+			if r.Text(target) != "" {
+				out = append(out, fmt.Sprintf("%s %s%s %s", r.Text("routeTableId"), r.Text("destinationCidrBlock"), r.Text("destinationIpv6CidrBlock"), r.Text(target)))
 			}
 		}
 	}
@@ -192,11 +194,11 @@ func TestEgressByChoice(t *testing.T) {
 		t.Errorf("routes %q", got)
 	}
 	for _, letter := range []string{"a", "b"} {
-		nat := c.one(t, "NatGateway", "net-nat-"+letter)
-		if nat.text("subnetId") != "net-edge-"+letter+"_id" || nat.text("allocationId") != "eipalloc-net-nat-"+letter {
-			t.Errorf("nat %v", nat.inputs)
+		nat := c.One(t, "NatGateway", "net-nat-"+letter)
+		if nat.Text("subnetId") != "net-edge-"+letter+"_id" || nat.Text("allocationId") != "eipalloc-net-nat-"+letter {
+			t.Errorf("nat %v", nat.Inputs)
 		}
-		if c.one(t, "Subnet", "net-edge-"+letter).inputs["mapPublicIpOnLaunch"] != false {
+		if c.One(t, "Subnet", "net-edge-"+letter).Inputs["mapPublicIpOnLaunch"] != false {
 			t.Error("an edge gives out public addresses")
 		}
 	}
@@ -206,7 +208,7 @@ func TestEgressByChoice(t *testing.T) {
 	if got := routes(c); !slices.Equal(got, []string{"net-private-a_id 0.0.0.0/0 vpce-0123456789abcdef0", "net-private-b_id 0.0.0.0/0 vpce-0123456789abcdef1"}) {
 		t.Errorf("routes %q", got)
 	}
-	if len(c.of("Subnet")) != 2 || len(c.of("InternetGateway")) != 0 {
+	if len(c.Of("Subnet")) != 2 || len(c.Of("InternetGateway")) != 0 {
 		t.Error("egress through a firewall makes public subnets")
 	}
 }
@@ -217,20 +219,20 @@ func TestExistingNetwork(t *testing.T) {
 		RouteTableIDs: []string{"rtb-0123456789abcdef0"}}
 	c := newTestNetwork(t, args)
 	for _, kind := range []string{"Vpc", "Subnet", "RouteTable", "NetworkAcl", "DefaultNetworkAcl", "DefaultRouteTable", "DefaultSecurityGroup"} {
-		if n := len(c.of(kind)); n != 0 {
+		if n := len(c.Of(kind)); n != 0 {
 			t.Errorf("%d of %s in somebody else's network", n, kind)
 		}
 	}
-	if got := c.one(t, "VpcEndpoint", "net-ec2"); len(got.list("subnetIds")) != 3 || got.text("vpcId") != "vpc-0123456789abcdef0" {
-		t.Errorf("endpoint %v", got.inputs)
+	if got := c.One(t, "VpcEndpoint", "net-ec2"); len(got.List("subnetIds")) != 3 || got.Text("vpcId") != "vpc-0123456789abcdef0" {
+		t.Errorf("endpoint %v", got.Inputs)
 	}
-	if c.one(t, "FlowLog", "net-flows").text("vpcId") != "vpc-0123456789abcdef0" {
+	if c.One(t, "FlowLog", "net-flows").Text("vpcId") != "vpc-0123456789abcdef0" {
 		t.Error("flows are not recorded")
 	}
 }
 
 func TestNetworkRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewNetwork(ctx, "net", &NetworkArgs{Account: testAccount, Cluster: "prod", CIDR: "10.0.0.0/16", Zones: []string{"us-east-1a"},
 			ServiceCIDR: "10.0.128.0/20", PodCIDRs: []string{"100.64.0.1/16"}, PeerCIDRs: []string{"10.0.0.0/8", "0.0.0.0/0"},
 			Egress: "bus", EgressPorts: []int{22}, Uses: []Use{"mining"}, ExtraEndpoints: []string{"com.amazonaws.eu-central-1.sqs", "dynamodb"}, RetentionDays: 30})
@@ -257,7 +259,7 @@ func TestNetworkRefusals(t *testing.T) {
 	} {
 		args := testNetwork()
 		each.spoil(&args)
-		if got := refusals(t, args.Validate(time.Now())); !slices.Equal(got, each.want) {
+		if got := mocks.Refusals(t, args.Validate(time.Now())); !slices.Equal(got, each.want) {
 			t.Errorf("%s: refused %v, want %v", name, got, each.want)
 		}
 	}

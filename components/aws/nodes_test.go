@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/bottlerocket"
 )
@@ -22,20 +23,20 @@ func testPool() NodePoolArgs {
 	}
 }
 
-func newTestPool(t *testing.T, args NodePoolArgs) *cloud {
+func newTestPool(t *testing.T, args NodePoolArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewNodePool(ctx, "pool", &args); return err })
 }
 
 // M01, M03, M16, M19, CIS-EKS 5.4.3: what every machine of a pool has.
 func TestLaunchTemplate(t *testing.T) {
-	template := newTestPool(t, testPool()).one(t, "LaunchTemplate", "pool")
+	template := newTestPool(t, testPool()).One(t, "LaunchTemplate", "pool")
 	for name, want := range map[string]any{"httpTokens": "required", "httpPutResponseHopLimit": 1.0, "httpEndpoint": "enabled", "instanceMetadataTags": "disabled"} {
-		if got := at(template.inputs, "metadataOptions", name); got != want {
+		if got := at(template.Inputs, "metadataOptions", name); got != want {
 			t.Errorf("M21: %s is %v", name, got)
 		}
 	}
 	var devices []string
-	for _, each := range template.list("blockDeviceMappings") {
+	for _, each := range template.List("blockDeviceMappings") {
 		devices = append(devices, fmt.Sprint(at(each, "deviceName")))
 		if at(each, "ebs", "encrypted") != "true" || at(each, "ebs", "kmsKeyId") != string(testKey) || at(each, "ebs", "volumeType") != "gp3" {
 			t.Errorf("M19: disk %v", each)
@@ -45,15 +46,15 @@ func TestLaunchTemplate(t *testing.T) {
 		t.Errorf("M19: disks %v", devices)
 	}
 	for _, name := range []string{"keyName", "imageId", "iamInstanceProfile", "networkInterfaces", "instanceType", "instanceInitiatedShutdownBehavior"} {
-		if template.inputs[name] != nil {
-			t.Errorf("M03: %s is %v", name, template.inputs[name])
+		if template.Inputs[name] != nil {
+			t.Errorf("M03: %s is %v", name, template.Inputs[name])
 		}
 	}
-	if fmt.Sprint(template.list("vpcSecurityGroupIds")) != "[sg-nodes]" {
-		t.Errorf("M08: groups %v", template.list("vpcSecurityGroupIds"))
+	if fmt.Sprint(template.List("vpcSecurityGroupIds")) != "[sg-nodes]" {
+		t.Errorf("M08: groups %v", template.List("vpcSecurityGroupIds"))
 	}
 	var tagged []string
-	for _, each := range template.list("tagSpecifications") {
+	for _, each := range template.List("tagSpecifications") {
 		tagged = append(tagged, fmt.Sprint(at(each, "resourceType")))
 	}
 	if fmt.Sprint(tagged) != "[instance volume network-interface]" {
@@ -62,9 +63,9 @@ func TestLaunchTemplate(t *testing.T) {
 }
 
 // userData reads the settings that a pool's machines get, as they read them.
-func userData(t *testing.T, c *cloud) bottlerocket.Settings {
+func userData(t *testing.T, c *mocks.Cloud) bottlerocket.Settings {
 	t.Helper()
-	document, err := base64.StdEncoding.DecodeString(c.one(t, "LaunchTemplate", "pool").text("userData"))
+	document, err := base64.StdEncoding.DecodeString(c.One(t, "LaunchTemplate", "pool").Text("userData"))
 	if err != nil || len(document) > bottlerocket.MaximumUserData {
 		t.Fatalf("%d bytes: %v", len(document), err)
 	}
@@ -103,7 +104,7 @@ func TestUserData(t *testing.T) {
 func TestNodeGroup(t *testing.T) {
 	args := testPool()
 	args.Isolation, args.Taints, args.Labels = "payments", []string{"example.com/slow:NoExecute"}, map[string]string{"team": "shop"}
-	group := newTestPool(t, args).one(t, "NodeGroup", "pool")
+	group := newTestPool(t, args).One(t, "NodeGroup", "pool")
 	for path, want := range map[string]any{
 		"amiType": "BOTTLEROCKET_x86_64", "releaseVersion": "1.66.0-0123abcd", "version": "1.35", "capacityType": "ON_DEMAND", "instanceTypes": []any{"m7i.large", "m7a.large"},
 		"updateConfig.maxUnavailablePercentage": 33.0, "nodeRepairConfig.enabled": true, "launchTemplate.id": "pool_id", "launchTemplate.version": "3",
@@ -113,12 +114,12 @@ func TestNodeGroup(t *testing.T) {
 		"labels": map[string]any{"team": "shop", "redoubt.dev/isolation": "payments"},
 		"taints": []any{map[string]any{"key": "example.com/slow", "effect": "NO_EXECUTE"}, map[string]any{"key": "redoubt.dev/isolation", "value": "payments", "effect": "NO_SCHEDULE"}},
 	} {
-		if got := at(group.inputs, strings.Split(path, ".")...); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := at(group.Inputs, strings.Split(path, ".")...); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s is %v, want %v", path, got, want)
 		}
 	}
-	if !slices.Equal(group.ignored, []string{"scalingConfig.desiredSize"}) {
-		t.Errorf("ignored: %v", group.ignored)
+	if !slices.Equal(group.Ignored, []string{"scalingConfig.desiredSize"}) {
+		t.Errorf("ignored: %v", group.Ignored)
 	}
 	for want, change := range map[string]func(*NodePoolArgs){
 		"BOTTLEROCKET_x86_64_FIPS": func(a *NodePoolArgs) { a.FIPS = true },
@@ -129,7 +130,7 @@ func TestNodeGroup(t *testing.T) {
 	} {
 		args := testPool()
 		change(&args)
-		if got := newTestPool(t, args).one(t, "NodeGroup", "pool").text("amiType"); got != want {
+		if got := newTestPool(t, args).One(t, "NodeGroup", "pool").Text("amiType"); got != want {
 			t.Errorf("image %s, want %s", got, want)
 		}
 	}
@@ -155,7 +156,7 @@ func TestPoolRefusals(t *testing.T) {
 		t.Helper()
 		args := testPool()
 		change(&args)
-		refused(t, func(ctx *pulumi.Context) error { _, err := NewNodePool(ctx, "pool", &args); return err }, want...)
+		mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewNodePool(ctx, "pool", &args); return err }, want...)
 	}
 	refuse(func(a *NodePoolArgs) { *a = NodePoolArgs{} }, "cluster", "clusterName", "controlPlaneVersion", "pool", "releaseVersion", "instanceTypes",
 		"subnetIds", "securityGroupId", "volumesKeyArn", "nodeRoleArn")
@@ -186,9 +187,9 @@ func TestNodesAreNotNewerThanTheControlPlane(t *testing.T) {
 	if err := args.Validate(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	c := &cloud{}
+	c := &mocks.Cloud{Fill: fill}
 	err := pulumi.RunErr(func(ctx *pulumi.Context) error { _, err := NewNodePool(ctx, "pool", &args); return err }, pulumi.WithMocks("project", "stack", c))
-	if err == nil || !strings.Contains(err.Error(), "upgrade the control plane first") || len(c.of("NodeGroup")) > 0 {
+	if err == nil || !strings.Contains(err.Error(), "upgrade the control plane first") || len(c.Of("NodeGroup")) > 0 {
 		t.Errorf("%v", err)
 	}
 }

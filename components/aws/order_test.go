@@ -47,25 +47,25 @@ func TestOrder(t *testing.T) {
 		"node-group":   {"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
 	} {
 		for _, kind := range kinds {
-			for _, each := range c.of(kind) {
-				if kind == "Subnet" && !strings.Contains(each.name, "private") {
+			for _, each := range c.Of(kind) {
+				if kind == "Subnet" && !strings.Contains(each.Name, "private") {
 					continue
 				}
-				if !c.one(t, "Role", name).waitsFor(each) {
-					t.Errorf("%s does not wait for %s %s", name, kind, each.name)
+				if !c.One(t, "Role", name).WaitsFor(each) {
+					t.Errorf("%s does not wait for %s %s", name, kind, each.Name)
 				}
 			}
 		}
 	}
-	for _, rule := range append(c.of("SecurityGroupIngressRule"), c.of("SecurityGroupEgressRule")...) {
-		if own := rule.text("securityGroupId") == "wall-"+clusterGroup+"_id"; own != c.one(t, "Role", "cluster-group").waitsFor(rule) {
-			t.Errorf("cluster-group and the rule %s: %t is whose it is", rule.name, own)
+	for _, rule := range append(c.Of("SecurityGroupIngressRule"), c.Of("SecurityGroupEgressRule")...) {
+		if own := rule.Text("securityGroupId") == "wall-"+clusterGroup+"_id"; own != c.One(t, "Role", "cluster-group").WaitsFor(rule) {
+			t.Errorf("cluster-group and the rule %s: %t is whose it is", rule.Name, own)
 		}
 	}
 	for _, name := range []string{"cluster-subnets", "cluster-group"} {
-		for _, endpoint := range c.of("VpcEndpoint") {
-			if c.one(t, "Role", name).waitsFor(endpoint) {
-				t.Errorf("%s waits for the endpoint %s, which takes minutes", name, endpoint.name)
+		for _, endpoint := range c.Of("VpcEndpoint") {
+			if c.One(t, "Role", name).WaitsFor(endpoint) {
+				t.Errorf("%s waits for the endpoint %s, which takes minutes", name, endpoint.Name)
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func TestArchiveIsReadyBeforeItIsUsed(t *testing.T) {
 		return consumer(ctx, "flows", logs.ArchiveArn)
 	})
 	for _, kind := range []string{"BucketPolicy", "BucketVersioningV2", "BucketServerSideEncryptionConfigurationV2", "BucketObjectLockConfigurationV2"} {
-		if !c.one(t, "Role", "flows").waitsFor(c.of(kind)[0]) {
+		if !c.One(t, "Role", "flows").WaitsFor(c.Of(kind)[0]) {
 			t.Errorf("flows may arrive before the %s", kind)
 		}
 	}

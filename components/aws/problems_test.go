@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
 // Every component that tags refuses what AWS would refuse in the middle of a run.
@@ -14,7 +16,7 @@ func TestTagsAreJudgedByAll(t *testing.T) {
 	for name, validate := range map[string]func(time.Time) error{
 		"keys": keys.Validate, "logs": logs.Validate, "network": network.Validate, "firewall": firewall.Validate,
 	} {
-		if got := refusals(t, validate(time.Now())); !slices.Equal(got, []string{"tags[aws:reserved]"}) {
+		if got := mocks.Refusals(t, validate(time.Now())); !slices.Equal(got, []string{"tags[aws:reserved]"}) {
 			t.Errorf("%s: refused %v", name, got)
 		}
 	}

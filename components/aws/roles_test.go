@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
-func newTestRoles(t *testing.T, args RolesArgs) *cloud {
+func newTestRoles(t *testing.T, args RolesArgs) *mocks.Cloud {
 	return run(t, func(ctx *pulumi.Context) error { _, err := NewRoles(ctx, "roles", &args); return err })
 }
 
@@ -19,8 +21,8 @@ func TestRolesAreLeastPrivilege(t *testing.T) {
 	args := RolesArgs{Account: testAccount, Cluster: "prod"}
 	c := newTestRoles(t, args)
 	managed := map[string][]string{}
-	for _, each := range c.of("RolePolicyAttachment") {
-		managed[each.text("role")] = append(managed[each.text("role")], strings.TrimPrefix(each.text("policyArn"), "arn:aws:iam::aws:policy/"))
+	for _, each := range c.Of("RolePolicyAttachment") {
+		managed[each.Text("role")] = append(managed[each.Text("role")], strings.TrimPrefix(each.Text("policyArn"), "arn:aws:iam::aws:policy/"))
 	}
 	want := map[string][]string{
 		"prod-eu-central-1-cluster": {"AmazonEKSClusterPolicy"},
@@ -31,17 +33,17 @@ func TestRolesAreLeastPrivilege(t *testing.T) {
 	if fmt.Sprint(managed) != fmt.Sprint(want) {
 		t.Errorf("policies %v", managed)
 	}
-	own := c.of("RolePolicy")
-	if len(own) != 1 || own[0].text("role") != "prod-eu-central-1-nodes" {
+	own := c.Of("RolePolicy")
+	if len(own) != 1 || own[0].Text("role") != "prod-eu-central-1-nodes" {
 		t.Fatalf("inline policies %v", own)
 	}
-	statements := parse(t, own[0].text("policy"))
+	statements := parse(t, own[0].Text("policy"))
 	if len(statements) != 1 || !slices.Equal(statements[0].Action, []string{"eks-auth:AssumeRoleForPodIdentity"}) ||
 		!slices.Equal(statements[0].Resource, []string{"arn:aws:eks:eu-central-1:123456789012:cluster/prod"}) {
 		t.Errorf("node role %v", statements)
 	}
 	args.SSM = true
-	for _, s := range parse(t, newTestRoles(t, args).of("RolePolicy")[0].text("policy")) {
+	for _, s := range parse(t, newTestRoles(t, args).Of("RolePolicy")[0].Text("policy")) {
 		for _, action := range s.Action {
 			if strings.Contains(action, "*") || strings.HasPrefix(action, "ssm:Get") {
 				t.Errorf("SSM: %s", action)
@@ -54,13 +56,13 @@ func TestRolesAreLeastPrivilege(t *testing.T) {
 func TestRolesAreTrusted(t *testing.T) {
 	c := newTestRoles(t, RolesArgs{Account: testAccount, Cluster: "prod"})
 	for use, service := range map[string]string{"cluster": "eks.amazonaws.com", "nodes": "ec2.amazonaws.com"} {
-		s := parse(t, c.one(t, "Role", "roles-"+use).text("assumeRolePolicy"))
+		s := parse(t, c.One(t, "Role", "roles-"+use).Text("assumeRolePolicy"))
 		if len(s) != 1 || fmt.Sprint(s[0].Principal) != "map[Service:["+service+"]]" || !slices.Equal(s[0].Action, []string{"sts:AssumeRole"}) {
 			t.Errorf("%s: %v", use, s)
 		}
 	}
 	for use, account := range map[string]string{"network": "aws-node", "volumes": "ebs-csi-controller-sa"} {
-		s := parse(t, c.one(t, "Role", "roles-"+use).text("assumeRolePolicy"))
+		s := parse(t, c.One(t, "Role", "roles-"+use).Text("assumeRolePolicy"))
 		if len(s) != 1 || fmt.Sprint(s[0].Principal) != "map[Service:[pods.eks.amazonaws.com]]" || !slices.Equal(s[0].Action, []string{"sts:AssumeRole", "sts:TagSession"}) {
 			t.Errorf("%s: %v", use, s)
 		}
@@ -73,15 +75,15 @@ func TestRolesAreTrusted(t *testing.T) {
 }
 
 func TestRolesRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error { _, err := NewRoles(ctx, "roles", &RolesArgs{}); return err }, "account.id", "account.region", "cluster")
+	mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewRoles(ctx, "roles", &RolesArgs{}); return err }, "account.id", "account.region", "cluster")
 }
 
 // Names of roles keep AWS's limit for the longest cluster and region.
 func TestRoleNamesFit(t *testing.T) {
 	args := RolesArgs{Account: Account{ID: "123456789012", Region: "ap-southeast-1"}, Cluster: strings.Repeat("c", 32)}
-	for _, role := range newTestRoles(t, args).of("Role") {
-		if len(role.text("name")) > 64 {
-			t.Errorf("%s has %d characters", role.text("name"), len(role.text("name")))
+	for _, role := range newTestRoles(t, args).Of("Role") {
+		if len(role.Text("name")) > 64 {
+			t.Errorf("%s has %d characters", role.Text("name"), len(role.Text("name")))
 		}
 	}
 }

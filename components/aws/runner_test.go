@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
 func testRunner() RunnerArgs {
@@ -17,11 +19,11 @@ func TestRunner(t *testing.T) {
 	args := testRunner()
 	c := run(t, func(ctx *pulumi.Context) error { _, err := NewRunner(ctx, "ci", &args); return err })
 	called := map[string]bool{}
-	for _, rule := range c.of("SecurityGroupEgressRule") {
-		if rule.text("securityGroupId") != "ci-runner_id" || rule.inputs["fromPort"] != 443.0 || rule.inputs["toPort"] != 443.0 || rule.text("description") == "" {
-			t.Errorf("M08: %v", rule.inputs)
+	for _, rule := range c.Of("SecurityGroupEgressRule") {
+		if rule.Text("securityGroupId") != "ci-runner_id" || rule.Inputs["fromPort"] != 443.0 || rule.Inputs["toPort"] != 443.0 || rule.Text("description") == "" {
+			t.Errorf("M08: %v", rule.Inputs)
 		}
-		called[rule.text("referencedSecurityGroupId")+rule.text("prefixListId")+rule.text("cidrIpv4")+rule.text("cidrIpv6")] = true
+		called[rule.Text("referencedSecurityGroupId")+rule.Text("prefixListId")+rule.Text("cidrIpv4")+rule.Text("cidrIpv6")] = true
 	}
 	for _, to := range []string{"sg-cluster", "sg-endpoints", "pl-1", "192.0.2.0/24", "2001:db8::/32"} {
 		if !called[to] {
@@ -33,11 +35,11 @@ func TestRunner(t *testing.T) {
 		t.Errorf("M08: it reaches %v too", called)
 	}
 	lets := map[string]bool{}
-	for _, rule := range c.of("SecurityGroupIngressRule") {
-		if rule.text("referencedSecurityGroupId") != "ci-runner_id" {
-			t.Errorf("M08: %v", rule.inputs)
+	for _, rule := range c.Of("SecurityGroupIngressRule") {
+		if rule.Text("referencedSecurityGroupId") != "ci-runner_id" {
+			t.Errorf("M08: %v", rule.Inputs)
 		}
-		lets[rule.text("securityGroupId")] = true
+		lets[rule.Text("securityGroupId")] = true
 	}
 	if len(lets) != 2 || !lets["sg-cluster"] || !lets["sg-endpoints"] {
 		t.Errorf("M09: it is let in by %v", lets)
@@ -49,7 +51,7 @@ func TestRunnerRefusals(t *testing.T) {
 		t.Helper()
 		args := testRunner()
 		change(&args)
-		refused(t, func(ctx *pulumi.Context) error { _, err := NewRunner(ctx, "ci", &args); return err }, want...)
+		mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewRunner(ctx, "ci", &args); return err }, want...)
 	}
 	refuse(func(a *RunnerArgs) { *a = RunnerArgs{} }, "cluster", "vpcId", "endpointSecurityGroupId", "s3PrefixListId", "clusterSecurityGroupId")
 	refuse(func(a *RunnerArgs) { a.Egress[0].CIDRs, a.Egress[0].Reason = []string{"0.0.0.0/0"}, "" }, "egress[0].cidrs[0]", "egress[0].reason")

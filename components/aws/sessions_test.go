@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -22,19 +23,19 @@ const testKeyArn = pulumi.String("arn:aws:kms:eu-central-1:123456789012:key/0123
 func TestSessionLogging(t *testing.T) {
 	args := testSessions()
 	c := run(t, func(ctx *pulumi.Context) error { _, err := NewSessionLogging(ctx, "sessions", &args); return err })
-	group := c.one(t, "LogGroup", "sessions")
-	if group.text("name") != "/aws/ssm/prod/sessions" || group.text("kmsKeyId") != string(testKeyArn) || group.inputs["retentionInDays"] != 365.0 {
-		t.Errorf("log group %v", group.inputs)
+	group := c.One(t, "LogGroup", "sessions")
+	if group.Text("name") != "/aws/ssm/prod/sessions" || group.Text("kmsKeyId") != string(testKeyArn) || group.Inputs["retentionInDays"] != 365.0 {
+		t.Errorf("log group %v", group.Inputs)
 	}
-	document := c.one(t, "Document", "sessions")
-	if document.text("name") != "SSM-SessionManagerRunShell" || document.text("documentType") != "Session" || !document.waitsFor(group) {
-		t.Errorf("document %v", document.inputs)
+	document := c.One(t, "Document", "sessions")
+	if document.Text("name") != "SSM-SessionManagerRunShell" || document.Text("documentType") != "Session" || !document.WaitsFor(group) {
+		t.Errorf("document %v", document.Inputs)
 	}
 	var content struct {
 		SchemaVersion, SessionType string
 		Inputs                     map[string]any
 	}
-	if err := json.Unmarshal([]byte(document.text("content")), &content); err != nil {
+	if err := json.Unmarshal([]byte(document.Text("content")), &content); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]any{"cloudWatchLogGroupName": "/aws/ssm/prod/sessions", "cloudWatchEncryptionEnabled": true, "cloudWatchStreamingEnabled": true,
@@ -49,7 +50,7 @@ func TestSessionLogging(t *testing.T) {
 }
 
 func TestSessionLoggingRefusals(t *testing.T) {
-	refused(t, func(ctx *pulumi.Context) error {
+	mocks.Refused(t, func(ctx *pulumi.Context) error {
 		_, err := NewSessionLogging(ctx, "sessions", &SessionLoggingArgs{Account: testAccount, Cluster: "prod", RetentionDays: 30, IdleMinutes: 61, LongestMinutes: 120})
 		return err
 	}, "keyArn", "retentionDays", "idleMinutes", "longestMinutes")
@@ -65,7 +66,7 @@ func TestSessionLoggingRefusals(t *testing.T) {
 // group, reads no logs, and may do none of it unless that is chosen.
 func TestNodesLogSessions(t *testing.T) {
 	own := func(args RolesArgs) []parsedStatement {
-		return parse(t, run(t, func(ctx *pulumi.Context) error { _, err := NewRoles(ctx, "roles", &args); return err }).one(t, "RolePolicy", "roles-nodes-own").text("policy"))
+		return parse(t, run(t, func(ctx *pulumi.Context) error { _, err := NewRoles(ctx, "roles", &args); return err }).One(t, "RolePolicy", "roles-nodes-own").Text("policy"))
 	}
 	args := RolesArgs{Account: testAccount, Cluster: "prod", SSM: true}
 	if s := own(args); len(s) != 2 {
@@ -91,7 +92,7 @@ func TestNodesLogSessions(t *testing.T) {
 		t.Errorf("a node may %v", may)
 	}
 	args.SSM = false
-	if got := refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{"sessionLogs"}) {
+	if got := mocks.Refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{"sessionLogs"}) {
 		t.Errorf("refused %v", got)
 	}
 }
@@ -101,7 +102,7 @@ func TestKeyOfSessions(t *testing.T) {
 	args := testKeys()
 	args.Sessions = true
 	root := "arn:aws:iam::123456789012:root"
-	statements := parse(t, newTestKeys(t, args).one(t, "Key", "keys-logs").text("policy"))
+	statements := parse(t, newTestKeys(t, args).One(t, "Key", "keys-logs").Text("policy"))
 	found := map[string]parsedStatement{}
 	for _, s := range statements {
 		if s.Condition["StringLike"]["kms:EncryptionContext:aws:ssm:SessionId"] != nil {

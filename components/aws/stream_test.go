@@ -6,39 +6,40 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // M38: what the control plane writes goes to the archive, all of it, encrypted, by default.
 func TestAuditStream(t *testing.T) {
 	c := newTestLogs(t, testLogs())
-	stream := c.one(t, "FirehoseDeliveryStream", "logs-stream")
-	to, _ := stream.inputs["extendedS3Configuration"].(map[string]any)
+	stream := c.One(t, "FirehoseDeliveryStream", "logs-stream")
+	to, _ := stream.Inputs["extendedS3Configuration"].(map[string]any)
 	prefix, _ := to["prefix"].(string)
 	failed, _ := to["errorOutputPrefix"].(string)
 	if to["bucketArn"] != "arn:logs-archive_id" || to["kmsKeyArn"] != string(testKey) || to["compressionFormat"] != "UNCOMPRESSED" || to["bufferingInterval"] != 60.0 ||
 		!strings.HasPrefix(prefix, "AWSLogs/123456789012/EKS/prod/") || !strings.HasPrefix(failed, "AWSLogs/123456789012/EKS/prod/errors/!{firehose:error-output-type}") {
 		t.Errorf("to %v", to)
 	}
-	encryption, _ := stream.inputs["serverSideEncryption"].(map[string]any)
+	encryption, _ := stream.Inputs["serverSideEncryption"].(map[string]any)
 	if encryption["enabled"] != true || encryption["keyType"] != "CUSTOMER_MANAGED_CMK" || encryption["keyArn"] != string(testKey) {
 		t.Errorf("encryption %v", encryption)
 	}
-	subscription := c.one(t, "LogSubscriptionFilter", "logs-stream")
-	if subscription.text("logGroup") != "/aws/eks/prod/cluster" || subscription.text("destinationArn") != "arn:logs-stream_id" || subscription.text("filterPattern") != "" {
-		t.Errorf("subscription %v", subscription.inputs)
+	subscription := c.One(t, "LogSubscriptionFilter", "logs-stream")
+	if subscription.Text("logGroup") != "/aws/eks/prod/cluster" || subscription.Text("destinationArn") != "arn:logs-stream_id" || subscription.Text("filterPattern") != "" {
+		t.Errorf("subscription %v", subscription.Inputs)
 	}
 	// Alarms know the stream and the subscription by one name.
-	if stream.text("name") != subscription.text("name") {
-		t.Errorf("the stream is %s, the subscription %s", stream.text("name"), subscription.text("name"))
+	if stream.Text("name") != subscription.Text("name") {
+		t.Errorf("the stream is %s, the subscription %s", stream.Text("name"), subscription.Text("name"))
 	}
 	// Both are tried when they are made.
-	for _, each := range []struct{ after, before registered }{
-		{stream, c.one(t, "RolePolicy", "logs-stream")}, {stream, c.one(t, "BucketPolicy", "logs-archive-policy")}, {stream, c.one(t, "BucketObjectLockConfigurationV2", "logs-archive-lock")},
-		{subscription, c.one(t, "RolePolicy", "logs-stream-source")}, {subscription, stream},
+	for _, each := range []struct{ after, before mocks.Resource }{
+		{stream, c.One(t, "RolePolicy", "logs-stream")}, {stream, c.One(t, "BucketPolicy", "logs-archive-policy")}, {stream, c.One(t, "BucketObjectLockConfigurationV2", "logs-archive-lock")},
+		{subscription, c.One(t, "RolePolicy", "logs-stream-source")}, {subscription, stream},
 	} {
-		if !each.after.waitsFor(each.before) {
-			t.Errorf("%s does not wait for %s %s", each.after.name, each.before.token, each.before.name)
+		if !each.after.WaitsFor(each.before) {
+			t.Errorf("%s does not wait for %s %s", each.after.Name, each.before.Token, each.before.Name)
 		}
 	}
 }
@@ -50,11 +51,11 @@ func TestStreamRolesAreLeastPrivilege(t *testing.T) {
 		"logs-stream":        {"firehose.amazonaws.com", "ArnLike", "arn:aws:firehose:eu-central-1:123456789012:deliverystream/prod-audit-stream"},
 		"logs-stream-source": {"logs.amazonaws.com", "StringLike", "arn:aws:logs:eu-central-1:123456789012:*"},
 	} {
-		trusted := parse(t, c.one(t, "Role", name).text("assumeRolePolicy"))
+		trusted := parse(t, c.One(t, "Role", name).Text("assumeRolePolicy"))
 		if found := allows(trusted, want.service, "sts:AssumeRole"); len(trusted) != 1 || len(found) != 1 || !slices.Equal(found[0].Condition[want.operator]["aws:SourceArn"], []string{want.source}) {
 			t.Errorf("%s trusts %v", name, trusted)
 		}
-		for _, s := range parse(t, c.one(t, "RolePolicy", name).text("policy")) {
+		for _, s := range parse(t, c.One(t, "RolePolicy", name).Text("policy")) {
 			for _, action := range s.Action {
 				if strings.Contains(action, "*") || strings.HasPrefix(action, "s3:Delete") || strings.HasPrefix(action, "s3:PutBucket") {
 					t.Errorf("%s may %s", name, action)
@@ -70,7 +71,7 @@ func TestStreamRolesAreLeastPrivilege(t *testing.T) {
 	args := testKeys()
 	args.Archive = true
 	narrowed := 0
-	for _, s := range parse(t, newTestKeys(t, args).one(t, "Key", "keys-logs").text("policy")) {
+	for _, s := range parse(t, newTestKeys(t, args).One(t, "Key", "keys-logs").Text("policy")) {
 		if slices.Equal(s.Condition["ArnEquals"]["aws:PrincipalArn"], []string{"arn:aws:iam::123456789012:role/prod-audit-stream-eu-central-1"}) {
 			narrowed++
 			if s.Condition["StringEquals"]["kms:ViaService"] == nil {
@@ -78,7 +79,7 @@ func TestStreamRolesAreLeastPrivilege(t *testing.T) {
 			}
 		}
 	}
-	if role := c.one(t, "Role", "logs-stream").text("name"); narrowed != 1 || role != "prod-audit-stream-eu-central-1" {
+	if role := c.One(t, "Role", "logs-stream").Text("name"); narrowed != 1 || role != "prod-audit-stream-eu-central-1" {
 		t.Errorf("%d statements of the key are for the stream's role %s", narrowed, role)
 	}
 }
@@ -87,16 +88,16 @@ func TestStreamRolesAreLeastPrivilege(t *testing.T) {
 func TestAuditStreamByChoice(t *testing.T) {
 	args := testLogs()
 	args.NoAuditStream = true
-	if got := refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{"noAuditStream"}) {
+	if got := mocks.Refusals(t, args.Validate(time.Now())); !slices.Equal(got, []string{"noAuditStream"}) {
 		t.Errorf("refused %v", got)
 	}
 	args.Exceptions = []hostconfig.Exception{{Control: "M38/audit-stream", Reason: "a collector takes the logs elsewhere", Expires: time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}
-	if n := len(newTestLogs(t, args).of("FirehoseDeliveryStream")); n != 0 {
+	if n := len(newTestLogs(t, args).Of("FirehoseDeliveryStream")); n != 0 {
 		t.Errorf("%d streams", n)
 	}
 	args = testLogs()
 	args.Archive = nil
-	if n := len(newTestLogs(t, args).of("LogSubscriptionFilter")); n != 0 {
+	if n := len(newTestLogs(t, args).Of("LogSubscriptionFilter")); n != 0 {
 		t.Errorf("%d subscriptions without an archive", n)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
 )
 
 const testCertificate = "arn:aws:acm:eu-central-1:123456789012:certificate/0123-abcd"
@@ -19,33 +21,33 @@ func testVpn() ClientVpnArgs {
 func TestClientVpn(t *testing.T) {
 	args := testVpn()
 	c := run(t, func(ctx *pulumi.Context) error { _, err := NewClientVpn(ctx, "vpn", &args); return err })
-	endpoint := c.one(t, "Endpoint", "vpn")
+	endpoint := c.One(t, "Endpoint", "vpn")
 	for name, want := range map[string]any{
 		"splitTunnel": true, "sessionTimeoutHours": 8.0, "disconnectOnSessionTimeout": true, "dnsServers": []any{"10.20.0.2"}, "securityGroupIds": []any{"vpn_id"},
 		"clientCidrBlock": "10.250.0.0/22", "connectionLogOptions": map[string]any{"enabled": true, "cloudwatchLogGroup": "/aws/clientvpn/prod/connections"},
 		"authenticationOptions": []any{map[string]any{"type": "federated-authentication", "samlProviderArn": args.SamlProviderArn}},
 	} {
-		if fmt.Sprint(endpoint.inputs[name]) != fmt.Sprint(want) {
-			t.Errorf("%s is %v, want %v", name, endpoint.inputs[name], want)
+		if fmt.Sprint(endpoint.Inputs[name]) != fmt.Sprint(want) {
+			t.Errorf("%s is %v, want %v", name, endpoint.Inputs[name], want)
 		}
 	}
-	if logs := c.one(t, "LogGroup", "vpn"); logs.text("kmsKeyId") != string(testKey) || logs.inputs["retentionInDays"] != 365.0 {
-		t.Errorf("M17: %v", logs.inputs)
+	if logs := c.One(t, "LogGroup", "vpn"); logs.Text("kmsKeyId") != string(testKey) || logs.Inputs["retentionInDays"] != 365.0 {
+		t.Errorf("M17: %v", logs.Inputs)
 	}
-	if len(c.of("NetworkAssociation")) != 2 || len(c.of("SecurityGroupIngressRule")) != 1 || len(c.of("SecurityGroupEgressRule")) != 1 {
+	if len(c.Of("NetworkAssociation")) != 2 || len(c.Of("SecurityGroupIngressRule")) != 1 || len(c.Of("SecurityGroupEgressRule")) != 1 {
 		t.Error("M08: more or less is open than the API server")
 	}
-	in, out := c.of("SecurityGroupIngressRule")[0], c.of("SecurityGroupEgressRule")[0]
-	if in.text("securityGroupId") != "sg-cluster" || in.text("referencedSecurityGroupId") != "vpn_id" || out.text("securityGroupId") != "vpn_id" || out.text("referencedSecurityGroupId") != "sg-cluster" ||
-		in.inputs["fromPort"] != 443.0 || in.inputs["toPort"] != 443.0 || out.inputs["toPort"] != 443.0 || !endpoint.waitsFor(in) || !endpoint.waitsFor(out) {
-		t.Errorf("M08: %v %v", in.inputs, out.inputs)
+	in, out := c.Of("SecurityGroupIngressRule")[0], c.Of("SecurityGroupEgressRule")[0]
+	if in.Text("securityGroupId") != "sg-cluster" || in.Text("referencedSecurityGroupId") != "vpn_id" || out.Text("securityGroupId") != "vpn_id" || out.Text("referencedSecurityGroupId") != "sg-cluster" ||
+		in.Inputs["fromPort"] != 443.0 || in.Inputs["toPort"] != 443.0 || out.Inputs["toPort"] != 443.0 || !endpoint.WaitsFor(in) || !endpoint.WaitsFor(out) {
+		t.Errorf("M08: %v %v", in.Inputs, out.Inputs)
 	}
-	if rule := c.one(t, "AuthorizationRule", "vpn"); rule.text("accessGroupId") != "operators" || rule.inputs["authorizeAllGroups"] != nil || rule.text("targetNetworkCidr") != "10.20.0.0/16" {
-		t.Errorf("M09: %v", rule.inputs)
+	if rule := c.One(t, "AuthorizationRule", "vpn"); rule.Text("accessGroupId") != "operators" || rule.Inputs["authorizeAllGroups"] != nil || rule.Text("targetNetworkCidr") != "10.20.0.0/16" {
+		t.Errorf("M09: %v", rule.Inputs)
 	}
 	args.SamlProviderArn, args.AccessGroup, args.ClientCertificateArn = "", "", testCertificate
 	c = run(t, func(ctx *pulumi.Context) error { _, err := NewClientVpn(ctx, "vpn", &args); return err })
-	if got := fmt.Sprint(c.one(t, "Endpoint", "vpn").list("authenticationOptions")); got != "[map[rootCertificateChainArn:"+testCertificate+" type:certificate-authentication]]" {
+	if got := fmt.Sprint(c.One(t, "Endpoint", "vpn").List("authenticationOptions")); got != "[map[rootCertificateChainArn:"+testCertificate+" type:certificate-authentication]]" {
 		t.Errorf("certificates: %s", got)
 	}
 }
@@ -55,7 +57,7 @@ func TestClientVpnRefusals(t *testing.T) {
 		t.Helper()
 		args := testVpn()
 		change(&args)
-		refused(t, func(ctx *pulumi.Context) error { _, err := NewClientVpn(ctx, "vpn", &args); return err }, want...)
+		mocks.Refused(t, func(ctx *pulumi.Context) error { _, err := NewClientVpn(ctx, "vpn", &args); return err }, want...)
 	}
 	refuse(func(a *ClientVpnArgs) { *a = ClientVpnArgs{} }, "cluster", "vpcId", "networkCidr", "subnetIds", "clusterSecurityGroupId", "clientCidr", "serverCertificateArn", "samlProviderArn", "logsKeyArn")
 	refuse(func(a *ClientVpnArgs) { a.ClientCIDR, a.AccessGroup, a.RetentionDays = "10.20.4.0/22", "", 30 }, "clientCidr", "accessGroup", "retentionDays")

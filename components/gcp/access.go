@@ -204,8 +204,9 @@ func (a IapAccessArgs) rules(ctx *pulumi.Context, name string, account pulumi.St
 
 // admit lets the members open tunnels to the one port, and find the machine.
 func (a IapAccessArgs) admit(ctx *pulumi.Context, name string, instance *compute.Instance, opts ...pulumi.ResourceOption) error {
-	for i, member := range a.Members {
-		suffix := fmt.Sprintf("-%d", i)
+	for _, member := range a.Members {
+		// Named by the member: a list in another order moves no grant to another.
+		suffix := "-" + member
 		if _, err := iap.NewTunnelInstanceIAMMember(ctx, name+suffix, &iap.TunnelInstanceIAMMemberArgs{
 			Project: pulumi.String(a.Project.ID), Zone: pulumi.String(a.Zone), Instance: instance.Name, Member: pulumi.String(member), Role: pulumi.String("roles/iap.tunnelResourceAccessor"),
 			Condition: iap.TunnelInstanceIAMMemberConditionArgs{Title: pulumi.String("api"), Description: pulumi.String("Only the port of the API server"),

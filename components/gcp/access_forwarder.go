@@ -70,8 +70,9 @@ func (a IapAccessArgs) forwarder(ctx *pulumi.Context, name string, subnetwork *c
 		// Without an access configuration, and so without an address on the internet.
 		NetworkInterfaces: compute.InstanceNetworkInterfaceArray{compute.InstanceNetworkInterfaceArgs{
 			Subnetwork: subnetwork.ID().ToStringOutput().ToStringPtrOutput(), StackType: pulumi.String("IPV4_ONLY")}},
-		CanIpForward:   pulumi.Bool(false), // packets leave with the machine's own address
-		ServiceAccount: compute.InstanceServiceAccountArgs{Email: account.ToStringPtrOutput(), Scopes: pulumi.ToStringArray(nodeScopes)},
+		AllowStoppingForUpdate: pulumi.Bool(true),  // it keeps nothing
+		CanIpForward:           pulumi.Bool(false), // packets leave with the machine's own address
+		ServiceAccount:         compute.InstanceServiceAccountArgs{Email: account.ToStringPtrOutput(), Scopes: pulumi.ToStringArray(nodeScopes)},
 		ShieldedInstanceConfig: compute.InstanceShieldedInstanceConfigArgs{EnableSecureBoot: pulumi.Bool(true), EnableVtpm: pulumi.Bool(true),
 			EnableIntegrityMonitoring: pulumi.Bool(true)},
 		Metadata: pulumi.StringMap{

@@ -39,11 +39,19 @@ type ArchiveArgs struct {
 }
 
 func (a ArchiveArgs) withDefaults(project Project, cluster string) ArchiveArgs {
-	name := fmt.Sprintf("%s-audit-%s-%s", cluster, project.ID, project.Region)
-	setDefault(&a.Bucket, strings.TrimRight(name[:min(len(name), 63)], "-"))
+	setDefault(&a.Bucket, ArchiveName(project, cluster))
 	setDefault(&a.Lock, LockCompliance)
-	setDefault(&a.LockDays, shortestRetention)
+	setDefault(&a.LockDays, DefaultLockDays)
 	return a
+}
+
+// DefaultLockDays is how long an object cannot be deleted by default.
+const DefaultLockDays = shortestRetention
+
+// ArchiveName is that of the bucket by default, of at most 63 characters.
+func ArchiveName(project Project, cluster string) string {
+	name := fmt.Sprintf("%s-audit-%s-%s", cluster, project.ID, project.Region)
+	return strings.TrimRight(name[:min(len(name), 63)], "-")
 }
 
 const longestLock = 36500 // of Cloud Storage: a hundred years

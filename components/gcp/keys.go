@@ -69,6 +69,9 @@ const (
 	secondsPerDay    = 86400
 )
 
+// DefaultDestroyDays is the DestroyDays of [KeysArgs] by default.
+const DefaultDestroyDays = monthlyDestroy
+
 var (
 	generationPattern = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 	ringPattern       = regexp.MustCompile(`^projects/[a-z][a-z0-9-]+/locations/([a-z0-9-]+)/keyRings/[A-Za-z0-9_-]{1,63}$`)
@@ -77,7 +80,7 @@ var (
 
 func (a KeysArgs) withDefaults() KeysArgs {
 	setDefault(&a.RotationDays, quarterRotation)
-	setDefault(&a.DestroyDays, monthlyDestroy)
+	setDefault(&a.DestroyDays, DefaultDestroyDays)
 	setDefault(&a.Protection, ProtectionHSM)
 	return a
 }

@@ -35,7 +35,11 @@ var (
 func (e environment) validate(r *settings.Reader, now time.Time) {
 	r.Report("", e.roles().Validate(now), ofRoles)
 	r.Report("keys", e.keys().Validate(now), ofKeys)
-	r.Report("logs", e.logs(later).Validate(now), once)
+	ofLogs := once
+	if e.Logs.Archive.Bucket == "" { // made from what is reported elsewhere
+		ofLogs = merged(once, map[string]string{"archive.bucket": ""})
+	}
+	r.Report("logs", e.logs(later).Validate(now), ofLogs)
 	r.Report("network", e.network().Validate(now), once)
 	wall := e.firewall()
 	wall.NetworkID, wall.NodeCIDR, wall.PodCIDR, wall.ControlPlaneCIDR, wall.NodeServiceAccount = later, later, later, later, later
@@ -46,15 +50,18 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	r.Report("", control.Validate(now), ofCluster)
 	r.Report("images", e.images().Validate(now), ofImages)
 	if e.Entry != nil {
-		if e.entryCIDR() == "" && e.Network.Existing != nil {
-			r.Add("entry.cidr", "is missing: an existing network has no plan", "write a free range of it, of 28 bits or fewer")
-		} else {
-			r.Report("entry", e.entry(later, later, later, later).Validate(now), once)
+		ofEntry := once
+		if e.entryCIDR() == "" {
+			ofEntry = merged(once, map[string]string{"cidr": ""})
+			if e.Network.Existing != nil {
+				r.Add("entry.cidr", "is missing: an existing network has no plan", "write a free range of it, of 28 bits or fewer")
+			}
 		}
+		r.Report("entry", e.entry(later, later, later, later).Validate(now), ofEntry)
 	}
 	e.checkPools(r, now)
 	if e.Registry != nil {
-		r.Report("registry", e.registry(later, later).Validate(now), once)
+		r.Report("registry", e.registry(later, later).Validate(now), merged(once, map[string]string{"generation": ""}))
 	}
 	if e.Constraints != nil {
 		r.Report("constraints", e.constraints().Validate(now), once)
@@ -68,10 +75,10 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 		r.Add("logs.archive.disabled", "who gets into the project can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
 	}
 	e.checkEgress(r)
+	may := slices.DeleteFunc(slices.Sorted(maps.Keys(e.fixed())), never)
 	for i, name := range e.AllowReplacement {
-		if _, known := e.fixed()[name]; !known {
-			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name),
-				"write one of "+strings.Join(slices.Sorted(maps.Keys(e.fixed())), ", "))
+		if !slices.Contains(may, name) {
+			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name), "write one of "+strings.Join(may, ", "))
 		}
 	}
 }
@@ -87,7 +94,7 @@ func (e environment) checkPools(r *settings.Reader, now time.Time) {
 		at := fmt.Sprintf("nodePools[%d]", i)
 		args := e.pool(p)
 		args.ClusterName, args.DisksKeyID, args.NodeServiceAccount = later, later, later
-		r.Report(at, args.Validate(now), once)
+		r.Report(at, args.Validate(now), merged(once, map[string]string{"kubelet.podPidsLimit": at + ".podPidsLimit", "upgrade.strategy": at + ".upgradeStrategy"}))
 		if slices.ContainsFunc(e.NodePools[:i], func(other NodePool) bool { return other.Name == p.Name }) {
 			r.Add(at+".name", p.Name+" is another's name", "give each pool a name of its own")
 		}
@@ -114,24 +121,6 @@ func (e environment) checkEgress(r *settings.Reader) {
 			}
 		}
 	}
-}
-
-// fixed are the settings whose change Google answers by making something anew
-// that holds data, or on which everything stands.
-func (e environment) fixed() map[string]string {
-	existing := ""
-	if e.Network.Existing != nil {
-		existing = e.Network.Existing.Subnetwork
-	}
-	fixed := map[string]string{
-		"project.id": e.Project.ID, "project.region": e.Project.Region, "network.cidr": e.Network.CIDR, "network.existing.subnetwork": existing,
-		"autopilot": fmt.Sprint(e.Autopilot), "keys.generation": e.Keys.Generation, "keys.existingRing": e.Keys.ExistingRing,
-		"keys.protection": e.Keys.Protection, "logs.archive.disabled": fmt.Sprint(e.Logs.Archive.Disabled), "kubernetesVersion": e.KubernetesVersion,
-	}
-	if a := e.Logs.Archive; !a.Disabled {
-		fixed["logs.archive.bucket"] = a.Bucket
-	}
-	return fixed
 }
 
 func merged(all ...map[string]string) map[string]string {

@@ -25,8 +25,11 @@ const Output = "settings"
 const (
 	// Version is a version of Kubernetes: it goes up one minor at a time.
 	Version = "kubernetesVersion"
-	// Zones are separated by commas: more may come.
-	Zones = "network.zones"
+	// Zones and Repositories are separated by commas: more may come.
+	Zones        = "network.zones"
+	Repositories = "registry.repositories"
+	// LockDays are those of a lock that nobody lifts: they only grow.
+	LockDays = "logs.archive.lockDays"
 )
 
 // Check compares the settings with those of the last run, and refuses what would
@@ -58,25 +61,32 @@ func Reference(ctx *pulumi.Context, stack string) (*pulumi.StackReference, error
 }
 
 // Compare reports every setting that must not change as it did, as joined
-// [hostconfig.FieldError] values.
+// [hostconfig.FieldError] values. What is not there has no value: to add it deletes
+// nothing, and that it goes is said of another setting, or meant.
 func Compare(last, now map[string]string, allowed []string) error {
 	var problems []error
 	add := func(field, problem, remedy string) {
 		problems = append(problems, &hostconfig.FieldError{Field: settings.Namespace + ":" + field, Problem: problem, Remedy: remedy})
 	}
 	for _, field := range slices.Sorted(maps.Keys(last)) {
-		was, is := last[field], now[field]
+		was := last[field]
+		is, there := now[field]
 		switch {
-		case was == is || slices.Contains(allowed, field):
+		case !there || was == is || slices.Contains(allowed, field) && field != LockDays:
 		case field == Version:
 			if err := step(was, is); err != nil {
 				add(field, err.Error(), fmt.Sprintf("write a version of the minor of %s, or of the one after it", was))
 			}
-		case field == Zones:
-			for _, zone := range strings.Split(was, ",") {
-				if !slices.Contains(strings.Split(is, ","), zone) {
-					add(field, zone+" is left out, which deletes what is there", "write it again, or, once nothing is left in it, write "+field+" in allowReplacement")
+		case field == Zones || field == Repositories:
+			for _, each := range strings.Split(was, ",") {
+				if !slices.Contains(strings.Split(is, ","), each) {
+					add(field, each+" is left out, which deletes what is there", "write it again, or, once nothing is left in it, write "+field+" in allowReplacement")
 				}
+			}
+		case field == LockDays:
+			before, _ := strconv.Atoi(was)
+			if after, err := strconv.Atoi(is); err != nil || after < before {
+				add(field, fmt.Sprintf("was %s and is %s, and the lock of an archive is never shortened", was, is), "write "+was+" or more")
 			}
 		default:
 			add(field, fmt.Sprintf("was %s and is %s, which deletes what there is and makes it anew", cmp.Or(was, "not set"), cmp.Or(is, "not set")),

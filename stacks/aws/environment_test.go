@@ -164,7 +164,7 @@ func TestEgressHasAWayOut(t *testing.T) {
 }
 
 func TestNothingIsReplacedByAChangeOfSettings(t *testing.T) {
-	last := prod(t).fixed()
+	last := prod(t).standing()
 	for field, change := range map[string]func(*environment){
 		"account.region":         func(e *environment) { e.Account.Region = "eu-west-1" },
 		"network.cidr":           func(e *environment) { e.Network.CIDR = "10.1.0.0/16" },
@@ -199,7 +199,7 @@ func TestVersionsGoUpOneMinorAtATime(t *testing.T) {
 	for version, want := range map[string]string{"v1.35.4": "", "v1.36.4": "", "v1.37.1": "skips a minor", "v1.34.0": "goes down"} {
 		e := prod(t)
 		e.KubernetesVersion = version
-		err := e.compare(prod(t).fixed())
+		err := e.compare(prod(t).standing())
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want %q, got %v", version, want, err)
 		}

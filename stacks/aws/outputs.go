@@ -4,6 +4,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/redoubt-dev/redoubt/stacks/kept"
 )
 
 // Outputs of the first stack that the second reads.
@@ -19,7 +21,6 @@ const (
 	outputVolumesRole = "volumesRoleArn"
 	outputVolumesKey  = "volumesKeyArn"
 	outputNodePools   = "nodePoolArns"
-	outputSettings    = "settings"
 	outputTags        = "tags"
 )
 
@@ -32,7 +33,7 @@ func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArr
 		outputVersion: p.cluster.KubernetesVersion, "oidcIssuer": p.cluster.OidcIssuer, "oidcProviderArn": p.cluster.OidcProviderArn,
 		"breakGlassArns": p.cluster.BreakGlassArns, "vpcId": p.network.VpcID, outputNetworkCIDR: pulumi.String(e.Network.CIDR),
 		outputServiceCIDR: pulumi.String(e.Network.ServiceCIDR), "nodeRoleArn": p.roles.NodeRoleArn, outputVolumesRole: p.roles.VolumesRoleArn,
-		outputVolumesKey: p.keys.VolumesKeyArn, outputNodePools: pools, outputSettings: pulumi.ToStringMap(e.kept()), outputTags: pulumi.ToStringMap(e.Tags),
+		outputVolumesKey: p.keys.VolumesKeyArn, outputNodePools: pools, kept.Output: pulumi.ToStringMap(e.standing()), outputTags: pulumi.ToStringMap(e.Tags),
 		"kubeconfig": pulumi.All(p.cluster.Name, p.cluster.Endpoint, p.cluster.CertificateAuthority).ApplyT(func(of []any) (string, error) {
 			return kubeconfig(of[0].(string), of[1].(string), of[2].(string), e.Account.Region, "")
 		}),

@@ -12,6 +12,7 @@ import (
 
 	components "github.com/redoubt-dev/redoubt/components/aws"
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -137,9 +138,9 @@ func (e environment) checkTogether(r *settings.Reader) {
 	}
 	e.checkProxy(r)
 	for i, name := range e.AllowReplacement {
-		if _, known := e.fixed()[name]; !known {
+		if !slices.Contains(e.replaceable(), name) {
 			r.Add(fmt.Sprintf("allowReplacement[%d]", i), fmt.Sprintf("%q is no setting that is kept", name),
-				"write one of "+strings.Join(slices.Sorted(maps.Keys(e.fixed())), ", "))
+				"write one of "+strings.Join(e.replaceable(), ", "))
 		}
 	}
 }
@@ -150,8 +151,8 @@ func (e environment) checkTogether(r *settings.Reader) {
 func (e environment) checkProxy(r *settings.Reader) {
 	const addon, oldest = "kube-proxy", 3
 	version := e.AddonVersions[addon]
-	behind := minor(e.KubernetesVersion) - minor(version)
-	if minor(version) > 0 && minor(e.KubernetesVersion) > 0 && (behind < 0 || behind > oldest) {
+	behind := kept.Minor(e.KubernetesVersion) - kept.Minor(version)
+	if kept.Minor(version) > 0 && kept.Minor(e.KubernetesVersion) > 0 && (behind < 0 || behind > oldest) {
 		r.Add(fmt.Sprintf("addonVersions[%s]", addon), fmt.Sprintf("%s does not go with Kubernetes %s", version, e.KubernetesVersion), "write one of the same minor")
 	}
 }

@@ -35,21 +35,38 @@ const (
 // Check compares the settings with those of the last run, and refuses what would
 // delete and make anew, unless it is allowed by name.
 func Check(ctx *pulumi.Context, now map[string]string, allowed []string) error {
-	self, err := Reference(ctx, ctx.Stack())
+	last, err := Last(ctx)
 	if err != nil {
 		return err
+	}
+	return Compare(last, now, allowed)
+}
+
+// Last are the settings that the last run has given out, none before the first.
+func Last(ctx *pulumi.Context) (map[string]string, error) {
+	self, err := Reference(ctx, ctx.Stack())
+	if err != nil {
+		return nil, err
 	}
 	given, err := self.GetOutputDetails(Output)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	last := map[string]string{} // none before the first run
+	last := map[string]string{}
 	if values, ok := given.Value.(map[string]any); ok {
 		for name, value := range values {
 			last[name], _ = value.(string)
 		}
 	}
-	return Compare(last, now, allowed)
+	return last, nil
+}
+
+// Standing are those settings that the next run compares with: what has no value
+// is not there, and to add it deletes nothing.
+func Standing(now map[string]string) map[string]string {
+	standing := maps.Clone(now)
+	maps.DeleteFunc(standing, func(_, value string) bool { return value == "" })
+	return standing
 }
 
 // Reference is another stack of the project, or any stack by its full name.
@@ -101,7 +118,7 @@ func Compare(last, now map[string]string, allowed []string) error {
 //   - https://docs.aws.amazon.com/eks/latest/userguide/update-cluster.html
 //   - https://cloud.google.com/kubernetes-engine/docs/how-to/upgrading-a-cluster
 func step(was, is string) error {
-	switch from, to := minor(was), minor(is); {
+	switch from, to := Minor(was), Minor(is); {
 	case to < from:
 		return fmt.Errorf("goes down from %s to %s, which a control plane never does", was, is)
 	case to > from+1:
@@ -110,8 +127,8 @@ func step(was, is string) error {
 	return nil
 }
 
-// minor is 35 for v1.35.4.
-func minor(version string) int {
+// Minor is 35 for v1.35.4, and 0 for what is no version.
+func Minor(version string) int {
 	parts := strings.Split(version, ".")
 	if len(parts) < 2 {
 		return 0

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
 
 // What lies inside the cluster comes in an order in which nothing waits in vain: the network plugin is strict, so the
@@ -12,21 +14,27 @@ func TestBaselineOfProduction(t *testing.T) {
 	t.Parallel()
 	first := prepare(t, "aws-prod")
 	made := first.mustUp()
-	api := &apiServer{cloud: first.Cloud}
+	api := &simtest.APIServer{There: func() []string {
+		var names []string
+		for _, addon := range first.Cloud.Objects(addonToken) {
+			names = append(names, addon.State.String("addonName"))
+		}
+		return names
+	}}
 	inside := environment{first.With(nil)}
-	inside.Stack, inside.File, inside.Beside = "aws-prod-baseline", settingsFile("aws-prod-baseline"), append(inside.Beside, api.provider())
+	inside.Stack, inside.File, inside.Beside = "aws-prod-baseline", settingsFile("aws-prod-baseline"), append(inside.Beside, api.Provider())
 	inside.mustUp()
 
 	for _, word := range []string{"get-token", "aws-prod", made.Output("apiEndpoint")} {
-		if !strings.Contains(api.config, word) {
-			t.Errorf("%q is not in the kubeconfig: %s", word, api.config)
+		if !strings.Contains(api.Kubeconfig(), word) {
+			t.Errorf("%q is not in the kubeconfig: %s", word, api.Kubeconfig())
 		}
 	}
-	policies := api.find("NetworkPolicy", "kube-system")
+	policies := api.Find("NetworkPolicy", "kube-system")
 	for _, p := range policies {
 		for _, addon := range []string{"coredns", "aws-ebs-csi-driver"} {
-			if slices.Contains(p.before, addon) {
-				t.Errorf("%s was there before the policy %s", addon, p.name)
+			if slices.Contains(p.Before, addon) {
+				t.Errorf("%s was there before the policy %s", addon, p.Name)
 			}
 		}
 	}
@@ -41,25 +49,25 @@ func TestBaselineOfProduction(t *testing.T) {
 			}
 		}
 	}
-	classes := api.find("StorageClass", "")
-	if len(classes) != 1 || classes[0].value.String("parameters.kmsKeyId") != made.Output("volumesKeyArn") || classes[0].value.String("parameters.encrypted") != "true" {
+	classes := api.Find("StorageClass", "")
+	if len(classes) != 1 || classes[0].Value.String("parameters.kmsKeyId") != made.Output("volumesKeyArn") || classes[0].Value.String("parameters.encrypted") != "true" {
 		t.Errorf("storage classes: %v", classes)
 	}
 	for _, kind := range []string{"NetworkPolicy", "ResourceQuota", "LimitRange"} {
-		if len(api.find(kind, "team-a")) == 0 {
+		if len(api.Find(kind, "team-a")) == 0 {
 			t.Errorf("the tenant has no %s", kind)
 		}
 	}
-	tenant := slices.IndexFunc(api.objects, func(o object) bool { return o.kind == "Namespace" && o.name == "team-a" })
-	if tenant < 0 || api.objects[tenant].value.Texts("metadata.labels")["pod-security.kubernetes.io/enforce"] != "restricted" {
-		t.Errorf("the tenant's namespace: %v", api.objects)
+	tenant := slices.IndexFunc(api.Objects(), func(o simtest.KubernetesObject) bool { return o.Kind == "Namespace" && o.Name == "team-a" })
+	if tenant < 0 || api.Objects()[tenant].Value.Texts("metadata.labels")["pod-security.kubernetes.io/enforce"] != "restricted" {
+		t.Errorf("the tenant's namespace: %v", api.Objects())
 	}
 	api.judge(t)
 	if again := inside.mustUp(); again.Changed() != 0 {
 		t.Errorf("a second pass: %v", again.Changes)
 	}
-	if err := inside.Destroy(); err != nil || len(api.objects) > 0 {
-		t.Errorf("left behind: %v %v", namesOf(api.objects), err)
+	if err := inside.Destroy(); err != nil || len(api.Objects()) > 0 {
+		t.Errorf("left behind: %v %v", namesOf(api.Objects()), err)
 	}
 	for _, o := range first.Cloud.Objects(addonToken) {
 		if slices.Contains([]string{"coredns", "aws-ebs-csi-driver"}, o.State.String("addonName")) {
@@ -81,10 +89,10 @@ func TestBaselineComesSecond(t *testing.T) {
 	refused(t, err, "redoubt:cluster: the stack aws-prod has no output", "bring it up first: pulumi up -s aws-prod")
 }
 
-func namesOf(objects []object) []string {
+func namesOf(objects []simtest.KubernetesObject) []string {
 	var names []string
 	for _, o := range objects {
-		names = append(names, o.name)
+		names = append(names, o.Name)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -89,7 +89,8 @@ func NewRunner(ctx *pulumi.Context, name string, args *RunnerArgs, opts ...pulum
 			} else {
 				rule.CidrIpv4 = pulumi.String(cidr)
 			}
-			rules[e.Name+"-"+cidr] = rule
+			// AWS tells rules apart by this, and not by the name.
+			rules[fmt.Sprintf("%s-%s-%d", cidr, e.Protocol, e.Port)] = rule
 		}
 	}
 	for _, to := range sorted(rules) {

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,12 +47,11 @@ func (e environment) fixed() map[string]string {
 	}
 	// AWS takes one of a kind: another name would make a second before the first goes.
 	for _, who := range e.Access {
-		fixed["access["+who.PrincipalArn+"].name"] = who.Name
+		fixed[accessName(who)] = who.Name
 	}
 	for _, to := range e.Firewall.Egress {
 		for _, cidr := range to.CIDRs {
-			field := fmt.Sprintf("firewall.egress[%s %s %d].name", cidr, cmp.Or(to.Protocol, hostconfig.ProtocolTCP), cmp.Or(to.Port, 443))
-			if fixed[field] == "" { // rules that are the same are one, of the first name
+			if field := egressName(to, cidr); fixed[field] == "" { // rules that are the same are one, of the first name
 				fixed[field] = to.Name
 			}
 		}
@@ -99,14 +97,29 @@ func (e environment) guard(ctx *pulumi.Context) error {
 	return e.compare(last)
 }
 
-// compare reports every setting that must not change as it did.
+// compare reports every setting that must not change as it did, by the names that
+// people wrote.
 func (e environment) compare(last map[string]string) error {
-	problems := []error{kept.Compare(last, e.fixed(), e.AllowReplacement)}
-	for _, p := range e.NodePools {
-		if was := last[poolVersion(p)]; p.KubernetesVersion != "" && kept.Minor(p.KubernetesVersion) < kept.Minor(was) {
-			problems = append(problems, &hostconfig.FieldError{Field: settings.Namespace + ":" + poolVersion(p),
-				Problem: fmt.Sprintf("goes down from %s to %s, which EKS never does", was, p.KubernetesVersion), Remedy: "write " + was + " or leave it out"})
+	r, written := settings.New(nil), map[string]string{}
+	for i, who := range e.Access {
+		written[accessName(who)] = fmt.Sprintf("access[%d].name", i)
+	}
+	for i, to := range e.Firewall.Egress {
+		for _, cidr := range to.CIDRs {
+			written[egressName(to, cidr)] = fmt.Sprintf("firewall.egress[%d].name", i)
 		}
 	}
-	return errors.Join(problems...)
+	for i, p := range e.NodePools {
+		if was := last[poolVersion(p)]; p.KubernetesVersion != "" && kept.Minor(p.KubernetesVersion) < kept.Minor(was) {
+			r.Add(fmt.Sprintf("nodePools[%d].kubernetesVersion", i), fmt.Sprintf("goes down from %s to %s, which EKS never does", was, p.KubernetesVersion), "write "+was+" or leave it out")
+		}
+	}
+	r.Report("", kept.Compare(last, e.fixed(), e.AllowReplacement), written)
+	return r.Err()
+}
+
+func accessName(who Access) string { return "access[" + who.PrincipalArn + "].name" }
+
+func egressName(to Egress, cidr string) string {
+	return fmt.Sprintf("firewall.egress[%s %s %d].name", cidr, cmp.Or(to.Protocol, hostconfig.ProtocolTCP), cmp.Or(to.Port, 443))
 }

@@ -30,6 +30,9 @@ const (
 	Repositories = "registry.repositories"
 	// LockDays are those of a lock that nobody lifts: they only grow.
 	LockDays = "logs.archive.lockDays"
+	// name ends that of something of which the cloud takes one, such as the entry of
+	// somebody: a program would make another of the new name first.
+	name = "].name"
 )
 
 // Check compares the settings with those of the last run, and refuses what would
@@ -89,7 +92,9 @@ func Compare(last, now map[string]string, allowed []string) error {
 		was := last[field]
 		is, there := now[field]
 		switch {
-		case !there || was == is || slices.Contains(allowed, field) && field != LockDays:
+		case !there || was == is || slices.Contains(allowed, field) && field != LockDays && !strings.HasSuffix(field, name):
+		case strings.HasSuffix(field, name):
+			add(field, fmt.Sprintf("was %s and is %s: the cloud takes one of its kind, and the new one would come before the old one goes", was, is), "write "+was)
 		case field == Version:
 			if err := step(was, is); err != nil {
 				add(field, err.Error(), fmt.Sprintf("write a version of the minor of %s, or of the one after it", was))

@@ -6,7 +6,7 @@ import (
 )
 
 func TestCompare(t *testing.T) {
-	last := map[string]string{"network.cidr": "10.0.0.0/16", Zones: "a,b", Version: "v1.35.4", Repositories: "shop,web", LockDays: "365", "bucket": ""}
+	last := map[string]string{"network.cidr": "10.0.0.0/16", Zones: "a,b", Version: "v1.35.4", Repositories: "shop,web", LockDays: "365", "bucket": "", "access[x].name": "a"}
 	for name, each := range map[string]struct {
 		now     map[string]string
 		allowed []string
@@ -23,6 +23,7 @@ func TestCompare(t *testing.T) {
 		"what was not set":   {now: map[string]string{"bucket": "x"}, want: "redoubt:bucket: was not set and is x"},
 		"a zone more":        {now: map[string]string{Zones: "c,b,a"}},
 		"a zone fewer":       {now: map[string]string{Zones: "b"}, want: "redoubt:network.zones: a is left out"},
+		"another name":       {now: map[string]string{"access[x].name": "b"}, allowed: []string{"access[x].name"}, want: "redoubt:access[x].name: was a and is b: the cloud takes one"},
 		"a patch":            {now: map[string]string{Version: "v1.35.9"}},
 		"the next minor":     {now: map[string]string{Version: "v1.36.4"}},
 		"a minor is skipped": {now: map[string]string{Version: "v1.37.1"}, want: "redoubt:kubernetesVersion: skips a minor between v1.35.4 and v1.37.1"},

@@ -52,7 +52,7 @@ func (r *Reader) Report(key string, err error, renamed map[string]string) {
 			r.problems = append(r.problems, fmt.Errorf("%s:%s: %w", Namespace, key, each))
 			continue
 		}
-		at := field.Field
+		at := strings.TrimPrefix(field.Field, Namespace+":")
 		switch from := renaming(at, renamed); {
 		case from != "" && renamed[from] == "":
 			continue

@@ -30,7 +30,11 @@ func cluster(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := kept.Check(ctx, e.fixed(), e.AllowReplacement); err != nil {
+	last, err := kept.Last(ctx)
+	if err == nil {
+		err = e.compare(last)
+	}
+	if err != nil {
 		return err
 	}
 	provider, err := pulumigcp.NewProvider(ctx, e.name+"-gcp", &pulumigcp.ProviderArgs{

@@ -8,6 +8,7 @@ import (
 
 	components "github.com/redoubt-dev/redoubt/components/gcp"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
+	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
 // Settings of which it matters whether what they are of is there.
@@ -47,7 +48,7 @@ func (e environment) fixed() map[string]string {
 	// Google knows a grant by its member and role: one of another name would be made
 	// beside the old one, which takes it along when it goes.
 	for _, who := range e.Access {
-		fixed["access["+who.Member+"].name"] = who.Name
+		fixed[accessName(who)] = who.Name
 	}
 	return fixed
 }
@@ -61,6 +62,19 @@ func (e environment) standing() map[string]string {
 	})
 	return standing
 }
+
+// compare reports every setting that must not change as it did, by the names that
+// people wrote.
+func (e environment) compare(last map[string]string) error {
+	r, written := settings.New(nil), map[string]string{}
+	for i, who := range e.Access {
+		written[accessName(who)] = fmt.Sprintf("access[%d].name", i)
+	}
+	r.Report("", kept.Compare(last, e.fixed(), e.AllowReplacement), written)
+	return r.Err()
+}
+
+func accessName(who Access) string { return "access[" + who.Member + "].name" }
 
 // never are those that no permission changes: Google refuses, or takes something
 // else along.

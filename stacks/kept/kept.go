@@ -35,16 +35,6 @@ const (
 	name = "].name"
 )
 
-// Check compares the settings with those of the last run, and refuses what would
-// delete and make anew, unless it is allowed by name.
-func Check(ctx *pulumi.Context, now map[string]string, allowed []string) error {
-	last, err := Last(ctx)
-	if err != nil {
-		return err
-	}
-	return Compare(last, now, allowed)
-}
-
 // Last are the settings that the last run has given out, none before the first.
 func Last(ctx *pulumi.Context) (map[string]string, error) {
 	self, err := Reference(ctx, ctx.Stack())

@@ -14,20 +14,20 @@ import (
 const year = 365
 
 var cluster = []Check{
-	{[]string{"CIS-EKS-2.1.1", "M17"}, "the control plane writes every log", each(clusterType, has("enabledClusterLogTypes", "api", "audit", "authenticator", "controllerManager", "scheduler"))},
-	{[]string{"CIS-EKS-2.1.2", "M17"}, "the logs of the control plane are encrypted and kept",
-		some(logGroupType, func(v simcloud.Values) bool { return strings.HasPrefix(v.String("name"), "/aws/eks/") }, least("retentionInDays", year), holds("kmsKeyId", ":key/"))},
-	{[]string{"CIS-EKS-5.3.1", "M18"}, "secrets are encrypted with a key of the customer", each(clusterType, has("encryptionConfig.resources", "secrets"), holds("encryptionConfig.provider.keyArn", ":key/"))},
-	{[]string{"CIS-EKS-5.4.1"}, "the internet does not reach the API server", each(clusterType, func(v simcloud.Values) string {
+	{IDs: []string{"CIS-EKS-2.1.1", "M17"}, About: "the control plane writes every log", Wrong: each(clusterType, has("enabledClusterLogTypes", "api", "audit", "authenticator", "controllerManager", "scheduler"))},
+	{IDs: []string{"CIS-EKS-2.1.2", "M17"}, About: "the logs of the control plane are encrypted and kept",
+		Wrong: some(logGroupType, func(v simcloud.Values) bool { return strings.HasPrefix(v.String("name"), "/aws/eks/") }, least("retentionInDays", year), holds("kmsKeyId", ":key/"))},
+	{IDs: []string{"CIS-EKS-5.3.1", "M18"}, About: "secrets are encrypted with a key of the customer", Wrong: each(clusterType, has("encryptionConfig.resources", "secrets"), holds("encryptionConfig.provider.keyArn", ":key/"))},
+	{IDs: []string{"CIS-EKS-5.4.1"}, About: "the internet does not reach the API server", Wrong: each(clusterType, func(v simcloud.Values) string {
 		if ranges := v.Strings("vpcConfig.publicAccessCidrs"); v.Bool("vpcConfig.endpointPublicAccess") && (len(ranges) == 0 || slices.Contains(ranges, "0.0.0.0/0")) {
 			return "everybody reaches it"
 		}
 		return ""
 	})},
-	{[]string{"CIS-EKS-5.4.2", "M10"}, "the endpoint is private", each(clusterType, is("vpcConfig.endpointPrivateAccess", true), is("vpcConfig.endpointPublicAccess", false))},
-	{[]string{"CIS-EKS-4.3.1", "CIS-EKS-5.4.4"}, "the network plugin enforces NetworkPolicy, strictly", networkPolicy},
-	{[]string{"M10"}, "the cluster moves away from a zone that fails, and its support is standard", each(clusterType, is("zonalShiftConfig.enabled", true), is("upgradePolicy.supportType", "STANDARD"))},
-	{[]string{"M35"}, "versions are pinned and supported", both(each(clusterType, supported), each(nodeGroupType, supported), each(addonType, holds("addonVersion", "-eksbuild.")))},
+	{IDs: []string{"CIS-EKS-5.4.2", "M10"}, About: "the endpoint is private", Wrong: each(clusterType, is("vpcConfig.endpointPrivateAccess", true), is("vpcConfig.endpointPublicAccess", false))},
+	{IDs: []string{"CIS-EKS-4.3.1", "CIS-EKS-5.4.4"}, About: "the network plugin enforces NetworkPolicy, strictly", Wrong: networkPolicy},
+	{IDs: []string{"M10"}, About: "the cluster moves away from a zone that fails, and its support is standard", Wrong: each(clusterType, is("zonalShiftConfig.enabled", true), is("upgradePolicy.supportType", "STANDARD"))},
+	{IDs: []string{"M35"}, About: "versions are pinned and supported", Wrong: both(each(clusterType, supported), each(nodeGroupType, supported), each(addonType, holds("addonVersion", "-eksbuild.")))},
 }
 
 func networkPolicy(a Account) []string {

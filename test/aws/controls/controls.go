@@ -5,23 +5,25 @@ package controls
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/redoubt-dev/redoubt/test/simcloud"
+	judging "github.com/redoubt-dev/redoubt/test/simcloud/judge"
 )
 
-// Check is what must be true for some controls to be upheld.
-type Check struct {
-	// IDs are the controls: of the CIS benchmark of EKS 1.8 as CIS-EKS-5.4.2, of the mission as M10.
-	IDs []string
-	// About says what is looked at.
-	About string
-	// Wrong gives what is wrong, nothing when the controls are upheld. What does not exist is wrong.
-	Wrong func(Account) []string
-}
+// Check is what must be true for some controls to be upheld: of the CIS benchmark of EKS 1.8 as CIS-EKS-5.4.2, of the
+// mission as M10.
+type Check = judging.Check
 
 // Account is everything that exists.
-type Account []simcloud.Object
+type Account = judging.World
+
+type judge = judging.Judge
+
+// What checks are made of.
+var (
+	each, some, none, both = judging.Each, judging.Some, judging.None, judging.All
+	is, has, holds, empty  = judging.Is, judging.Has, judging.Holds, judging.Empty
+)
 
 // Checks are all of them.
 func Checks() []Check { return slices.Concat(cluster, access, nodes, network, data) }
@@ -60,113 +62,11 @@ const (
 	defaultEBSType = "aws:ebs/encryptionByDefault:EncryptionByDefault"
 )
 
-// of are the objects of a type.
-func (a Account) of(token string) []simcloud.Object {
-	return slices.DeleteFunc(slices.Clone(a), func(o simcloud.Object) bool { return o.Type != token })
-}
-
-// judge says what is wrong with one object, "" when nothing is.
-type judge func(simcloud.Values) string
-
-// each judges all objects of a type, of which there must be one.
-func each(token string, judges ...judge) func(Account) []string {
-	return some(token, func(simcloud.Values) bool { return true }, judges...)
-}
-
-// some judges those that a condition holds for.
-func some(token string, which func(simcloud.Values) bool, judges ...judge) func(Account) []string {
-	return func(a Account) []string {
-		var out []string
-		found := 0
-		for _, o := range a.of(token) {
-			if !which(o.State) {
-				continue
-			}
-			found++
-			for _, judge := range judges {
-				if wrong := judge(o.State); wrong != "" {
-					out = append(out, o.ID+": "+wrong)
-				}
-			}
-		}
-		if found == 0 {
-			out = append(out, "there is no "+token)
-		}
-		return out
-	}
-}
-
-// none wants no object of a type, or none for which the condition holds.
-func none(token string, which func(simcloud.Values) bool) func(Account) []string {
-	return func(a Account) []string {
-		var out []string
-		for _, o := range a.of(token) {
-			if which == nil || which(o.State) {
-				out = append(out, o.Type+" "+o.ID+" is there")
-			}
-		}
-		return out
-	}
-}
-
-// both adds up what is wrong.
-func both(checks ...func(Account) []string) func(Account) []string {
-	return func(a Account) []string {
-		var out []string
-		for _, check := range checks {
-			out = append(out, check(a)...)
-		}
-		return out
-	}
-}
-
-// is wants a property to have a value.
-func is(path string, want any) judge {
-	return func(v simcloud.Values) string {
-		if got := v.Get(path); fmt.Sprint(got) != fmt.Sprint(want) {
-			return fmt.Sprintf("%s is %v, not %v", path, got, want)
-		}
-		return ""
-	}
-}
-
-// has wants texts in a list.
-func has(path string, want ...string) judge {
-	return func(v simcloud.Values) string {
-		for _, each := range want {
-			if !slices.Contains(v.Strings(path), each) {
-				return fmt.Sprintf("%s has no %s", path, each)
-			}
-		}
-		return ""
-	}
-}
-
-// holds wants a text within a property.
-func holds(path, want string) judge {
-	return func(v simcloud.Values) string {
-		if got := v.String(path); !strings.Contains(got, want) {
-			return fmt.Sprintf("%s is %q, without %q", path, got, want)
-		}
-		return ""
-	}
-}
-
 // least wants a number.
 func least(path string, want int) judge {
 	return func(v simcloud.Values) string {
 		if got := v.Int(path); got < want {
 			return fmt.Sprintf("%s is %d, less than %d", path, got, want)
-		}
-		return ""
-	}
-}
-
-// empty wants nothing.
-func empty(path string) judge {
-	return func(v simcloud.Values) string {
-		if got := v.Get(path); got != nil && got != "" && len(v.List(path)) > 0 || v.String(path) != "" {
-			return fmt.Sprintf("%s is %v, not empty", path, got)
 		}
 		return ""
 	}

@@ -8,33 +8,33 @@ import (
 )
 
 var network = []Check{
-	{[]string{"CIS-EKS-5.4.3", "M06"}, "no subnet gives out public addresses", each(subnetType, is("mapPublicIpOnLaunch", false))},
-	{[]string{"CIS-EKS-5.4.3", "M06"}, "nothing leads out of the network", both(none("aws:ec2/internetGateway:InternetGateway", nil), none("aws:ec2/natGateway:NatGateway", nil),
+	{IDs: []string{"CIS-EKS-5.4.3", "M06"}, About: "no subnet gives out public addresses", Wrong: each(subnetType, is("mapPublicIpOnLaunch", false))},
+	{IDs: []string{"CIS-EKS-5.4.3", "M06"}, About: "nothing leads out of the network", Wrong: both(none("aws:ec2/internetGateway:InternetGateway", nil), none("aws:ec2/natGateway:NatGateway", nil),
 		none("aws:ec2/route:Route", nil), each(tableType, empty("routes")))},
-	{[]string{"M06"}, "what AWS gives each network is empty", defaultsAreEmpty},
-	{[]string{"M06"}, "endpoints answer for the services by their own names, and do what they are for", some(endpointType, func(v simcloud.Values) bool { return v.String("vpcEndpointType") == "Interface" },
+	{IDs: []string{"M06"}, About: "what AWS gives each network is empty", Wrong: defaultsAreEmpty},
+	{IDs: []string{"M06"}, About: "endpoints answer for the services by their own names, and do what they are for", Wrong: some(endpointType, func(v simcloud.Values) bool { return v.String("vpcEndpointType") == "Interface" },
 		is("privateDnsEnabled", true), func(v simcloud.Values) string {
 			if policy := v.String("policy"); policy == "" || strings.Contains(policy, `"Action":["*"]`) || !strings.Contains(policy, "aws:PrincipalAccount") {
 				return "its policy lets everybody do everything"
 			}
 			return ""
 		})},
-	{[]string{"M08"}, "every rule says why it is there", both(each(ingressType, holds("description", ": ")), each(egressType, holds("description", ": ")))},
-	{[]string{"M08"}, "no rule is for the whole world", both(none(ingressType, world), none(egressType, world))},
-	{[]string{"M09"}, "nobody reaches a machine by SSH", none(ingressType, func(v simcloud.Values) bool {
+	{IDs: []string{"M08"}, About: "every rule says why it is there", Wrong: both(each(ingressType, holds("description", ": ")), each(egressType, holds("description", ": ")))},
+	{IDs: []string{"M08"}, About: "no rule is for the whole world", Wrong: both(none(ingressType, world), none(egressType, world))},
+	{IDs: []string{"M09"}, About: "nobody reaches a machine by SSH", Wrong: none(ingressType, func(v simcloud.Values) bool {
 		return v.String("cidrIpv4") != "" && v.Int("fromPort") <= 22 && 22 <= v.Int("toPort")
 	})},
-	{[]string{"M33"}, "every flow is recorded, each minute, where it is seen and where nobody alters it", func(a Account) []string {
+	{IDs: []string{"M33"}, About: "every flow is recorded, each minute, where it is seen and where nobody alters it", Wrong: func(a Account) []string {
 		out := each(flowLogType, is("trafficType", "ALL"), is("maxAggregationInterval", 60))(a)
 		for _, kind := range []string{"cloud-watch-logs", "s3"} {
 			out = append(out, some(flowLogType, func(v simcloud.Values) bool { return v.String("logDestinationType") == kind })(a)...)
 		}
 		return out
 	}},
-	{[]string{"M33"}, "the DNS queries of every network are recorded", func(a Account) []string {
+	{IDs: []string{"M33"}, About: "the DNS queries of every network are recorded", Wrong: func(a Account) []string {
 		var out []string
-		for _, v := range a.of(vpcType) {
-			if !slices.ContainsFunc(a.of(queriesType), func(o simcloud.Object) bool { return o.State.String("resourceId") == v.ID }) {
+		for _, v := range a.Of(vpcType) {
+			if !slices.ContainsFunc(a.Of(queriesType), func(o simcloud.Object) bool { return o.State.String("resourceId") == v.ID }) {
 				out = append(out, v.ID+": queries are not recorded")
 			}
 		}
@@ -48,7 +48,7 @@ func world(v simcloud.Values) bool {
 
 func defaultsAreEmpty(a Account) []string {
 	var out []string
-	for _, v := range a.of(vpcType) {
+	for _, v := range a.Of(vpcType) {
 		for _, o := range a {
 			if !slices.Contains([]string{v.State.String("defaultSecurityGroupId"), v.State.String("defaultNetworkAclId"), v.State.String("defaultRouteTableId")}, o.ID) {
 				continue

@@ -10,31 +10,31 @@ import (
 )
 
 var nodes = []Check{
-	{[]string{"CIS-EKS-3.1.1", "CIS-EKS-3.1.2", "CIS-EKS-3.1.3", "CIS-EKS-3.1.4", "M03"}, "the files of the kubelet lie in an image that nobody changes",
-		both(each(nodeGroupType, holds("amiType", "BOTTLEROCKET_")), each(templateType, empty("imageId")))},
-	{[]string{"CIS-EKS-3.2.1", "CIS-EKS-3.2.2", "CIS-EKS-3.2.3", "CIS-EKS-3.2.4", "M16"}, "the kubelet lets nobody in whom the control plane does not know",
-		settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"CIS-EKS-3.1.1", "CIS-EKS-3.1.2", "CIS-EKS-3.1.3", "CIS-EKS-3.1.4", "M03"}, About: "the files of the kubelet lie in an image that nobody changes",
+		Wrong: both(each(nodeGroupType, holds("amiType", "BOTTLEROCKET_")), each(templateType, empty("imageId")))},
+	{IDs: []string{"CIS-EKS-3.2.1", "CIS-EKS-3.2.2", "CIS-EKS-3.2.3", "CIS-EKS-3.2.4", "M16"}, About: "the kubelet lets nobody in whom the control plane does not know",
+		Wrong: settings(func(s bottlerocket.Settings) string {
 			if s.Kubernetes == nil || s.Kubernetes.StandaloneMode == nil || *s.Kubernetes.StandaloneMode || s.Kubernetes.AuthenticationMode != nil && *s.Kubernetes.AuthenticationMode != "aws" {
 				return "the kubelet stands alone, or authenticates otherwise"
 			}
 			return ""
 		})},
-	{[]string{"CIS-EKS-3.2.7", "M16"}, "events of the kubelet are recorded", settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"CIS-EKS-3.2.7", "M16"}, About: "events of the kubelet are recorded", Wrong: settings(func(s bottlerocket.Settings) string {
 		if s.Kubernetes.EventQPS == nil || *s.Kubernetes.EventQPS == 0 {
 			return "event-qps is not set"
 		}
 		return ""
 	})},
-	{[]string{"CIS-EKS-3.2.8", "CIS-EKS-3.2.9", "M16"}, "certificates of the kubelet are the cluster's and rotate", settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"CIS-EKS-3.2.8", "CIS-EKS-3.2.9", "M16"}, About: "certificates of the kubelet are the cluster's and rotate", Wrong: settings(func(s bottlerocket.Settings) string {
 		return on(s.Kubernetes.ServerTLSBootstrap, "server-tls-bootstrap")
 	})},
-	{[]string{"M16"}, "seccomp and a limit of processes hold for every pod", settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"M16"}, About: "seccomp and a limit of processes hold for every pod", Wrong: settings(func(s bottlerocket.Settings) string {
 		if s.Kubernetes.PodPidsLimit == nil {
 			return "pod-pids-limit is not set"
 		}
 		return on(s.Kubernetes.SeccompDefault, "seccomp-default")
 	})},
-	{[]string{"M03"}, "no container of the host lets anybody log in", settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"M03"}, About: "no container of the host lets anybody log in", Wrong: settings(func(s bottlerocket.Settings) string {
 		for name, c := range s.HostContainers {
 			if c.Enabled == nil || *c.Enabled {
 				return name + " is enabled"
@@ -45,28 +45,28 @@ var nodes = []Check{
 		}
 		return ""
 	})},
-	{[]string{"M03"}, "the kernel is locked", settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"M03"}, About: "the kernel is locked", Wrong: settings(func(s bottlerocket.Settings) string {
 		if s.Kernel == nil || s.Kernel.Lockdown == nil || *s.Kernel.Lockdown == "none" {
 			return "kernel.lockdown is off"
 		}
 		return ""
 	})},
-	{[]string{"M09"}, "machines have no key of SSH", both(each(templateType, empty("keyName")), each(nodeGroupType, empty("remoteAccess.ec2SshKey")))},
-	{[]string{"M16"}, "pods do not reach the credentials of their machine", each(templateType, is("metadataOptions.httpTokens", "required"), is("metadataOptions.httpPutResponseHopLimit", 1))},
-	{[]string{"M05"}, "nodes are pinned, roll a part at a time and are repaired",
-		each(nodeGroupType, holds("releaseVersion", "-"), least("updateConfig.maxUnavailablePercentage", 1), is("nodeRepairConfig.enabled", true), func(v simcloud.Values) string {
+	{IDs: []string{"M09"}, About: "machines have no key of SSH", Wrong: both(each(templateType, empty("keyName")), each(nodeGroupType, empty("remoteAccess.ec2SshKey")))},
+	{IDs: []string{"M16"}, About: "pods do not reach the credentials of their machine", Wrong: each(templateType, is("metadataOptions.httpTokens", "required"), is("metadataOptions.httpPutResponseHopLimit", 1))},
+	{IDs: []string{"M05"}, About: "nodes are pinned, roll a part at a time and are repaired",
+		Wrong: each(nodeGroupType, holds("releaseVersion", "-"), least("updateConfig.maxUnavailablePercentage", 1), is("nodeRepairConfig.enabled", true), func(v simcloud.Values) string {
 			if v.Int("updateConfig.maxUnavailablePercentage") > 50 {
 				return "more than half of the nodes go at once"
 			}
 			return ""
 		})},
-	{[]string{"M05"}, "machines do not update themselves", settings(func(s bottlerocket.Settings) string {
+	{IDs: []string{"M05"}, About: "machines do not update themselves", Wrong: settings(func(s bottlerocket.Settings) string {
 		if s.Updates == nil || s.Updates.VersionLock == nil || *s.Updates.VersionLock == "latest" {
 			return "updates.version-lock is not set"
 		}
 		return ""
 	})},
-	{[]string{"M19"}, "the disks of nodes are encrypted with a key of the customer", each(templateType, func(v simcloud.Values) string {
+	{IDs: []string{"M19"}, About: "the disks of nodes are encrypted with a key of the customer", Wrong: each(templateType, func(v simcloud.Values) string {
 		disks := v.List("blockDeviceMappings")
 		for _, d := range disks {
 			if d.String("ebs.encrypted") != "true" || !strings.Contains(d.String("ebs.kmsKeyId"), ":key/") {
@@ -78,7 +78,7 @@ var nodes = []Check{
 		}
 		return ""
 	})},
-	{[]string{"M24"}, "a pool is kept for what must not share a kernel", some(nodeGroupType, func(v simcloud.Values) bool { return v.Texts("labels")[isolation] != "" },
+	{IDs: []string{"M24"}, About: "a pool is kept for what must not share a kernel", Wrong: some(nodeGroupType, func(v simcloud.Values) bool { return v.Texts("labels")[isolation] != "" },
 		is("taints[0].key", isolation), is("taints[0].effect", "NO_SCHEDULE"))},
 }
 

@@ -62,7 +62,8 @@ func TestBaselineOfProduction(t *testing.T) {
 	if tenant < 0 || api.Objects()[tenant].Value.Texts("metadata.labels")["pod-security.kubernetes.io/enforce"] != "restricted" {
 		t.Errorf("the tenant's namespace: %v", api.Objects())
 	}
-	insideCluster(api.Objects()).judge(t)
+	simtest.Inside{Accounts: []string{"CIS-EKS-4.1.5"}, Pods: []string{"CIS-EKS-4.2.1", "CIS-EKS-4.2.2", "CIS-EKS-4.2.3", "CIS-EKS-4.2.4", "CIS-EKS-4.2.5", "M22"},
+		Policies: []string{"CIS-EKS-4.3.2", "M21"}, Bounds: []string{"CIS-EKS-4.5.1", "M23", "M24"}, Denied: []string{"kube-system"}}.Judge(t, api.Objects())
 	if again := inside.mustUp(); again.Changed() != 0 {
 		t.Errorf("a second pass: %v", again.Changes)
 	}

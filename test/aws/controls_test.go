@@ -2,7 +2,6 @@ package aws_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -91,23 +90,14 @@ func (m mutant) apply(t *testing.T, account controls.Account) controls.Account {
 		if m.path == "" {
 			continue
 		}
-		text, err := json.Marshal(o.State)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var state map[string]any
-		if err := json.Unmarshal(text, &state); err != nil {
-			t.Fatal(err)
-		}
 		to := m.to
 		switch given := to.(type) {
 		case [2]string:
-			to = replaced(t, state[m.path].(string), given)
+			to = replaced(t, o.State.String(m.path), given)
 		case ofVolumes:
 			to = volumesKey(account)
 		}
-		changed, _ := put(state, strings.Split(strings.ReplaceAll(m.path, "[", ".["), "."), to).(map[string]any)
-		o.State = changed
+		o.State = o.State.With(m.path, to)
 		out = append(out, o)
 	}
 	if m.more != nil {

@@ -1,16 +1,15 @@
 package aws_test
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
 // edit is a change of settings: their paths, such as "nodePools[0].spot", and what they become; nil removes one.
@@ -23,14 +22,15 @@ func (e environment) edited(t testing.TB, changes ...edit) environment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file map[string]any
+	var file struct {
+		Config map[string]any `yaml:"config"`
+	}
 	if err := yaml.Unmarshal(data, &file); err != nil {
 		t.Fatal(err)
 	}
 	for _, change := range changes {
 		for _, path := range slices.Sorted(maps.Keys(change)) {
-			steps := strings.Split("config.redoubt:"+strings.ReplaceAll(path, "[", ".["), ".")
-			file, _ = put(file, steps, change[path]).(map[string]any)
+			file.Config = simcloud.Values(file.Config).With("redoubt:"+path, change[path])
 		}
 	}
 	if data, err = yaml.Marshal(file); err != nil {
@@ -43,31 +43,4 @@ func (e environment) edited(t testing.TB, changes ...edit) environment {
 	other := environment{e.With(nil)}
 	other.File = name
 	return other
-}
-
-// put gives a tree in which a value stands at the end of some steps; a step is a name, or the place in a list as [0].
-func put(tree any, steps []string, value any) any {
-	if len(steps) == 0 {
-		return value
-	}
-	if place, ok := strings.CutPrefix(steps[0], "["); ok {
-		list, _ := tree.([]any)
-		i, err := strconv.Atoi(strings.TrimSuffix(place, "]"))
-		if err != nil || i > len(list) {
-			panic(fmt.Sprintf("no place %s in %v", steps[0], tree))
-		}
-		if i == len(list) {
-			list = append(list, nil)
-		}
-		list[i] = put(list[i], steps[1:], value)
-		return list
-	}
-	fields, _ := tree.(map[string]any)
-	if fields == nil {
-		fields = map[string]any{}
-	}
-	if fields[steps[0]] = put(fields[steps[0]], steps[1:], value); fields[steps[0]] == nil {
-		delete(fields, steps[0])
-	}
-	return fields
 }

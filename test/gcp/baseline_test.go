@@ -41,21 +41,8 @@ func TestBaselineOfProduction(t *testing.T) {
 		class.Texts("metadata.annotations")["storageclass.kubernetes.io/is-default-class"] != "true" {
 		t.Errorf("CIS-GKE-5.9.1: %v", class)
 	}
-	tenants := slices.DeleteFunc(api.Objects(), func(o simtest.KubernetesObject) bool { return o.Kind != "Namespace" || o.Name != "team-a" })
-	if len(tenants) != 1 || tenants[0].Value.Texts("metadata.labels")["pod-security.kubernetes.io/enforce"] != "restricted" {
-		t.Errorf("CIS-GKE-4.2.1, 4.6.1: %v", tenants)
-	}
-	for _, kind := range []string{"NetworkPolicy", "ResourceQuota", "LimitRange"} {
-		if len(api.Find(kind, "team-a")) == 0 {
-			t.Errorf("CIS-GKE-4.3.2: the tenant has no %s", kind)
-		}
-	}
-	accounts := slices.DeleteFunc(api.Objects(), func(o simtest.KubernetesObject) bool {
-		return !strings.HasPrefix(o.Kind, "ServiceAccount") || o.Namespace != "team-a"
-	})
-	if len(accounts) == 0 || slices.ContainsFunc(accounts, func(o simtest.KubernetesObject) bool { return o.Value.Get("automountServiceAccountToken") != false }) {
-		t.Errorf("CIS-GKE-4.1.4: %v", accounts)
-	}
+	simtest.Inside{Accounts: []string{"CIS-GKE-4.1.4"}, Pods: []string{"CIS-GKE-4.2.1", "M22"}, Policies: []string{"CIS-GKE-4.3.2", "M21"},
+		Bounds: []string{"CIS-GKE-4.6.1", "M23", "M24"}}.Judge(t, api.Objects())
 	if again := second.mustUp(); again.Changed() != 0 {
 		t.Errorf("a second pass: %v", again.Changes)
 	}

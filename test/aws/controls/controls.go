@@ -3,26 +3,15 @@
 package controls
 
 import (
-	"fmt"
 	"slices"
 
-	"github.com/redoubt-dev/redoubt/test/simcloud"
-	judging "github.com/redoubt-dev/redoubt/test/simcloud/judge"
+	"github.com/redoubt-dev/redoubt/test/simcloud/judge"
 )
 
-// Check is what must be true for some controls to be upheld: of the CIS benchmark of EKS 1.8 as CIS-EKS-5.4.2, of the
-// mission as M10.
-type Check = judging.Check
-
-// Account is everything that exists.
-type Account = judging.World
-
-type judge = judging.Judge
-
-// What checks are made of.
-var (
-	each, some, none, both = judging.Each, judging.Some, judging.None, judging.All
-	is, has, holds, empty  = judging.Is, judging.Has, judging.Holds, judging.Empty
+// Check and Account are those of the judge.
+type (
+	Check   = judge.Check
+	Account = judge.World
 )
 
 // Checks are all of them.
@@ -62,12 +51,8 @@ const (
 	defaultEBSType = "aws:ebs/encryptionByDefault:EncryptionByDefault"
 )
 
-// least wants a number.
-func least(path string, want int) judge {
-	return func(v simcloud.Values) string {
-		if got := v.Int(path); got < want {
-			return fmt.Sprintf("%s is %d, less than %d", path, got, want)
-		}
-		return ""
-	}
-}
+// The judgements that are asked for most.
+var (
+	each, some, none, both       = judge.Each, judge.Some, judge.None, judge.All
+	is, has, holds, least, empty = judge.Is, judge.Has, judge.Holds, judge.Least, judge.Empty
+)

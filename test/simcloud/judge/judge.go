@@ -131,6 +131,16 @@ func Holds(path, want string) Judge {
 	}
 }
 
+// Least wants a number that is not smaller.
+func Least(path string, want int) Judge {
+	return func(v simcloud.Values) string {
+		if got := v.Int(path); got < want {
+			return fmt.Sprintf("%s is %d, less than %d", path, got, want)
+		}
+		return ""
+	}
+}
+
 // Between wants a number from low to high.
 func Between(path string, low, high int) Judge {
 	return func(v simcloud.Values) string {

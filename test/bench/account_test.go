@@ -10,24 +10,32 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"github.com/redoubt-dev/redoubt/stacks/aws"
+	"github.com/redoubt-dev/redoubt/stacks/gcp"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/rehearse/redoubt"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simaws "github.com/redoubt-dev/redoubt/test/simcloud/aws"
+	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
 )
 
-// environment is what is measured: the program of a stack, and the file of its settings in stacks.
+// environment is what is measured: the program of a stack, the file of its settings in stacks, and its cloud.
 type environment struct {
-	name    string
-	program pulumi.RunFunc
-	config  string
+	name     string
+	program  pulumi.RunFunc
+	config   string
+	open     func(simcloud.Options) (*simcloud.Cloud, error)
+	existing func(*simcloud.Cloud, string) ([]string, error)
+	// region is the setting of the provider.
+	region string
 }
 
-// production is the environment that this repository offers for production on AWS.
-var production = environment{name: "aws-prod", program: aws.Program, config: "Pulumi.aws-prod.yaml"}
+func onAWS(name string) environment {
+	return environment{name: name, program: aws.Program, config: "Pulumi." + name + ".yaml", open: simaws.Open, existing: simaws.Existing, region: "eu-central-1"}
+}
 
-// development is the smaller one.
-var development = environment{name: "aws-dev", program: aws.Program, config: "Pulumi.aws-dev.yaml"}
+func onGCP(name string) environment {
+	return environment{name: name, program: gcp.Program, config: "Pulumi." + name + ".yaml", open: simgcp.Open, existing: simgcp.Existing, region: "europe-west3"}
+}
 
 // account is an empty simulated account, with the stack of an environment.
 type account struct {
@@ -51,14 +59,14 @@ func newAccount(b *testing.B, of environment, options simcloud.Options) *account
 	}
 	a := &account{environment: of, b: b, directory: b.TempDir()}
 	a.config = filepath.Join(root, "stacks", of.config)
-	if a.cloud, err = simaws.Open(options); err != nil {
+	if a.cloud, err = of.open(options); err != nil {
 		b.Fatal(err)
 	}
 	settings, err := os.ReadFile(a.config)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := simaws.Existing(a.cloud, string(settings)); err != nil {
+	if _, err := of.existing(a.cloud, string(settings)); err != nil {
 		b.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(a.directory, "Pulumi.yaml"), []byte("name: bench\nruntime: go\n"), 0o600); err != nil {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	pulumiaws "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -18,6 +17,9 @@ import (
 // raw is a resource of any type.
 type raw struct{ pulumi.CustomResourceState }
 
+// rawProvider is the provider of any cloud.
+type rawProvider struct{ pulumi.ProviderResourceState }
+
 // flat is a program that registers what a deployment holds, resource by resource, with no component: the same types,
 // names, properties and waiting, so that what a component costs is all that it lacks. What a preview of the environment
 // did not know comes from the same resources as there, and is not known here either.
@@ -27,12 +29,13 @@ func flat(b *testing.B, preview rehearse.Result, deployment []byte) pulumi.RunFu
 	if err := json.Unmarshal(deployment, &state); err != nil {
 		b.Fatal(err)
 	}
-	var provider map[string]any
+	var provider string
+	var given map[string]any
 	var all []apitype.ResourceV3
 	for _, r := range state.Resources {
 		switch {
-		case r.Type == "pulumi:providers:aws":
-			provider = r.Inputs
+		case strings.HasPrefix(string(r.Type), "pulumi:providers:"):
+			provider, given = string(r.Type), r.Inputs
 		case r.Custom && !strings.HasPrefix(string(r.Type), "pulumi:"):
 			all = append(all, r)
 		}
@@ -43,13 +46,17 @@ func flat(b *testing.B, preview rehearse.Result, deployment []byte) pulumi.RunFu
 			planned[e.Metadata.URN] = e.Metadata.New.Inputs
 		}
 	}
-	if provider == nil || len(all) == 0 {
+	if provider == "" || len(all) == 0 {
 		b.Fatalf("%d resources, provider %v", len(all), provider)
 	}
-	region, _ := provider["region"].(string)
 	return func(ctx *pulumi.Context) error {
-		in, err := pulumiaws.NewProvider(ctx, "flat", &pulumiaws.ProviderArgs{Region: pulumi.StringPtr(region)})
-		if err != nil {
+		in, config := &rawProvider{}, pulumi.Map{}
+		for name, value := range given {
+			if text, ok := value.(string); ok {
+				config[name] = pulumi.String(text)
+			}
+		}
+		if err := ctx.RegisterResource(provider, "flat", config, in); err != nil {
 			return err
 		}
 		made := map[resource.URN]*raw{}

@@ -86,6 +86,11 @@ func (e environment) controlPlane() *components.GkeClusterArgs {
 	for _, n := range e.AuthorizedNetworks {
 		args.AuthorizedNetworks = append(args.AuthorizedNetworks, components.AuthorizedNetworkArgs{Name: n.Name, CIDR: n.CIDR})
 	}
+	args.Maintenance = e.maintenance()
+	args.CostAllocation, args.ManagedPrometheus = e.CostAllocation, e.ManagedPrometheus
+	if e.NotificationTopic != "" {
+		args.NotificationTopic = pulumi.String(e.NotificationTopic)
+	}
 	if cidr := e.entryCIDR(); cidr != "" {
 		args.AuthorizedNetworks = append(args.AuthorizedNetworks, components.AuthorizedNetworkArgs{Name: "entry", CIDR: cidr})
 	}
@@ -93,6 +98,20 @@ func (e environment) controlPlane() *components.GkeClusterArgs {
 		args.Access = append(args.Access, components.AccessArgs{Name: who.Name, Role: who.Role, Member: who.Member})
 	}
 	return args
+}
+
+func (e environment) maintenance() *components.MaintenanceArgs {
+	m := &components.MaintenanceArgs{Start: e.Maintenance.Start, End: e.Maintenance.End, Recurrence: e.Maintenance.Recurrence}
+	for _, x := range e.Maintenance.Exclusions {
+		m.Exclusions = append(m.Exclusions, components.ExclusionArgs{Name: x.Name, Start: x.Start, End: x.End, Scope: x.Scope})
+	}
+	return m
+}
+
+func (e environment) vpn(network, controlPlane pulumi.StringInput) *components.CloudVpnArgs {
+	v := e.VPN
+	return &components.CloudVpnArgs{Project: e.project(), Cluster: e.name, NetworkID: network, ControlPlaneCIDR: controlPlane, PeerIPs: v.PeerIPs, PeerASN: v.PeerASN,
+		ASN: v.ASN, SharedSecret: pulumi.String(v.SharedSecret), Links: v.Links, Labels: e.Labels, Exceptions: e.Exceptions}
 }
 
 func (e environment) images() *components.ImagePolicyArgs {

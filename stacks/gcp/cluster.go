@@ -141,6 +141,15 @@ func (e environment) newExtras(ctx *pulumi.Context, p parts, in pulumi.ResourceO
 		}
 		ctx.Export("tunnelCommand", entry.TunnelCommand)
 	}
+	if e.VPN != nil {
+		args := e.vpn(p.network.NetworkID, p.network.ControlPlaneCIDR)
+		args.SharedSecret = pulumi.ToSecret(args.SharedSecret).(pulumi.StringOutput)
+		vpn, err := components.NewCloudVpn(ctx, e.name, args, in)
+		if err != nil {
+			return err
+		}
+		ctx.Export("vpnGatewayIPs", vpn.GatewayIPs)
+	}
 	if e.Registry != nil {
 		registry, err := components.NewArtifactRegistry(ctx, e.name, e.registry(p.keys.RingID, p.roles.NodeEmail), in)
 		if err != nil {

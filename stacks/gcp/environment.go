@@ -39,6 +39,17 @@ type Environment struct {
 	PublicCIDRs []string `json:"publicCIDRs,omitempty"`
 	// Entry is a way to the API server for people: a tunnel of Identity-Aware Proxy.
 	Entry *Entry `json:"entry,omitempty"`
+	// VPN is a way to the API server for another network: Cloud VPN.
+	VPN *VPN `json:"vpn,omitempty"`
+	// Maintenance is when Google may upgrade; nights of weekends by default.
+	Maintenance Maintenance `json:"maintenance"`
+	// NotificationTopic gets notices of upgrades and security bulletins:
+	// projects/<project>/topics/<name>.
+	NotificationTopic string `json:"notificationTopic,omitempty"`
+	// CostAllocation shows costs by namespace and label.
+	CostAllocation bool `json:"costAllocation,omitempty"`
+	// ManagedPrometheus collects metrics of workloads.
+	ManagedPrometheus bool `json:"managedPrometheus,omitempty"`
 	// Images are which images run in the clusters of the project. Required.
 	Images Images `json:"images" jsonschema:"required"`
 	// NodePools are groups of nodes; at least one, without autopilot.
@@ -211,21 +222,6 @@ type Access struct {
 	// Member is a group, a service account or an identity of a pool, as IAM writes
 	// them; that of break-glass is a service account.
 	Member string `json:"member" jsonschema:"required"`
-}
-
-// Entry is a forwarder behind Identity-Aware Proxy.
-type Entry struct {
-	// Zone is where it stands.
-	Zone string `json:"zone" jsonschema:"required"`
-	// Image pins Container-Optimized OS: projects/cos-cloud/global/images/<name>.
-	Image string `json:"image" jsonschema:"required"`
-	// MachineType is e2-small by default.
-	MachineType string `json:"machineType,omitempty"`
-	// CIDR is its range; that of the plan of the network by default. An existing
-	// network has no plan.
-	CIDR string `json:"cidr,omitempty"`
-	// Members may open a tunnel.
-	Members []string `json:"members" jsonschema:"required"`
 }
 
 // Images are which images run in the clusters of a project.

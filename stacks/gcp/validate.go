@@ -26,6 +26,7 @@ var (
 	ofKeys      = map[string]string{"project": "", "cluster": "", "exceptions": "", "labels": "labels"}
 	ofCluster   = merged(once, map[string]string{"publicCidrs": "publicCIDRs", "zones": "network.zones"})
 	ofImages    = merged(once, map[string]string{"images": "images.allowed"})
+	ofVPN       = merged(once, map[string]string{"peerIps": "vpn.peerIPs", "peerAsn": "vpn.peerASN"})
 	ofDetection = merged(once, map[string]string{"breakGlassMembers": ""})
 )
 
@@ -58,6 +59,9 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 			}
 		}
 		r.Report("entry", e.entry(later, later, later, later).Validate(now), ofEntry)
+	}
+	if e.VPN != nil {
+		r.Report("vpn", e.vpn(later, later).Validate(now), ofVPN)
 	}
 	e.checkPools(r, now)
 	if e.Registry != nil {

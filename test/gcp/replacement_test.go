@@ -17,6 +17,7 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	stacks "github.com/redoubt-dev/redoubt/stacks/gcp"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
+	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
 )
 
 // renewed are resources that a change of settings may delete or make anew: none holds data, and nothing stands on
@@ -28,6 +29,8 @@ var renewed = []struct{ kind, name, why string }{
 	{"gcp:dns/*:*", "*-run-app*", "a further domain"},
 	{"gcp:compute/instance:Instance", "*", "the way in, which keeps nothing"}, {"gcp:compute/subnetwork:Subnetwork", "gcp-prod", "of the way in"},
 	{"gcp:serviceaccount/account:Account", "gcp-prod", "of the way in"}, {"gcp:compute/instanceIAMMember:InstanceIAMMember", "*", "who may come in"},
+	{"gcp:compute/vPNTunnel:VPNTunnel", "*", "a tunnel, which comes up again"}, {"gcp:compute/routerInterface:RouterInterface", "*", "an end of a tunnel"},
+	{"gcp:compute/routerPeer:RouterPeer", "*", "an end of a tunnel"}, {"gcp:compute/externalVpnGateway:ExternalVpnGateway", "*", "what is known of the other side"},
 	{"gcp:iap/tunnelInstanceIAMMember:TunnelInstanceIAMMember", "*", "who may come in"}, {"gcp:projects/iAMMember:IAMMember", "*-access-*", "who may come in"},
 	{"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "*-logs-2", "an account that encrypts no more"},
 	{"gcp:projects/serviceIdentity:ServiceIdentity", "*", "an account of Google's, which the provider only forgets"},
@@ -74,6 +77,9 @@ func TestSettingsThatReplaceAreRefused(t *testing.T) {
 		t.Errorf("%d values for %d settings", len(secondValues), len(all))
 	}
 	base := prepare(t, "gcp-prod").edited(t, everySetting)
+	if _, err := simgcp.Existing(base.Cloud, office+"topics/gke "+office+"topics/notices"); err != nil {
+		t.Fatal(err)
+	}
 	base.mustUp()
 	var denied []string
 	for round := range rounds {

@@ -12,9 +12,10 @@ var (
 	projectSetting = regexp.MustCompile(`\bid:\s*([a-z][a-z0-9-]{4,28}[a-z0-9])\s*\n\s*number:\s*"?([0-9]+)`)
 	accountSetting = regexp.MustCompile(`\b[a-z][a-z0-9-]{4,28}[a-z0-9]@([a-z][a-z0-9-]+)\.iam\.gserviceaccount\.com`)
 	channelSetting = regexp.MustCompile(`\bprojects/[a-z][a-z0-9-]+/notificationChannels/[0-9]+`)
+	topicSetting   = regexp.MustCompile(`\bprojects/([a-z][a-z0-9-]+)/topics/([A-Za-z][A-Za-z0-9._~+%-]+)`)
 )
 
-// Existing makes the projects, service accounts and channels that a text names, such as the settings of an environment:
+// Existing makes the projects, service accounts, channels and topics that a text names, such as the settings of an environment:
 // they are there before the environment comes. A project has the number that the text says. It gives their ids; groups
 // and users belong to an organization, of which nothing is known here.
 func Existing(cloud *simcloud.Cloud, text string) ([]string, error) {
@@ -35,6 +36,9 @@ func Existing(cloud *simcloud.Cloud, text string) ([]string, error) {
 	}
 	for _, id := range channelSetting.FindAllString(text, -1) {
 		objects = append(objects, simcloud.Object{Type: notificationChannel, ID: id, State: simcloud.Values{"name": id, "type": "email", "enabled": true}})
+	}
+	for _, found := range topicSetting.FindAllStringSubmatch(text, -1) {
+		objects = append(objects, simcloud.Object{Type: topic, ID: found[0], State: simcloud.Values{"name": found[2], "project": found[1]}})
 	}
 	var ids []string
 	for _, o := range objects {

@@ -103,7 +103,7 @@ func createInstance(c *simcloud.Change) error {
 func judgeInstance(c *simcloud.Change) error {
 	if email := c.New.String("serviceAccount.email"); email != "" {
 		if !accountExists(c.Cloud, c.Scope, email) {
-			return badRequest("The resource '%s' of type 'serviceAccount' was not found.", email)
+			return badRequest("The resource '%s' of type 'serviceAccount' was not found.", email).Within(seconds(60)) // a new one is not seen at once
 		}
 		if len(c.New.Strings("serviceAccount.scopes")) == 0 {
 			return invalid("Invalid value for field 'resource.serviceAccounts[0].scopes': ''. At least one scope is required.")

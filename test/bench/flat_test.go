@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -59,11 +60,16 @@ func flat(b *testing.B, preview rehearse.Result, deployment []byte) pulumi.RunFu
 		if err := ctx.RegisterResource(provider, "flat", config, in); err != nil {
 			return err
 		}
-		made := map[resource.URN]*raw{}
+		made, named := map[resource.URN]*raw{}, map[string]int{}
 		for _, r := range all {
 			made[r.URN] = &raw{}
+			// What had parents of its own to tell it apart has a number here.
+			name := r.URN.Name()
+			if named[string(r.Type)+name]++; named[string(r.Type)+name] > 1 {
+				name = fmt.Sprintf("%s-%d", name, named[string(r.Type)+name])
+			}
 			options := []pulumi.ResourceOption{pulumi.Provider(in), pulumi.Protect(r.Protect), pulumi.DependsOn(waits(r, made))}
-			if err := ctx.RegisterResource(string(r.Type), r.URN.Name(), properties(r, planned[string(r.URN)], made), made[r.URN], options...); err != nil {
+			if err := ctx.RegisterResource(string(r.Type), name, properties(r, planned[string(r.URN)], made), made[r.URN], options...); err != nil {
 				return err
 			}
 		}

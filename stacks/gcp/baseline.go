@@ -65,10 +65,11 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := of.Err(); err != nil {
 		return err
 	}
+	serverName := ""
 	if e.Endpoint != "" {
-		endpoint = e.Endpoint
+		endpoint, serverName = e.Endpoint, "kubernetes" // which every API server's certificate has
 	}
-	config, err := kubeconfig(name, endpoint, authority)
+	config, err := kubeconfig(name, endpoint, authority, serverName)
 	if err != nil {
 		return err
 	}

@@ -151,11 +151,11 @@ func TestNothingIsReplacedByAChangeOfSettings(t *testing.T) {
 }
 
 func TestKubeconfigHoldsNoSecret(t *testing.T) {
-	text, err := kubeconfig("gcp-prod", "https://10.64.1.2", "QQ==")
+	text, err := kubeconfig("gcp-prod", "https://10.64.1.2", "QQ==", "kubernetes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"command: gke-gcloud-auth-plugin", "provideClusterInfo: true", "server: https://10.64.1.2"} {
+	for _, want := range []string{"command: gke-gcloud-auth-plugin", "provideClusterInfo: true", "server: https://10.64.1.2", "tls-server-name: kubernetes"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -27,7 +27,7 @@ func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArr
 		"networkId": p.network.NetworkID, "nodeServiceAccount": p.roles.NodeEmail, outputDisksKey: p.keys.DisksKeyID, outputNodePools: pools,
 		kept.Output: pulumi.ToStringMap(e.standing()),
 		"kubeconfig": pulumi.All(p.cluster.Name, p.cluster.Endpoint, p.cluster.CertificateAuthority).ApplyT(func(of []any) (string, error) {
-			return kubeconfig(of[0].(string), of[1].(string), of[2].(string))
+			return kubeconfig(of[0].(string), of[1].(string), of[2].(string), "")
 		}),
 	} {
 		ctx.Export(name, value)
@@ -35,12 +35,17 @@ func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArr
 }
 
 // kubeconfig lets whoever has credentials of Google Cloud into the cluster, with a
-// token of an hour. The authority is base64, as GKE gives it.
+// token of an hour. The authority is base64, as GKE gives it; the server name is
+// that of the certificate where the endpoint is another, such as a tunnel's.
 // https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl
-func kubeconfig(cluster, endpoint, authority string) (string, error) {
+func kubeconfig(cluster, endpoint, authority, serverName string) (string, error) {
+	server := map[string]any{"server": endpoint, "certificate-authority-data": authority}
+	if serverName != "" {
+		server["tls-server-name"] = serverName
+	}
 	text, err := yaml.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Config", "current-context": cluster,
-		"clusters": []any{map[string]any{"name": cluster, "cluster": map[string]any{"server": endpoint, "certificate-authority-data": authority}}},
+		"clusters": []any{map[string]any{"name": cluster, "cluster": server}},
 		"contexts": []any{clientcmdv1.NamedContext{Name: cluster, Context: clientcmdv1.Context{Cluster: cluster, AuthInfo: cluster}}},
 		"users": []any{clientcmdv1.NamedAuthInfo{Name: cluster, AuthInfo: clientcmdv1.AuthInfo{Exec: &clientcmdv1.ExecConfig{
 			APIVersion: "client.authentication.k8s.io/v1beta1", Command: "gke-gcloud-auth-plugin", ProvideClusterInfo: true,

@@ -97,6 +97,7 @@ func accountTypes() []*simcloud.ResourceType {
 	k := kind(accountKey, "{serviceAccountId}/keys", serviceaccount.KeyArgs{}, serviceaccount.Key{})
 	k.Replace = []string{"serviceAccountId", "keepers", "keyAlgorithm", "privateKeyType", "publicKeyData", "publicKeyType"}
 	k.References = []simcloud.Reference{to("serviceAccountId", account, "{name}")}
+	k.References[0].Patience = seconds(60) // a new account is not seen at once
 	judged(k, func(c *simcloud.Change) error {
 		c.ID = c.New.String("serviceAccountId") + "/keys/" + hexOf(digits(c.Cloud, "account key", 20))[:40]
 		c.Out = simcloud.Values{"name": c.ID, "privateKey": base64.StdEncoding.EncodeToString([]byte(`{"type":"service_account"}`)), "publicKey": "",

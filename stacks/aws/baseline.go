@@ -119,7 +119,8 @@ func inCluster(ctx *pulumi.Context) error {
 	if _, err := components.NewEksAddons(ctx, f.cluster, e.addons(f.cluster, after, pulumi.String(f.volumesRole), f.tags), pulumi.Provider(cloud)); err != nil {
 		return err
 	}
-	if err := newStorageClass(ctx, f, in); err != nil {
+	volumes := map[string]string{"type": "gp3", "encrypted": "true", "kmsKeyId": f.volumesKey}
+	if err := baseline.NewEncryptedStorage(ctx, f.cluster, "ebs.csi.aws.com", volumes, in); err != nil {
 		return err
 	}
 	return incluster.Baseline(ctx, f.cluster, e.Tenants, in)

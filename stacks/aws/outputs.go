@@ -3,8 +3,8 @@ package aws
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
-	"sigs.k8s.io/yaml"
 
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 )
 
@@ -51,15 +51,5 @@ func kubeconfig(cluster, endpoint, authority, region, role string) (string, erro
 	if role != "" {
 		arguments = append(arguments, "--role-arn", role)
 	}
-	text, err := yaml.Marshal(map[string]any{
-		"apiVersion": "v1", "kind": "Config", "current-context": cluster,
-		"clusters": []any{map[string]any{"name": cluster, "cluster": map[string]any{"server": endpoint, "certificate-authority-data": authority}}},
-		"contexts": []any{clientcmdv1.NamedContext{Name: cluster, Context: clientcmdv1.Context{Cluster: cluster, AuthInfo: cluster}}},
-		"users": []any{clientcmdv1.NamedAuthInfo{Name: cluster, AuthInfo: clientcmdv1.AuthInfo{Exec: &clientcmdv1.ExecConfig{
-			APIVersion: "client.authentication.k8s.io/v1beta1", // what the CLI answers with
-			Command:    "aws", Args: arguments, InteractiveMode: clientcmdv1.NeverExecInteractiveMode,
-			InstallHint: "install the AWS CLI, version 2",
-		}}}},
-	})
-	return string(text), err
+	return incluster.Kubeconfig(cluster, endpoint, authority, "", clientcmdv1.ExecConfig{Command: "aws", Args: arguments, InstallHint: "install the AWS CLI, version 2"})
 }

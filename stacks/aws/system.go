@@ -3,10 +3,6 @@ package aws
 import (
 	"net/netip"
 
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	storagev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/storage/v1"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
 	"github.com/redoubt-dev/redoubt/policies/baseline"
 )
 
@@ -50,18 +46,4 @@ func nth(cidr string, n int) string {
 		address = address.Next()
 	}
 	return netip.PrefixFrom(address, address.BitLen()).String()
-}
-
-// newStorageClass makes claims encrypted with the customer key of volumes, and
-// is the default (M19). A claim's volume is made where its pod runs.
-func newStorageClass(ctx *pulumi.Context, f first, opts ...pulumi.ResourceOption) error {
-	_, err := storagev1.NewStorageClass(ctx, f.cluster+"-encrypted", &storagev1.StorageClassArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String("encrypted"), Annotations: pulumi.StringMap{
-			"storageclass.kubernetes.io/is-default-class": pulumi.String("true"), "pulumi.com/patchForce": pulumi.String("true"),
-		}},
-		Provisioner: pulumi.String("ebs.csi.aws.com"), VolumeBindingMode: pulumi.String("WaitForFirstConsumer"),
-		AllowVolumeExpansion: pulumi.Bool(true), ReclaimPolicy: pulumi.String("Delete"),
-		Parameters: pulumi.StringMap{"type": pulumi.String("gp3"), "encrypted": pulumi.String("true"), "kmsKeyId": pulumi.String(f.volumesKey)},
-	}, opts...)
-	return err
 }

@@ -3,8 +3,6 @@ package gcp
 import (
 	"time"
 
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	storagev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/storage/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -78,23 +76,10 @@ func inCluster(ctx *pulumi.Context) error {
 		return err
 	}
 	in := pulumi.Provider(api)
-	if err := newStorageClass(ctx, name, key, in); err != nil {
+	// https://cloud.google.com/kubernetes-engine/docs/how-to/using-cmek#dynamically_provision_an_encrypted_persistent_volume
+	disks := map[string]string{"type": "pd-balanced", "disk-encryption-kms-key": key}
+	if err := baseline.NewEncryptedStorage(ctx, name, "pd.csi.storage.gke.io", disks, in); err != nil {
 		return err
 	}
 	return incluster.Baseline(ctx, name, e.Tenants, in)
-}
-
-// newStorageClass makes claims encrypted with the customer key of disks, and is
-// the default (M19).
-// https://cloud.google.com/kubernetes-engine/docs/how-to/using-cmek#dynamically_provision_an_encrypted_persistent_volume
-func newStorageClass(ctx *pulumi.Context, cluster, key string, opts ...pulumi.ResourceOption) error {
-	_, err := storagev1.NewStorageClass(ctx, cluster+"-encrypted", &storagev1.StorageClassArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String("encrypted"), Annotations: pulumi.StringMap{
-			"storageclass.kubernetes.io/is-default-class": pulumi.String("true"), "pulumi.com/patchForce": pulumi.String("true"),
-		}},
-		Provisioner: pulumi.String("pd.csi.storage.gke.io"), VolumeBindingMode: pulumi.String("WaitForFirstConsumer"),
-		AllowVolumeExpansion: pulumi.Bool(true), ReclaimPolicy: pulumi.String("Delete"),
-		Parameters: pulumi.StringMap{"type": pulumi.String("pd-balanced"), "disk-encryption-kms-key": pulumi.String(key)},
-	}, opts...)
-	return err
 }

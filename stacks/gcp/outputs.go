@@ -3,8 +3,8 @@ package gcp
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
-	"sigs.k8s.io/yaml"
 
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 )
 
@@ -39,18 +39,6 @@ func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArr
 // that of the certificate where the endpoint is another, such as a tunnel's.
 // https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl
 func kubeconfig(cluster, endpoint, authority, serverName string) (string, error) {
-	server := map[string]any{"server": endpoint, "certificate-authority-data": authority}
-	if serverName != "" {
-		server["tls-server-name"] = serverName
-	}
-	text, err := yaml.Marshal(map[string]any{
-		"apiVersion": "v1", "kind": "Config", "current-context": cluster,
-		"clusters": []any{map[string]any{"name": cluster, "cluster": server}},
-		"contexts": []any{clientcmdv1.NamedContext{Name: cluster, Context: clientcmdv1.Context{Cluster: cluster, AuthInfo: cluster}}},
-		"users": []any{clientcmdv1.NamedAuthInfo{Name: cluster, AuthInfo: clientcmdv1.AuthInfo{Exec: &clientcmdv1.ExecConfig{
-			APIVersion: "client.authentication.k8s.io/v1beta1", Command: "gke-gcloud-auth-plugin", ProvideClusterInfo: true,
-			InteractiveMode: clientcmdv1.NeverExecInteractiveMode, InstallHint: "gcloud components install gke-gcloud-auth-plugin",
-		}}}},
-	})
-	return string(text), err
+	return incluster.Kubeconfig(cluster, endpoint, authority, serverName, clientcmdv1.ExecConfig{
+		Command: "gke-gcloud-auth-plugin", ProvideClusterInfo: true, InstallHint: "gcloud components install gke-gcloud-auth-plugin"})
 }

@@ -1,46 +1,15 @@
 package aws_test
 
 import (
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"testing"
 
-	"gopkg.in/yaml.v3"
-
-	"github.com/redoubt-dev/redoubt/test/simcloud"
+	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
 
-// edit is a change of settings: their paths, such as "nodePools[0].spot", and what they become; nil removes one.
-type edit map[string]any
+type edit = simtest.Edit
 
-// edited gives the environment with other settings, in a file of its own.
+// edited gives the environment with other settings.
 func (e environment) edited(t testing.TB, changes ...edit) environment {
 	t.Helper()
-	data, err := os.ReadFile(e.File)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Config map[string]any `yaml:"config"`
-	}
-	if err := yaml.Unmarshal(data, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, change := range changes {
-		for _, path := range slices.Sorted(maps.Keys(change)) {
-			file.Config = simcloud.Values(file.Config).With("redoubt:"+path, change[path])
-		}
-	}
-	if data, err = yaml.Marshal(file); err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(t.TempDir(), filepath.Base(e.File))
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	other := environment{e.With(nil)}
-	other.File = name
-	return other
+	return environment{e.Edited(t, changes...)}
 }

@@ -19,6 +19,9 @@ var nodes = []Check{
 			}
 			return ""
 		})},
+	// Bottlerocket leaves both to the kubelet, whose defaults are four hours and true, and has no setting for either.
+	{IDs: []string{"CIS-EKS-3.2.5", "CIS-EKS-3.2.6", "M16"}, About: "idle streams end and the kubelet keeps its chains, as nobody says otherwise",
+		Wrong: both(each(nodeGroupType, holds("amiType", "BOTTLEROCKET_")), settings(func(bottlerocket.Settings) string { return "" }))},
 	{IDs: []string{"CIS-EKS-3.2.7", "M16"}, About: "events of the kubelet are recorded", Wrong: settings(func(s bottlerocket.Settings) string {
 		if s.Kubernetes.EventQPS == nil || *s.Kubernetes.EventQPS == 0 {
 			return "event-qps is not set"

@@ -39,8 +39,6 @@ type machine struct {
 	Document pulumi.StringPtrOutput `pulumi:"document"`
 }
 
-type provider struct{ pulumi.ProviderResourceState }
-
 type providerArgs struct{}
 
 type ProviderArgs struct{}

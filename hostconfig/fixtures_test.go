@@ -58,6 +58,7 @@ func worker(t testing.TB) Worker {
 		PodCIDR:        "10.81.1.0/24",
 		ClusterPodCIDR: "10.81.0.0/16",
 		ClusterDNS:     []string{"10.82.0.10"},
+		SharedDisk:     true,
 		Labels:         map[string]string{"example.org/pool": "general", "node.kubernetes.io/pool": "general"},
 		Taints:         []string{"example.org/dedicated=tenant:NoSchedule"},
 		SandboxImage:   "redoubt.local/pause:1",

@@ -121,6 +121,13 @@ func (w Worker) hardenedKubelet() kubeletv1beta1.KubeletConfiguration {
 	if w.CgroupV1 {
 		configuration.FailCgroupV1 = pointer(false)
 	}
+	if w.SharedDisk {
+		// A share of a disk that others fill says nothing about pods: what is left does.
+		for _, signal := range []string{"nodefs.available", "imagefs.available"} {
+			configuration.EvictionHard[signal] = "512Mi"
+		}
+		configuration.ImageGCHighThresholdPercent, configuration.ImageGCLowThresholdPercent = pointer(int32(100)), pointer(int32(99))
+	}
 	configuration.RegisterWithTaints = w.taints()
 	return configuration
 }

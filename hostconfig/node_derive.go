@@ -30,7 +30,7 @@ func (n Node) Worker() Worker {
 		ClusterDNS: n.Cluster.DNS, ClusterDomain: n.Cluster.Domain,
 		ResolvConf: n.Kubelet.ResolvConf, Labels: n.Labels, Taints: n.Taints, Paths: n.Paths, Ports: n.Cluster.Ports,
 		CgroupRoot: n.Kubelet.CgroupRoot, CgroupDriver: n.Kubelet.CgroupDriver, CgroupV1: n.Kubelet.CgroupV1,
-		Swap: n.Kubelet.Swap, RestrictOOMScoreAdj: n.Kubelet.RestrictOOMScoreAdj,
+		Swap: n.Kubelet.Swap, RestrictOOMScoreAdj: n.Kubelet.RestrictOOMScoreAdj, SharedDisk: n.OS == OSHost,
 		SandboxImage: n.SandboxImage, Registries: n.Registries, RuntimeClasses: n.RuntimeClasses,
 		ContainerdVersion: runtime.ContainerdVersion, SELinux: runtime.SELinux, ExtraContainerd: runtime.Extra,
 		GVisorPlatform: runtime.GVisorPlatform, KataConfig: runtime.KataConfig,

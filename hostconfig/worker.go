@@ -61,6 +61,10 @@ type Worker struct {
 	Swap bool `json:"swap,omitempty"`
 	// RestrictOOMScoreAdj is needed where the machine withholds CAP_SYS_RESOURCE.
 	RestrictOOMScoreAdj bool `json:"restrictOOMScoreAdj,omitempty"`
+	// SharedDisk says that the machine's file systems are its host's, which others
+	// fill too. Pods are then evicted, and images collected, by what is left and not
+	// by shares.
+	SharedDisk bool `json:"sharedDisk,omitempty"`
 	// SandboxImage is by default the one of the Kubernetes minor, see [SandboxImage].
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// ContainerdVersion is the line of containerd that the machine runs;

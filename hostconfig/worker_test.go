@@ -68,7 +68,7 @@ func TestWorkerGolden(t *testing.T) {
 	v1 := worker(t)
 	v1.CgroupV1, v1.RestrictOOMScoreAdj, v1.Swap, v1.CgroupRoot = true, true, true, "/redoubt/local/worker-1"
 	systemd := worker(t)
-	systemd.CgroupDriver, systemd.Registries.Endpoint, systemd.SandboxImage, systemd.ResolvConf = "systemd", "", SandboxImage(DefaultKubernetesVersion), "/run/systemd/resolve/resolv.conf"
+	systemd.CgroupDriver, systemd.SharedDisk, systemd.Registries.Endpoint, systemd.SandboxImage, systemd.ResolvConf = "systemd", false, "", SandboxImage(DefaultKubernetesVersion), "/run/systemd/resolve/resolv.conf"
 	for name, w := range map[string]Worker{"local": worker(t), "restricted-machine": v1, "systemd": systemd} {
 		files, err := w.Files()
 		if err != nil {

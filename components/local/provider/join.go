@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -138,7 +139,10 @@ func (j Join) complete(ctx context.Context, m Machine) error {
 			last = err.Error()
 			return false, nil
 		}
-		last = ""
+		// A node under pressure takes no pods, although it is Ready.
+		if last = pressures(node.Status.Conditions); last != "" {
+			return false, nil
+		}
 		for _, condition := range node.Status.Conditions {
 			if condition.Type == corev1.NodeReady {
 				last = condition.Message
@@ -159,6 +163,22 @@ func (j Join) complete(ctx context.Context, m Machine) error {
 		return fmt.Errorf("node %s is not Ready after %s: %s; its logs are in %s", m.Name, readyTimeout, last, m.LogDirectory)
 	}
 	return j.forgetToken(ctx, m)
+}
+
+// pressures says what the node has too little of, and what to do about it.
+func pressures(conditions []corev1.NodeCondition) string {
+	remedies := map[corev1.NodeConditionType]string{
+		corev1.NodeDiskPressure:   "free some of this machine's disk",
+		corev1.NodeMemoryPressure: "free some of this machine's memory",
+		corev1.NodePIDPressure:    "stop some of this machine's processes",
+	}
+	var found []string
+	for _, condition := range conditions {
+		if remedy := remedies[condition.Type]; remedy != "" && condition.Status == corev1.ConditionTrue {
+			found = append(found, fmt.Sprintf("%s (%s): %s", condition.Type, condition.Message, remedy))
+		}
+	}
+	return strings.Join(found, "; ")
 }
 
 // served tells whether the kubelet has a serving certificate of the cluster's

@@ -53,7 +53,6 @@ func platformPolicies() []Policy {
 			Variables: []admissionv1.Variable{
 				variable("labels", `dyn(object).metadata.?labels.orValue({})`), variable("notes", `dyn(object).metadata.?annotations.orValue({})`),
 				variable("labelsBefore", `oldObject == null ? {} : dyn(oldObject).metadata.?labels.orValue({})`), variable("notesBefore", `oldObject == null ? {} : dyn(oldObject).metadata.?annotations.orValue({})`),
-				variable("own", `^(redoubt\\.dev/|pod-security\\.kubernetes\\.io/)`),
 				variable("rank", `{'privileged': 0, 'baseline': 1, 'restricted': 2}`),
 			},
 			Findings: all(

@@ -49,7 +49,8 @@ func common(p Policy) []admissionv1.Variable {
 	if len(p.Templates) > 0 && slices.ContainsFunc(p.Rules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) {
 		out = append(out, pods()...)
 	}
-	return append(out, p.Variables...)
+	out = append(out, p.Variables...)
+	return append(out, variable("findings", p.Findings), variable("said", `variables.findings.join(', ')`))
 }
 
 // pods are variables that policies on pods have: where the object keeps the pod, its
@@ -92,7 +93,7 @@ func render(s Settings, p Policy) (Rendered, error) {
 		Variables:        common(p),
 		Validations:      []admissionv1.Validation{p.validation()},
 		// A use of an exception is in the audit log, with its day and its reason.
-		AuditAnnotations: []admissionv1.AuditAnnotation{{Key: "exception", ValueExpression: `variables.exempt && size(` + p.Findings + `) > 0 ? variables.exceptions[0] : null`}},
+		AuditAnnotations: []admissionv1.AuditAnnotation{{Key: "exception", ValueExpression: `variables.exempt && size(variables.findings) > 0 ? string(variables.exceptions[0]) : ''`}},
 	}
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -117,13 +118,12 @@ func (p Policy) validation() admissionv1.Validation {
 	if p.Unless != "" {
 		unless += " || " + p.Unless
 	}
-	joined := `(` + p.Findings + `).join(', ')`
-	rule := fmt.Sprintf(": %s; %s (%s, %s)", p.Title, p.Remedy, p.Control(), strings.Join(p.Controls, ", "))
+	rule := fmt.Sprintf("%s; %s (%s, %s)", p.Title, p.Remedy, p.Control(), strings.Join(p.Controls, ", "))
 	return admissionv1.Validation{
-		Expression: `size(` + p.Findings + `) == 0 || ` + unless,
+		Expression: `size(variables.findings) == 0 || ` + unless,
 		// The static text stands in where the other cannot be made.
-		Message:           strings.TrimPrefix(rule, ": "),
-		MessageExpression: `(size(` + joined + `) > ` + fmt.Sprint(maxFindings) + ` ? ` + joined + `.substring(0, ` + fmt.Sprint(maxFindings) + `) + ' …' : ` + joined + `) + ` + celString(rule),
+		Message:           rule,
+		MessageExpression: fmt.Sprintf(`(size(variables.said) > %[1]d ? variables.said.substring(0, %[1]d) + ' …' : variables.said) + `, maxFindings) + celString(": "+rule),
 	}
 }
 

@@ -11,7 +11,7 @@ func storagePolicies() []Policy {
 			Templates: []admissionv1.NamedRuleWithOperations{rule("apps", create+" "+update, "statefulsets")},
 			Variables: []admissionv1.Variable{
 				variable("classes", `params.data.storageClasses.split('\n')`),
-				variable("claims", `request.kind.kind == 'StatefulSet' ? dyn(object).spec.?volumeClaimTemplates.orValue([]).map(c, {'path': 'spec.volumeClaimTemplates[' + c.metadata.name + '].', 'spec': c.spec}) : [{'path': '', 'spec': dyn(object).spec}]`),
+				variable("claims", `request.kind.kind == 'StatefulSet' ? dyn(object).spec.?volumeClaimTemplates.orValue([]).map(c, {'path': dyn('spec.volumeClaimTemplates[' + c.metadata.name + '].'), 'spec': c.spec}) : [{'path': dyn(''), 'spec': dyn(object).spec}]`),
 			},
 			// A template may leave its class to the default, which a claim has by the time
 			// it is judged.

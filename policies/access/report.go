@@ -58,6 +58,9 @@ func Run(c Cluster) Report {
 	return report
 }
 
+// Look reviews one subject, which no binding needs to name.
+func Look(c Cluster, s Subject) Review { return newReviewer(&c).review(s) }
+
 func (r *reviewer) review(s Subject) Review {
 	c := r.close(s)
 	out := Review{Subject: s, Bindings: r.bindings(s), Answers: map[string]Finding{}, Becomes: []Becoming{}}

@@ -50,27 +50,35 @@ type Policy struct {
 	// Templates are rules for objects that pods are made from. What violates one is
 	// warned about, because the pods are refused themselves.
 	Templates []admissionv1.NamedRuleWithOperations
-	// Conditions are CEL expressions that must all hold, or the policy has no
-	// say. They see neither variables nor parameters of the policy.
+	// Conditions must all hold, or the policy has no say. They see neither its
+	// variables nor its parameters.
 	Conditions []admissionv1.MatchCondition
-	// Variables are CEL expressions by name, in the order in which they use each
-	// other; a validation says variables.name. See [common] for those that every
-	// policy has.
+	// Variables are CEL expressions in the order in which they use each other, which
+	// the others reach as variables.NAME. Every policy also has those of [common],
+	// and one with templates those of [pods].
 	Variables []admissionv1.Variable
-	// Validations must hold. The variable "exempt" is added to each.
-	Validations []Validation
+	// Findings is CEL of a list of strings: the fields that violate the policy, each
+	// with its value where that says more.
+	Findings string
+	// Unless is CEL of type bool: who or what may violate it all the same. It alone
+	// may use the authorizer.
+	Unless string
+	// Remedy says what to write instead.
+	Remedy string
 	// Sentinel is how the policy is asked whether it is in force.
 	Sentinel Sentinel
 }
 
-// Validation is an expression that must hold, and what is said otherwise.
-type Validation struct {
-	// Expression is CEL of type bool.
-	Expression string
-	// Message names the rule and the remedy; it is CEL of type string, and says the
-	// field.
-	Message string
-}
-
 // Control is the id that an exception to the policy names.
-func (p Policy) Control() string { return "M25/" + p.ID }
+func (p Policy) Control() string { return controlPrefix + p.ID }
+
+// controlPrefix is the row of the policies.
+const controlPrefix = "M25/"
+
+// atMost is the weaker of two modes.
+func (m Mode) atMost(other Mode) Mode {
+	if strictness[m] > strictness[other] {
+		return other
+	}
+	return m
+}

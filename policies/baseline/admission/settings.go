@@ -41,13 +41,15 @@ type SystemNamespace struct {
 	Reason string `json:"reason" jsonschema:"required"`
 }
 
-// Exception lets namespaces off a policy until a day. The API server lets nothing
+// Exception lets namespaces, or objects that are in none, off a policy until a day. The API server lets nothing
 // new in after that day, whether or not anybody brings the baseline up; a run
 // that still finds it refuses it. Each use is in the audit log.
 type Exception struct {
 	// Exception has the control, which is M25/ and the id of a policy, the reason
 	// and the day.
 	hostconfig.Exception
-	// Namespaces are those that are let off; "*" is no name.
-	Namespaces []string `json:"namespaces" jsonschema:"required"`
+	// Namespaces are those that are let off; there is no "*".
+	Namespaces []string `json:"namespaces,omitempty"`
+	// Names are the objects that are let off, where they are in no namespace.
+	Names []string `json:"names,omitempty"`
 }

@@ -35,8 +35,8 @@ const minimumReason = 10
 // parts.
 var controlPattern = regexp.MustCompile(`^(CIS-(GKE-|EKS-)?[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2}(/[a-z0-9]+(-[a-z0-9]+)*)?)$`)
 
-// expiry gives the first instant at which the exception no longer holds.
-func (e Exception) expiry() (time.Time, error) {
+// Expiry gives the first instant at which the exception no longer holds.
+func (e Exception) Expiry() (time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, e.Expires); err == nil {
 		return day.AddDate(0, 0, 1), nil
 	}
@@ -44,9 +44,9 @@ func (e Exception) expiry() (time.Time, error) {
 }
 
 // complete tells whether the exception has everything that the form demands.
-// Rendering knows no time, so it asks for this much only; expiry is for Validate.
+// Rendering knows no time, so it asks for this much only; Expiry is for Validate.
 func (e Exception) complete() bool {
-	_, err := e.expiry()
+	_, err := e.Expiry()
 	return err == nil && controlPattern.MatchString(e.Control) && len(strings.TrimSpace(e.Reason)) >= minimumReason
 }
 
@@ -71,7 +71,7 @@ func (p *problems) exceptions(field string, exceptions []Exception, now time.Tim
 		if !plainText(e.Reason) {
 			p.add(at+".reason", "holds a line break or another control character", "write it on one line: it is shown in reports as it is")
 		}
-		end, err := e.expiry()
+		end, err := e.Expiry()
 		switch {
 		case err != nil:
 			p.add(at+".expires", fmt.Sprintf("%q is not a date", e.Expires),

@@ -35,7 +35,7 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	}
 	// Whoever takes the cluster down takes these with it.
 	inCluster := []pulumi.ResourceOption{pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane())}
-	if _, err := baseline.NewBaseline(ctx, env.Name+"-baseline", inCluster...); err != nil {
+	if _, err := baseline.NewBaseline(ctx, env.Name+"-baseline", nil, inCluster...); err != nil {
 		return err
 	}
 	var names []string

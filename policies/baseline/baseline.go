@@ -4,7 +4,29 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 )
+
+// Spec is the baseline in plain values, as settings give it.
+type Spec struct {
+	// Policies are the admission policies of the API server.
+	Policies admission.Settings `json:"policies"`
+}
+
+// Args describe the baseline. Nil stands for the defaults of all.
+type Args struct {
+	Spec Spec
+	// PodSecurityVersion pins the meaning of the levels of Pod Security; v1.35 by
+	// default.
+	PodSecurityVersion string
+	// Kubeconfig reaches the cluster. With it, a policy is replaced only once its
+	// successor was seen to refuse something.
+	Kubeconfig pulumi.StringInput
+	// Exceptions accept risks of the whole cluster.
+	Exceptions []hostconfig.Exception
+}
 
 // Baseline is what a cluster gets once, whatever runs in it.
 type Baseline struct{ pulumi.ResourceState }
@@ -12,7 +34,10 @@ type Baseline struct{ pulumi.ResourceState }
 // NewBaseline registers the baseline: the default service accounts of the
 // namespaces that Kubernetes makes itself give no token to a pod that does not
 // ask for one (CIS 5.1.5).
-func NewBaseline(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*Baseline, error) {
+func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
+	if args == nil {
+		args = &Args{}
+	}
 	b := &Baseline{}
 	if err := ctx.RegisterComponentResource(baselineToken, name, b, opts...); err != nil {
 		return nil, err
@@ -40,5 +65,7 @@ func withoutToken(ctx *pulumi.Context, name string, namespace pulumi.StringInput
 // force takes back a field that somebody else has changed: the objects of the
 // baseline are the platform's alone.
 func force() pulumi.StringMap {
-	return pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+	return pulumi.StringMap{forceAnnotation: pulumi.String("true")}
 }
+
+const forceAnnotation = "pulumi.com/patchForce"

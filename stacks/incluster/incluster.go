@@ -92,7 +92,7 @@ func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec) {
 
 // Baseline registers the baseline and the tenants, and gives out their names.
 func Baseline(ctx *pulumi.Context, cluster string, tenants []baseline.TenantSpec, in pulumi.ResourceOption) error {
-	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", in); err != nil {
+	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", nil, in); err != nil {
 		return err
 	}
 	names := []string{}

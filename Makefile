@@ -37,7 +37,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh drive rehearse here bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: help up verify test down preview refresh drive rehearse here bench status kubeconfig access logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -90,6 +90,12 @@ kubeconfig: ## print the command that points kubectl at the environment
 	@test -f .state/$(ENV)/kubeconfig || { echo "environment $(ENV) is not up: make up ENV=$(ENV)" >&2; exit 1; }
 	@echo "export KUBECONFIG=$(CURDIR)/.state/$(ENV)/kubeconfig"
 
+# A cluster of another platform is the one that KUBECONFIG names.
+REDOUBT = $(BIN)/redoubt $(1) $(if $(wildcard .state/$(ENV)/kubeconfig),--kubeconfig .state/$(ENV)/kubeconfig)
+
+access: $(BIN)/redoubt ## who can do what, by group, and whose rights each can take on: make access [ARGS=--json]
+	@$(call REDOUBT,access) $(ARGS)
+
 logs: ## follow the services' logs: make logs [MACHINE=worker-1] [SERVICE=kubelet]
 	@ls .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log >/dev/null 2>&1 || { echo "no such logs in .state/$(ENV)/log" >&2; exit 1; }
 	@tail -n 20 -F .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log
@@ -138,6 +144,9 @@ $(BIN)/redoubt-machine: $(LIBRARY)
 
 $(BIN)/redoubt-agent: $(LIBRARY)
 	$(call own,./components/local/cmd/redoubt-agent,.,$(STATIC))
+
+$(BIN)/redoubt: go.mod go.sum $(call sources,hostconfig policies)
+	$(call own,./policies/cmd/redoubt,.,$(STATIC))
 
 $(BIN)/pulumi-resource-redoubt: $(LIBRARY) $(call sources,policies)
 	$(call own,./components,.,$(STATIC))

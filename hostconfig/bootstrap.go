@@ -23,7 +23,8 @@ const (
 
 // Names of the bootstrap objects.
 const (
-	rolePlatformAdmin  = "redoubt:platform-admin"
+	// RolePlatformAdmin is the cluster role of [GroupPlatformAdmins].
+	RolePlatformAdmin  = "redoubt:platform-admin"
 	roleAgent          = "redoubt:agent"
 	managedByLabel     = "app.kubernetes.io/managed-by"
 	managedByLabelName = "redoubt"
@@ -47,8 +48,8 @@ func GroupNodeBootstrapper(node string) string {
 // is bound to cluster-admin (CIS 5.1.1), and no anonymous access is given.
 func BootstrapObjects() []runtime.Object {
 	return []runtime.Object{
-		clusterRole(rolePlatformAdmin, platformAdminRules()),
-		clusterRoleBinding(rolePlatformAdmin, rolePlatformAdmin, group(GroupPlatformAdmins)),
+		clusterRole(RolePlatformAdmin, PlatformAdminRules()),
+		clusterRoleBinding(RolePlatformAdmin, RolePlatformAdmin, group(GroupPlatformAdmins)),
 
 		clusterRole(roleAgent, agentRules()),
 		clusterRoleBinding(roleAgent, roleAgent, user(UserAgent)),

@@ -80,7 +80,8 @@ func TestPlatformAdminIsEnumerated(t *testing.T) {
 			}
 		}
 		for _, verb := range rule.Verbs {
-			if slices.Contains([]string{"impersonate", "escalate", "bind", "approve", "sign", "use"}, verb) {
+			// Virtual resources of the project's own group grant nothing by themselves.
+			if slices.Contains([]string{"impersonate", "escalate", "bind", "approve", "sign", "use"}, verb) && !slices.Equal(rule.APIGroups, []string{"redoubt.dev"}) {
 				t.Errorf("%s: %+v", verb, rule)
 			}
 			for _, resource := range rule.Resources {

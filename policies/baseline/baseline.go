@@ -7,12 +7,15 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
 // Spec is the baseline in plain values, as settings give it.
 type Spec struct {
 	// Policies are the admission policies of the API server.
 	Policies admission.Settings `json:"policies"`
+	// Access says who is who: groups of the identity provider by what they may do.
+	Access roles.Spec `json:"access"`
 }
 
 // Args describe the baseline. Nil stands for the defaults of all.
@@ -26,17 +29,26 @@ type Args struct {
 	Kubeconfig pulumi.StringInput
 	// Exceptions accept risks of the whole cluster.
 	Exceptions []hostconfig.Exception
+	// Bootstrapped tells that the cluster was made with the role of its platform
+	// administrators, as Redoubt's own are; other clusters get it here.
+	Bootstrapped bool
 }
+
+// Validate reports everything that is wrong with the groups, below the field.
+func (s Spec) Validate(field string) error { return s.Access.Validate(field + ".access") }
 
 // Baseline is what a cluster gets once, whatever runs in it.
 type Baseline struct{ pulumi.ResourceState }
 
-// NewBaseline registers the baseline: the default service accounts of the
+// NewBaseline registers the baseline: roles, and bindings of the groups (M20); and the default service accounts of the
 // namespaces that Kubernetes makes itself give no token to a pod that does not
 // ask for one (CIS 5.1.5).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
+	}
+	if err := args.Spec.Validate("spec"); err != nil {
+		return nil, err
 	}
 	b := &Baseline{}
 	if err := ctx.RegisterComponentResource(baselineToken, name, b, opts...); err != nil {
@@ -46,6 +58,11 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 		if err := withoutToken(ctx, name+"-"+namespace, pulumi.String(namespace), pulumi.Parent(b)); err != nil {
 			return nil, err
 		}
+	}
+	access := args.Spec.Access
+	access.Bootstrapped = args.Bootstrapped
+	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
+		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})
 }

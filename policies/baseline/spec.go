@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
 // TenantSpec is a tenant in plain values, as settings give it.
@@ -23,6 +25,8 @@ type TenantSpec struct {
 	ContainerDefaults map[string]string `json:"containerDefaults"`
 	ContainerRequests map[string]string `json:"containerRequests"`
 	ContainerMax      map[string]string `json:"containerMax"`
+	// Access says who is who in the namespace: groups of the identity provider.
+	Access roles.Tenant `json:"access"`
 }
 
 // Defaults of a tenant: small enough that one tenant cannot take a node from
@@ -68,6 +72,9 @@ func (t TenantSpec) Validate() error {
 		if len(label) >= len(podSecurityPrefix) && label[:len(podSecurityPrefix)] == podSecurityPrefix {
 			problems = append(problems, fmt.Errorf("labels: %s is set by Redoubt to restricted (M22): remove it", label))
 		}
+	}
+	if err := t.Access.Validate("access"); err != nil {
+		problems = append(problems, err)
 	}
 	for field, quantities := range map[string]map[string]string{
 		"quota": t.Quota, "containerDefaults": t.ContainerDefaults, "containerRequests": t.ContainerRequests, "containerMax": t.ContainerMax,

@@ -5,6 +5,8 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
 // TenantArgs describes a tenant.
@@ -55,6 +57,10 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 	}
 	t.Namespace = ns.Metadata.Name().Elem()
 	if err := t.protect(ctx, name, spec, parent); err != nil {
+		return nil, err
+	}
+	// A binding names its namespace in words: it waits for the namespace.
+	if err := newObjects(ctx, name, roles.TenantObjects(spec.Name, spec.Access), parent, pulumi.DependsOn([]pulumi.Resource{ns})); err != nil {
 		return nil, err
 	}
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"namespace": t.Namespace})

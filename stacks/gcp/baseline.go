@@ -20,6 +20,8 @@ type BaselineEnvironment struct {
 	Cluster string `json:"cluster" jsonschema:"required"`
 	// Endpoint replaces that of the cluster, for a tunnel: https://localhost:8443.
 	Endpoint string `json:"endpoint,omitempty"`
+	// Baseline is what the cluster gets once, whatever runs in it.
+	Baseline baseline.Spec `json:"baseline,omitempty"`
 	// Tenants are namespaces with Pod Security "restricted", default-deny network
 	// policies, a quota and limits.
 	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`
@@ -44,6 +46,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 		r.Add("cluster", "is missing", "write the name of the first stack, such as gcp-prod")
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
+	incluster.CheckBaseline(r, e.Baseline)
 	incluster.CheckTenants(r, e.Tenants)
 }
 
@@ -81,5 +84,5 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, name, "pd.csi.storage.gke.io", disks, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, name, e.Tenants, in)
+	return incluster.Baseline(ctx, name, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions}, e.Tenants, in)
 }

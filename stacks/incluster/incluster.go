@@ -90,18 +90,27 @@ func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec) {
 	}
 }
 
-// Baseline registers the baseline and the tenants, and gives out their names.
-func Baseline(ctx *pulumi.Context, cluster string, tenants []baseline.TenantSpec, in pulumi.ResourceOption) error {
-	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", nil, in); err != nil {
+// CheckBaseline reports what is wrong with the baseline.
+func CheckBaseline(r *settings.Reader, spec baseline.Spec) {
+	r.Report("", spec.Validate("baseline"), nil)
+}
+
+// Baseline registers the baseline and the tenants, and gives out their names and
+// who can do what (M20).
+func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) error {
+	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", args, in...); err != nil {
 		return err
 	}
 	names := []string{}
 	for _, tenant := range tenants {
-		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, in); err != nil {
+		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, in...); err != nil {
 			return err
 		}
 		names = append(names, tenant.Name)
 	}
 	ctx.Export("tenants", pulumi.ToStringArray(names))
+	access := args.Spec.Access
+	access.Bootstrapped = args.Bootstrapped
+	ctx.Export("access", pulumi.ToStringArrayMap(baseline.Review(access, tenants).ByGroup()))
 	return nil
 }

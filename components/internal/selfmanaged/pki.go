@@ -11,6 +11,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/kubeadm"
+	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
 
 const pkiToken = "redoubt:internal:Pki"
@@ -98,34 +99,19 @@ func (a PKIArgs) Validate(field string) []error {
 type PKI struct {
 	pulumi.ResourceState
 
-	// Files are what the control plane keeps below /etc/kubernetes/pki, by their
-	// names there, such as etcd/ca.crt. Those of [Secret] are secrets.
+	// Files are what the store keeps for control planes, by the names of
+	// [selfmanaged.PKIFiles]. Those of [Secret] are secrets.
 	Files map[string]pulumi.StringOutput
 	// CACertificate is the certificate of the cluster's authority, with those that
 	// are trusted beside it, in PEM: what clients verify the API server by.
 	CACertificate pulumi.StringOutput
 }
 
-// authorities are those of kubeadm, with the names that it gives them:
+// authorities are those of kubeadm, by the names of their files in the store, with
+// the common names that it gives them:
 // https://kubernetes.io/docs/setup/best-practices/certificates/#single-root-ca
-var authorities = []struct{ name, file, commonName string }{
-	{"ca", "ca", "kubernetes"}, {"etcd-ca", "etcd/ca", "etcd-ca"}, {"front-proxy-ca", "front-proxy-ca", "front-proxy-ca"},
-}
-
-// Files of the key of service accounts.
-const (
-	serviceAccountKey    = "sa.key"
-	serviceAccountPublic = "sa.pub"
-)
-
-// PKIFiles are the names of all files of a [PKI], sorted.
-func PKIFiles() []string {
-	names := []string{serviceAccountKey, serviceAccountPublic}
-	for _, a := range authorities {
-		names = append(names, a.file+".crt", a.file+".key")
-	}
-	slices.Sort(names)
-	return names
+var authorities = []struct{ name, commonName string }{
+	{"ca", "kubernetes"}, {"etcd-ca", "etcd-ca"}, {"front-proxy-ca", "front-proxy-ca"},
 }
 
 // Secret tells whether a file of a [PKI] holds a key.
@@ -147,10 +133,10 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 			}
 			bundle = append(bundle, certificate.CertPem)
 			if i == 0 {
-				p.Files[authority.file+".key"] = key.PrivateKeyPem
+				p.Files[authority.name+".key"] = key.PrivateKeyPem
 			}
 		}
-		p.Files[authority.file+".crt"] = joined(bundle) // what signs is the first
+		p.Files[authority.name+".crt"] = joined(bundle) // what signs is the first
 	}
 	p.CACertificate = p.Files["ca.crt"]
 	var bundle []any
@@ -161,10 +147,10 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 		}
 		bundle = append(bundle, key.PublicKeyPem)
 		if i == 0 {
-			p.Files[serviceAccountKey] = key.PrivateKeyPem
+			p.Files[selfmanaged.ServiceAccountKey] = key.PrivateKeyPem
 		}
 	}
-	p.Files[serviceAccountPublic] = joined(bundle)
+	p.Files[selfmanaged.ServiceAccountPublicKey] = joined(bundle)
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{"caCertificate": p.CACertificate})
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -25,9 +26,11 @@ type request struct {
 	// node is the common name without "system:node:", or without what stands before
 	// the node's name in that of an agent.
 	node string
-	// identity is the inventory's entry for node, if it is known.
-	identity hostconfig.NodeIdentity
-	known    bool
+	// machine is the inventory's entry for node, if it is known.
+	machine Machine
+	known   bool
+	// now is the moment of the decision.
+	now time.Time
 	// names are the raw general names of the requested subjectAltName.
 	names []asn1.RawValue
 }

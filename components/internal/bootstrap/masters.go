@@ -1,4 +1,4 @@
-package agent
+package bootstrap
 
 import (
 	"crypto/tls"
@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/redoubt-dev/redoubt/components/local/pki"
-	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 const (
@@ -27,25 +26,40 @@ const (
 	requestTimeout = 15 * time.Second
 )
 
-// withMasters calls do with a client that has all rights, by means of a certificate
+// WithMasters calls do with a client that has all rights, by means of a certificate
 // minted for this call and kept in memory only. Its connections end with the call.
-func withMasters(config hostconfig.AgentConfig, now time.Time, do func(dynamic.Interface) error) error {
-	authority, err := pki.ReadAuthority(config.ClusterCA)
-	if err != nil {
-		return err
-	}
-	certPEM, keyPEM, err := pki.IssueAt(authority, pki.LeafRequest{
-		CommonName:    mastersUser,
-		Organizations: []string{mastersGroup},
-		Client:        true,
-		Validity:      mastersValidity,
+// The server is the API server's https URL, the authority the path of the cluster's
+// without its suffix.
+func WithMasters(server, authorityPath string, now time.Time, do func(dynamic.Interface) error) error {
+	config, client, err := Client(server, authorityPath, pki.LeafRequest{
+		CommonName: mastersUser, Organizations: []string{mastersGroup}, Validity: mastersValidity,
 	}, now)
 	if err != nil {
 		return err
 	}
-	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	defer client.CloseIdleConnections()
+	dynamicClient, err := dynamic.NewForConfigAndClient(config, client)
 	if err != nil {
 		return err
+	}
+	return do(dynamicClient)
+}
+
+// Client makes a client for an identity by a certificate that is minted for it and
+// kept in memory only. The caller closes its idle connections.
+func Client(server, authorityPath string, identity pki.LeafRequest, now time.Time) (*rest.Config, *http.Client, error) {
+	authority, err := pki.ReadAuthority(authorityPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	identity.Client = true
+	certPEM, keyPEM, err := pki.IssueAt(authority, identity, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(authority.Certificate)
@@ -60,13 +74,5 @@ func withMasters(config hostconfig.AgentConfig, now time.Time, do func(dynamic.I
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: requestTimeout,
 	}
-	defer transport.CloseIdleConnections()
-	client, err := dynamic.NewForConfigAndClient(
-		&rest.Config{Host: config.APIServer, UserAgent: "redoubt-agent"},
-		&http.Client{Transport: transport, Timeout: requestTimeout},
-	)
-	if err != nil {
-		return err
-	}
-	return do(client)
+	return &rest.Config{Host: server, UserAgent: "redoubt-agent"}, &http.Client{Transport: transport, Timeout: requestTimeout}, nil
 }

@@ -238,16 +238,22 @@ func (p *problems) snapshots(s Spec, now time.Time) {
 // specification does.
 func (p *problems) machines(s Spec, now time.Time) {
 	take := func(at string, spec flatcar.Spec, err error, config error) {
-		for _, each := range split(errors.Join(err, config)) {
+		for _, each := range split(config) {
 			p.add(at+each.Field, each.Problem, each.Remedy)
 		}
-		if err == nil {
-			for _, each := range split(spec.Validate(now)) {
-				p.add(field(at, each.Field), each.Problem, each.Remedy)
+		for _, each := range split(err) {
+			if !strings.HasPrefix(each.Field, "node.") { // kubeadm's documents have the rest
+				each.Field = "kubeadm." + each.Field
 			}
+			p.add(field(at, each.Field), each.Problem, each.Remedy)
+		}
+		for _, each := range split(spec.Validate(now)) {
+			p.add(field(at, each.Field), each.Problem, each.Remedy)
 		}
 	}
-	for i, plane := range s.ControlPlanes {
+	// Control planes differ in what planes and the cluster's own judge look at, and
+	// each is judged once more when it is rendered.
+	for i, plane := range s.ControlPlanes[:1] {
 		spec, err := s.controlPlane(plane, now)
 		take(fmt.Sprintf("controlPlanes[%d].", i), spec, err, s.config(plane.Name, "").WithDefaults().Validate())
 	}

@@ -1,0 +1,93 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/redoubt-dev/redoubt/components/local/netns"
+)
+
+// Names of the network's members that are no machines.
+const (
+	cloudName    = "cloud"
+	balancerName = "balancer"
+)
+
+// metadataAddress is the same in every cloud.
+const metadataAddress = "169.254.169.254"
+
+// Cloud is what machines find in the network besides each other.
+type Cloud struct {
+	// Address is that of the cloud's servers in the NodeCIDR.
+	Address string
+	// Authorities are the certificates, in PEM, of those that signed the servers'.
+	// Every machine trusts them, as a Flatcar image trusts the public ones.
+	Authorities []byte
+	// Hosts maps names to addresses for every machine: what its DNS would say.
+	Hosts map[string]string
+	// Serve, if set, starts the servers. It is called once, when the namespace is
+	// there: listen opens a socket in it, at the address and at 169.254.169.254.
+	Serve func(ctx context.Context, namespace string) error
+}
+
+func (r *Rehearsal) authorities() []byte { return r.Cloud.Authorities }
+
+// topology is the machines' network. The host has no part in it but an interface
+// that nothing is connected to.
+func (r *Rehearsal) topology() netns.Topology {
+	t := netns.Topology{
+		Environment: r.Name, NodeCIDR: r.NodeCIDR, OperatorCIDR: fmt.Sprintf("10.231.%d.0/30", r.short()),
+	}
+	if r.Cloud.Address != "" {
+		t.Members = append(t.Members, netns.Member{Machine: cloudName, NodeAddress: r.Cloud.Address})
+	}
+	if r.LoadBalancer.Address != "" {
+		t.Members = append(t.Members, netns.Member{Machine: balancerName, NodeAddress: r.LoadBalancer.Address})
+	}
+	for _, m := range r.Machines {
+		t.Members = append(t.Members, netns.Member{Machine: m.Name, NodeAddress: m.Address, PodCIDR: m.PodCIDR})
+	}
+	return t
+}
+
+// network makes the namespaces. Machines have a default route, as in any cloud:
+// it ends at the cloud's servers, which forward nothing.
+func (r *Rehearsal) network(ctx context.Context) error {
+	if err := netns.Ensure(ctx, r.topology()); err != nil {
+		return err
+	}
+	if r.Cloud.Address == "" {
+		return nil
+	}
+	cloud := netns.Namespace(r.Name, cloudName)
+	if err := in(ctx, cloud, "ip", "address", "add", metadataAddress+"/32", "dev", netns.NodeInterface); err != nil {
+		return err
+	}
+	for _, m := range r.Machines {
+		if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", "default", "via", r.Cloud.Address); err != nil {
+			return err
+		}
+	}
+	if r.Cloud.Serve == nil {
+		return nil
+	}
+	return r.Cloud.Serve(ctx, cloud)
+}
+
+// hosts is every machine's table of names, sorted.
+func (r *Rehearsal) hosts() string {
+	table := "127.0.0.1 localhost\n"
+	var lines []string
+	for _, m := range r.Machines {
+		lines = append(lines, m.Address+" "+m.hostName()+"\n")
+	}
+	for name, address := range r.Cloud.Hosts {
+		lines = append(lines, address+" "+name+"\n")
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		table += line
+	}
+	return table
+}

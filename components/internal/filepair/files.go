@@ -1,4 +1,7 @@
-package agent
+// Package filepair writes files that other programs read while they change: one
+// file in a single step, and a certificate with its key so that nobody pairs the
+// new certificate with the old key.
+package filepair
 
 import (
 	"fmt"
@@ -15,36 +18,36 @@ const (
 	keyMode         fs.FileMode = 0o600 // CIS 1.1.21
 )
 
-// owner is who a file must belong to. The zero value leaves ownership alone.
-type owner struct {
+// Owner is who a file must belong to. The zero value leaves ownership alone.
+type Owner struct {
 	name     string
 	uid, gid int
 }
 
-// lookupOwner finds the user and its primary group in the machine's own
+// LookupOwner finds the user and its primary group in the machine's own
 // /etc/passwd. An empty name means whoever runs the agent.
-func lookupOwner(name string) (owner, error) {
+func LookupOwner(name string) (Owner, error) {
 	if name == "" {
-		return owner{}, nil
+		return Owner{}, nil
 	}
 	account, err := user.Lookup(name)
 	if err != nil {
-		return owner{}, fmt.Errorf("owner %q: %w: add the user to this machine or leave the owner empty", name, err)
+		return Owner{}, fmt.Errorf("owner %q: %w: add the user to this machine or leave the owner empty", name, err)
 	}
 	uid, err := strconv.Atoi(account.Uid)
 	if err != nil {
-		return owner{}, fmt.Errorf("owner %q: user id %q: %w", name, account.Uid, err)
+		return Owner{}, fmt.Errorf("owner %q: user id %q: %w", name, account.Uid, err)
 	}
 	gid, err := strconv.Atoi(account.Gid)
 	if err != nil {
-		return owner{}, fmt.Errorf("owner %q: group id %q: %w", name, account.Gid, err)
+		return Owner{}, fmt.Errorf("owner %q: group id %q: %w", name, account.Gid, err)
 	}
-	return owner{name: name, uid: uid, gid: gid}, nil
+	return Owner{name: name, uid: uid, gid: gid}, nil
 }
 
-// enforce gives an existing pair the owner and modes it must have, and touches
+// Enforce gives an existing pair the owner and modes it must have, and touches
 // nothing that has them already.
-func (o owner) enforce(certFile, keyFile string) error {
+func (o Owner) Enforce(certFile, keyFile string) error {
 	for _, file := range []struct {
 		path string
 		mode fs.FileMode
@@ -70,13 +73,13 @@ func (o owner) enforce(certFile, keyFile string) error {
 	return nil
 }
 
-// writePair replaces a certificate and its key. Both are complete and on disk
+// WritePair replaces a certificate and its key. Both are complete and on disk
 // before either name changes; then the key changes first and the certificate right
 // after, so that nobody pairs the new certificate with the old key. Two files
 // cannot change in one step: a reader in between sees a pair that does not match,
 // which Kubernetes and etcd answer by keeping what they have and reading again. A
 // crash in between is found by the next pass.
-func writePair(certFile, keyFile string, certPEM, keyPEM []byte, o owner) error {
+func WritePair(certFile, keyFile string, certPEM, keyPEM []byte, o Owner) error {
 	// 0755: certificates are public, and keys are protected by their own mode.
 	if err := os.MkdirAll(filepath.Dir(certFile), 0o755); err != nil {
 		return err
@@ -102,7 +105,7 @@ func writePair(certFile, keyFile string, certPEM, keyPEM []byte, o owner) error 
 
 // stage writes a temporary file beside its destination. It also removes what an
 // earlier, killed attempt left there.
-func stage(path string, contents []byte, mode fs.FileMode, o owner) (name string, err error) {
+func stage(path string, contents []byte, mode fs.FileMode, o Owner) (name string, err error) {
 	directory, pattern := filepath.Dir(path), "."+filepath.Base(path)+".new-*"
 	stale, err := filepath.Glob(filepath.Join(directory, pattern))
 	if err != nil {
@@ -140,9 +143,9 @@ func stage(path string, contents []byte, mode fs.FileMode, o owner) (name string
 	return file.Name(), file.Sync()
 }
 
-// writeFile replaces one file in a single step.
-func writeFile(path string, contents []byte, mode fs.FileMode) error {
-	staged, err := stage(path, contents, mode, owner{})
+// Write replaces one file in a single step.
+func Write(path string, contents []byte, mode fs.FileMode) error {
+	staged, err := stage(path, contents, mode, Owner{})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -27,6 +28,8 @@ const (
 	ReasonUsages           = "UsagesDiffer"
 	ReasonExtensions       = "ExtensionIsNotAllowed"
 	ReasonUnknownNode      = "NodeIsNotInTheInventory"
+	ReasonTooLate          = "MachineIsTooOldToJoin"
+	ReasonNameTaken        = "NodeBelongsToAnotherMachine"
 	ReasonNoNames          = "NoNameOrAddress"
 	ReasonNameKind         = "KindOfNameIsNotAllowed"
 	ReasonForeignDNSName   = "DNSNameIsNotOfThisNode"
@@ -62,7 +65,9 @@ var servingRules = []rule{
 }
 
 // bootstrapRules are the conditions for a node's first client certificate, asked
-// for with the bootstrap token that was made for this node.
+// for with the credential that was made for this node or for its group of
+// machines. The last two bound what such a credential is good for once somebody
+// stole it.
 var bootstrapRules = []rule{
 	{ReasonTokenUser, requesterIsToken},
 	{ReasonTokenNode, tokenIsForNode},
@@ -73,6 +78,8 @@ var bootstrapRules = []rule{
 	{ReasonUsages, usagesAre(certificatesv1.UsageClientAuth)},
 	{ReasonExtensions, noExtensions},
 	{ReasonUnknownNode, nodeIsKnown},
+	{ReasonTooLate, machineIsNew},
+	{ReasonNameTaken, nameIsFree},
 }
 
 // renewalRules are the conditions for a node's next client certificate, asked for
@@ -104,23 +111,30 @@ func requesterIsInNodes(r *request) error {
 }
 
 func requesterIsToken(r *request) error {
-	if !strings.HasPrefix(r.csr.Spec.Username, bootstrapPrefix) {
-		return fmt.Errorf("%q is neither a bootstrap token nor the node itself", r.csr.Spec.Username)
+	user := r.csr.Spec.Username
+	if r.machine.JoinUser == "" && !strings.HasPrefix(user, bootstrapPrefix) {
+		return fmt.Errorf("%q is neither a bootstrap token nor the node itself", user)
+	}
+	if r.machine.JoinUser != "" && user != r.machine.JoinUser {
+		return fmt.Errorf("%q is neither %q nor the node itself", user, r.machine.JoinUser)
 	}
 	return nil
 }
 
-// tokenIsForNode wants exactly one node group: a token of several nodes would let
-// one of them become the other.
+// tokenIsForNode wants exactly one group below that of all joiners: a token of
+// several nodes would let one of them become the other.
 func tokenIsForNode(r *request) error {
+	if !r.known {
+		return nil // a rule of its own
+	}
 	var groups []string
 	for _, group := range r.csr.Spec.Groups {
-		if strings.HasPrefix(group, hostconfig.GroupNodeBootstrapper("")) {
+		if strings.HasPrefix(group, hostconfig.GroupNodeBootstrappers+":") {
 			groups = append(groups, group)
 		}
 	}
-	if want := hostconfig.GroupNodeBootstrapper(r.node); len(groups) != 1 || groups[0] != want {
-		return fmt.Errorf("the token's node groups are %q instead of exactly %q", groups, want)
+	if want := r.machine.JoinGroup; len(groups) != 1 || groups[0] != want {
+		return fmt.Errorf("the token's groups of nodes are %q instead of exactly %q", groups, want)
 	}
 	return nil
 }
@@ -208,6 +222,22 @@ func nodeIsKnown(r *request) error {
 	return nil
 }
 
+// machineIsNew bounds the time in which a machine may become a node.
+func machineIsNew(r *request) error {
+	if by := r.machine.JoinBy; !by.IsZero() && r.now.After(by) {
+		return fmt.Errorf("the machine of node %q had to join by %s: replace it", r.node, by.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// nameIsFree keeps a credential from taking over a node that works already.
+func nameIsFree(r *request) error {
+	if other := r.machine.TakenBy; other != "" {
+		return fmt.Errorf("the node %q is %s", r.node, other)
+	}
+	return nil
+}
+
 func someName(r *request) error {
 	if len(r.names) == 0 {
 		return errors.New("the request names no DNS name and no address")
@@ -235,8 +265,8 @@ func dnsNamesAreTheNodes(r *request) error {
 
 func addressesAreTheNodes(r *request) error {
 	for _, address := range r.x509.IPAddresses {
-		if !slices.ContainsFunc(r.identity.Addresses, func(own string) bool { return address.Equal(net.ParseIP(own)) }) {
-			return fmt.Errorf("the address %s is not one of node %s: %q", address, r.node, r.identity.Addresses)
+		if !slices.ContainsFunc(r.machine.Addresses, func(own string) bool { return address.Equal(net.ParseIP(own)) }) {
+			return fmt.Errorf("the address %s is not one of node %s: %q", address, r.node, r.machine.Addresses)
 		}
 	}
 	return nil

@@ -8,10 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
-
-	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // ReasonMalformed stands for a request that is not one well-formed, self-signed
@@ -24,9 +23,11 @@ type request struct {
 	x509 *x509.CertificateRequest
 	// node is the common name without "system:node:".
 	node string
-	// identity is the inventory's entry for node, if it is known.
-	identity hostconfig.NodeIdentity
-	known    bool
+	// machine is the inventory's entry for node, if it is known.
+	machine Machine
+	known   bool
+	// now is the moment of the decision.
+	now time.Time
 	// names are the raw general names of the requested subjectAltName.
 	names []asn1.RawValue
 }

@@ -2,7 +2,6 @@ package approver
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -33,8 +32,24 @@ var signers = []string{
 	certificatesv1.KubeAPIServerClientKubeletSignerName,
 }
 
-// Inventory returns the nodes that may exist at this moment.
-type Inventory func() ([]hostconfig.NodeIdentity, error)
+// Machine is a machine that is, or may become, a node.
+type Machine struct {
+	hostconfig.NodeIdentity
+	// JoinGroup is the group of the credential with which it joins.
+	JoinGroup string
+	// JoinUser is the user of that credential; empty for any bootstrap token.
+	JoinUser string
+	// JoinBy is until when it may join; zero for ever.
+	JoinBy time.Time
+	// TakenBy says whose the Node of this name is when it is not this machine's;
+	// empty otherwise.
+	TakenBy string
+}
+
+// Inventory finds the machine that may bear a node's name at this moment. The
+// name comes from whoever asks for a certificate. An error means that it cannot be
+// told; the request is then tried again and not decided.
+type Inventory func(ctx context.Context, name string) (machine Machine, known bool, err error)
 
 // Run answers requests, as the identity in the kubeconfig, until the context ends.
 func Run(ctx context.Context, kubeconfig string, inventory Inventory, log *slog.Logger) {
@@ -119,11 +134,10 @@ func (c *controller) answer(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := c.inventory()
+	decision, err := Decide(ctx, csr, c.inventory, time.Now())
 	if err != nil {
-		return fmt.Errorf("reading the inventory: %w", err)
+		return err
 	}
-	decision := Decide(csr, nodes)
 	if decision.Verdict == Ignore {
 		return nil
 	}

@@ -145,10 +145,16 @@ var bootstrapAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
 	{"kubeadm's group", func(t *testing.T, d *draft) {
 		d.csr.Spec.Groups = []string{"system:bootstrappers:kubeadm:default-node-token"}
 	}, ReasonTokenNode},
+	{"a token of a pool besides", func(t *testing.T, d *draft) {
+		d.csr.Spec.Groups = append(d.csr.Spec.Groups, "system:bootstrappers:redoubt:pool:general")
+	}, ReasonTokenNode},
 	{"a token of two nodes", func(t *testing.T, d *draft) {
 		d.csr.Spec.Groups = append(d.csr.Spec.Groups, "system:bootstrappers:redoubt:node:worker-2")
 	}, ReasonTokenNode},
 	{"a node name that continues the token's", func(t *testing.T, d *draft) { asNode(d, "worker-10") }, ReasonTokenNode},
+	{"a machine that had to join earlier", func(t *testing.T, d *draft) { joinAs(d, "old") }, ReasonTooLate},
+	{"a name that another machine's node has", func(t *testing.T, d *draft) { joinAs(d, "taken") }, ReasonNameTaken},
+	{"a token where the machine joins by a certificate", func(t *testing.T, d *draft) { joinAs(d, "control-plane-1") }, ReasonTokenUser},
 	{"a person in the token's group", func(t *testing.T, d *draft) { d.csr.Spec.Username = "mallory" }, ReasonTokenUser},
 	{"a node's own renewal from outside system:nodes", func(t *testing.T, d *draft) {
 		d.csr.Spec.Username = "system:node:worker-1"
@@ -176,6 +182,12 @@ var renewalAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
 }...)
 
 func asNode(d *draft, name string) { d.template.Subject.CommonName = "system:node:" + name }
+
+// joinAs asks for a node's first certificate with a token that is meant for it.
+func joinAs(d *draft, node string) {
+	asNode(d, node)
+	d.csr.Spec.Groups = []string{"system:bootstrappers:redoubt", "system:bootstrappers:redoubt:node:" + node}
+}
 
 func rsaKey(t *testing.T, bits int) *rsa.PrivateKey {
 	t.Helper()

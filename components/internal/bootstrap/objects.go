@@ -1,4 +1,6 @@
-package agent
+// Package bootstrap keeps the RBAC objects in place that must exist before a node
+// can join, with all rights for as long as that takes and no longer.
+package bootstrap
 
 import (
 	"context"
@@ -18,12 +20,12 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// applyObjects makes the API server hold exactly the given RBAC objects, and
+// Apply makes the API server hold exactly the given RBAC objects, and
 // logs each one that it had to create or repair. It compares whole objects, not
 // only what it wrote itself: a rule, a subject or an aggregation that somebody
 // added would widen a role, so it is taken away. Labels and annotations may be
 // added. One failure does not keep the other objects from being applied.
-func applyObjects(ctx context.Context, client dynamic.Interface, objects []runtime.Object, log *slog.Logger) error {
+func Apply(ctx context.Context, client dynamic.Interface, objects []runtime.Object, log *slog.Logger) error {
 	var faults []error
 	for _, object := range objects {
 		if err := applyObject(ctx, client, object, log); err != nil {

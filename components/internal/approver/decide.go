@@ -1,13 +1,14 @@
 package approver
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // Verdict is what happens to a request.
@@ -45,9 +46,11 @@ type rule struct {
 	check  func(*request) error
 }
 
-// Decide answers a request, given the nodes that may exist.
-func Decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity) Decision {
-	return decide(csr, nodes, ruleset{servingRules, bootstrapRules, renewalRules})
+// Decide answers a request at a moment. It asks the inventory for the one machine
+// that the request is about, and for none when the request is not for the signers
+// of kubelets or cannot be read. An error means that nothing was decided.
+func Decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, inventory Inventory, now time.Time) (Decision, error) {
+	return decide(ctx, csr, inventory, now, ruleset{servingRules, bootstrapRules, renewalRules})
 }
 
 // ruleset holds the rules of each kind of request.
@@ -66,26 +69,31 @@ func (r ruleset) of(csr *certificatesv1.CertificateSigningRequest) ([]rule, bool
 	return r.bootstrap, true
 }
 
-func decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity, all ruleset) Decision {
+func decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, inventory Inventory, now time.Time, all ruleset) (Decision, error) {
 	rules, ours := all.of(csr)
 	if !ours {
-		return Decision{Verdict: Ignore, Message: "the request is for another signer"}
+		return Decision{Verdict: Ignore, Message: "the request is for another signer"}, nil
 	}
 	if decided(csr) {
-		return Decision{Verdict: Ignore, Message: "the request is decided already"}
+		return Decision{Verdict: Ignore, Message: "the request is decided already"}, nil
 	}
 	r, err := parse(csr)
 	if err != nil {
-		return Decision{Verdict: Deny, Reason: ReasonMalformed, Message: err.Error()}
+		return Decision{Verdict: Deny, Reason: ReasonMalformed, Message: err.Error()}, nil
 	}
-	r.identity, r.known = find(nodes, r.node)
+	r.now = now
+	if r.node != "" {
+		if r.machine, r.known, err = inventory(ctx, r.node); err != nil {
+			return Decision{}, fmt.Errorf("reading the inventory: %w", err)
+		}
+	}
 	for _, rule := range rules {
 		if err := rule.check(r); err != nil {
-			return Decision{Verdict: Deny, Node: r.node, Reason: rule.reason, Message: err.Error()}
+			return Decision{Verdict: Deny, Node: r.node, Reason: rule.reason, Message: err.Error()}, nil
 		}
 	}
 	return Decision{Verdict: Approve, Node: r.node, Reason: reasonAllRules,
-		Message: "the requester is entitled to a certificate for node " + r.node + " and asks for nothing else"}
+		Message: "the requester is entitled to a certificate for node " + r.node + " and asks for nothing else"}, nil
 }
 
 // decided tells whether somebody has answered the request.
@@ -95,15 +103,6 @@ func decided(csr *certificatesv1.CertificateSigningRequest) bool {
 			return c.Type == certificatesv1.CertificateApproved || c.Type == certificatesv1.CertificateDenied ||
 				c.Type == certificatesv1.CertificateFailed
 		})
-}
-
-func find(nodes []hostconfig.NodeIdentity, name string) (hostconfig.NodeIdentity, bool) {
-	for _, node := range nodes {
-		if name != "" && node.Name == name {
-			return node, true
-		}
-	}
-	return hostconfig.NodeIdentity{}, false
 }
 
 // condition is how a decision is written into the request's status.
@@ -116,6 +115,6 @@ func (d Decision) condition() certificatesv1.CertificateSigningRequestCondition 
 		Type:    kind,
 		Status:  corev1.ConditionTrue,
 		Reason:  d.Reason,
-		Message: "redoubt-agent: " + d.Message,
+		Message: "redoubt: " + d.Message,
 	}
 }

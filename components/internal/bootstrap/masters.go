@@ -1,4 +1,4 @@
-package agent
+package bootstrap
 
 import (
 	"crypto/tls"
@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/redoubt-dev/redoubt/components/local/pki"
-	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 const (
@@ -27,10 +26,12 @@ const (
 	requestTimeout = 15 * time.Second
 )
 
-// withMasters calls do with a client that has all rights, by means of a certificate
+// WithMasters calls do with a client that has all rights, by means of a certificate
 // minted for this call and kept in memory only. Its connections end with the call.
-func withMasters(config hostconfig.AgentConfig, now time.Time, do func(dynamic.Interface) error) error {
-	authority, err := pki.ReadAuthority(config.ClusterCA)
+// The server is the API server's https URL, the authority the path of the cluster's
+// without its suffix.
+func WithMasters(server, authorityPath string, now time.Time, do func(dynamic.Interface) error) error {
+	authority, err := pki.ReadAuthority(authorityPath)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func withMasters(config hostconfig.AgentConfig, now time.Time, do func(dynamic.I
 	}
 	defer transport.CloseIdleConnections()
 	client, err := dynamic.NewForConfigAndClient(
-		&rest.Config{Host: config.APIServer, UserAgent: "redoubt-agent"},
+		&rest.Config{Host: server, UserAgent: "redoubt-agent"},
 		&http.Client{Transport: transport, Timeout: requestTimeout},
 	)
 	if err != nil {

@@ -1,6 +1,7 @@
 package approver
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,6 +11,7 @@ import (
 	"encoding/pem"
 	"net"
 	"testing"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,10 +19,42 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// inventory is the one of these tests.
-var inventory = []hostconfig.NodeIdentity{
-	{Name: "worker-1", Addresses: []string{"10.80.0.11", "fd00::11"}},
-	{Name: "worker-2", Addresses: []string{"10.80.0.12"}},
+// moment is when the requests of these tests are judged.
+var moment = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// machines are those of these tests; all but the first two have something against
+// them that concerns a first certificate alone.
+var machines = []Machine{
+	{NodeIdentity: hostconfig.NodeIdentity{Name: "worker-1", Addresses: []string{"10.80.0.11", "fd00::11"}}, JoinBy: moment},
+	{NodeIdentity: hostconfig.NodeIdentity{Name: "worker-2", Addresses: []string{"10.80.0.12"}}},
+	{NodeIdentity: hostconfig.NodeIdentity{Name: "worker-10", Addresses: []string{"10.80.0.20"}}},
+	{NodeIdentity: hostconfig.NodeIdentity{Name: "old", Addresses: []string{"10.80.0.13"}}, JoinBy: moment.Add(-time.Second)},
+	{NodeIdentity: hostconfig.NodeIdentity{Name: "taken", Addresses: []string{"10.80.0.14"}}, TakenBy: "another machine's"},
+	{NodeIdentity: hostconfig.NodeIdentity{Name: "control-plane-1", Addresses: []string{"10.80.0.10"}}, JoinUser: "redoubt:join:control-plane-1"},
+}
+
+func inventory(_ context.Context, name string) (Machine, bool, error) {
+	for _, each := range machines {
+		if each.Name == name {
+			each.JoinGroup = hostconfig.GroupNodeBootstrapper(name)
+			return each, true, nil
+		}
+	}
+	return Machine{}, false, nil
+}
+
+func answer(t *testing.T, d *draft) Decision {
+	t.Helper()
+	return answerBy(t, d, ruleset{servingRules, bootstrapRules, renewalRules})
+}
+
+func answerBy(t *testing.T, d *draft, rules ruleset) Decision {
+	t.Helper()
+	decision, err := decide(t.Context(), d.finish(t), inventory, moment, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decision
 }
 
 // draft is a request in the making: what a kubelet would write, for a test to

@@ -1,6 +1,8 @@
 package approver
 
 import (
+	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ func TestAttacksAreDenied(t *testing.T) {
 			t.Run(signer+"/"+attack.name, func(t *testing.T) {
 				d := suite.draft(t)
 				attack.change(t, d)
-				decision := Decide(d.finish(t), inventory)
+				decision := answer(t, d)
 				if decision.Verdict != Deny || decision.Reason != attack.reason || decision.Message == "" {
 					t.Errorf("%s, %s: %s\nwant denied, %s", decision.Verdict, decision.Reason, decision.Message, attack.reason)
 				}
@@ -53,7 +55,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				for _, attack := range suite.attacks {
 					d := suite.draft(t)
 					attack.change(t, d)
-					if decide(d.finish(t), inventory, ruleset{rest, rest, rest}).Verdict == Approve {
+					if answerBy(t, d, ruleset{rest, rest, rest}).Verdict == Approve {
 						through = append(through, attack.name)
 						if attack.reason != removed.reason {
 							t.Errorf("%q comes through, which is meant for rule %s", attack.name, attack.reason)
@@ -91,7 +93,7 @@ func TestKubeletsAreApproved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := test.draft(t)
 			test.change(t, d)
-			decision := Decide(d.finish(t), inventory)
+			decision := answer(t, d)
 			if decision.Verdict != Approve || decision.Node != "worker-1" {
 				t.Errorf("%s for node %q, %s: %s", decision.Verdict, decision.Node, decision.Reason, decision.Message)
 			}
@@ -117,7 +119,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := bootstrapDraft(t)
 			change(t, d)
-			if decision := Decide(d.finish(t), inventory); decision.Verdict != Ignore {
+			if decision := answer(t, d); decision.Verdict != Ignore {
 				t.Errorf("%s, %s: %s", decision.Verdict, decision.Reason, decision.Message)
 			}
 		})
@@ -135,11 +137,25 @@ func TestEmptyNodeName(t *testing.T) {
 	d := bootstrapDraft(t)
 	asNode(d, "")
 	d.csr.Spec.Groups = []string{"system:bootstrappers:redoubt:node:"}
-	decision := Decide(d.finish(t), append(slices.Clone(inventory), struct {
-		Name      string   `json:"name"`
-		Addresses []string `json:"addresses"`
-	}{}))
+	everything := func(context.Context, string) (Machine, bool, error) {
+		return Machine{JoinGroup: "system:bootstrappers:redoubt:node:"}, true, nil
+	}
+	decision, err := Decide(t.Context(), d.finish(t), everything, moment)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if decision.Verdict != Deny || !strings.Contains(decision.Message, "common name") {
 		t.Errorf("%s: %s", decision.Verdict, decision.Message)
+	}
+}
+
+// TestAnInventoryThatFailsDecidesNothing: neither approved nor denied, since both
+// are for good.
+func TestAnInventoryThatFailsDecidesNothing(t *testing.T) {
+	failing := func(context.Context, string) (Machine, bool, error) { return Machine{}, false, errors.New("no answer") }
+	for name, draft := range map[string]func(*testing.T) *draft{"serving": servingDraft, "bootstrap": bootstrapDraft, "renewal": renewalDraft} {
+		if decision, err := Decide(t.Context(), draft(t).finish(t), failing, moment); err == nil || decision.Verdict != "" {
+			t.Errorf("%s: %v, %v", name, decision, err)
+		}
 	}
 }

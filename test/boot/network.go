@@ -12,6 +12,7 @@ import (
 const (
 	cloudName    = "cloud"
 	balancerName = "balancer"
+	internetName = "internet"
 )
 
 // metadataAddress is the same in every cloud.
@@ -31,7 +32,13 @@ type Cloud struct {
 	Serve func(ctx context.Context, namespace string) error
 }
 
-func (r *Rehearsal) authorities() []byte { return r.Cloud.Authorities }
+func (r *Rehearsal) authorities() []byte {
+	all := slices.Clone(r.Cloud.Authorities)
+	if r.internet != nil {
+		all = append(all, r.internet.ca...)
+	}
+	return all
+}
 
 // topology is the machines' network. The host has no part in it but an interface
 // that nothing is connected to.
@@ -45,6 +52,9 @@ func (r *Rehearsal) topology() netns.Topology {
 	if r.LoadBalancer.Address != "" {
 		t.Members = append(t.Members, netns.Member{Machine: balancerName, NodeAddress: r.LoadBalancer.Address})
 	}
+	if r.Internet.Address != "" {
+		t.Members = append(t.Members, netns.Member{Machine: internetName, NodeAddress: r.Internet.Address})
+	}
 	for _, m := range r.Machines {
 		t.Members = append(t.Members, netns.Member{Machine: m.Name, NodeAddress: m.Address, PodCIDR: m.PodCIDR})
 	}
@@ -56,6 +66,15 @@ func (r *Rehearsal) topology() netns.Topology {
 func (r *Rehearsal) network(ctx context.Context) error {
 	if err := netns.Ensure(ctx, r.topology()); err != nil {
 		return err
+	}
+	if r.Internet.Address != "" {
+		var err error
+		if r.internet, err = newInternet(r.Internet, r.Images); err != nil {
+			return err
+		}
+		if err := r.internet.serve(netns.Namespace(r.Name, internetName)); err != nil {
+			return err
+		}
 	}
 	if r.Cloud.Address == "" {
 		return nil
@@ -85,7 +104,13 @@ func (r *Rehearsal) hosts() string {
 	for name, address := range r.Cloud.Hosts {
 		lines = append(lines, address+" "+name+"\n")
 	}
+	if r.internet != nil {
+		for _, name := range r.internet.hosts() {
+			lines = append(lines, r.Internet.Address+" "+name+"\n")
+		}
+	}
 	slices.Sort(lines)
+	lines = slices.Compact(lines)
 	for _, line := range lines {
 		table += line
 	}

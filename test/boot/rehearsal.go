@@ -30,6 +30,8 @@ type Config struct {
 	LoadBalancer LoadBalancer
 	// Cloud is what the machines reach besides each other.
 	Cloud Cloud
+	// Internet is what they fetch from public servers.
+	Internet Internet
 	// Machines are all that will ever be, running at the same time or not.
 	Machines []Machine
 	// Images, if set, is a directory of [MakeImages]: machines start with them.
@@ -45,6 +47,7 @@ type Rehearsal struct {
 	machines    map[string]*running
 	janitor     *janitor
 	balancer    *balancer
+	internet    *internet
 	close       sync.Once
 }
 
@@ -202,6 +205,7 @@ func (r *Rehearsal) Close() error {
 		}
 		wait.Wait()
 		r.balancer.close()
+		r.internet.close()
 		errs = append(errs, removeCgroup(r.hierarchies, r.cgroup()))
 		ctx := context.Background()
 		errs = append(errs, machine.ReleaseKernelSettings(ctx, r.Dir), netns.Remove(ctx, r.topology()))

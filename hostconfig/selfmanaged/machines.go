@@ -170,6 +170,7 @@ func (s Spec) controlPlane(plane ControlPlane, now time.Time) (flatcar.Spec, err
 	}
 	settings.SANs = append(slices.Clone(settings.SANs), s.endpointHost())
 	spec.Node.ControlPlane = &settings
+	spec.Kubeadm.Init = len(s.ControlPlanes) == 1 // which others could it join?
 	spec.Parts.JoinedMark = controlPlaneMark
 	config, err := s.nodeConfig(plane.Name, "")
 	if err != nil {

@@ -25,9 +25,13 @@ const (
 	programPrefix = "bin/redoubt-node-"
 )
 
+// clusterCA is the certificate of the cluster's authority, which is in every
+// configuration and so need not be in the store.
+const clusterCA = "ca.crt"
+
 // pkiPaths are the files of the store and where kubeadm looks for each.
 var pkiPaths = map[string]string{
-	"ca.crt": "/etc/kubernetes/pki/ca.crt", "ca.key": "/etc/kubernetes/pki/ca.key",
+	"ca.key":      "/etc/kubernetes/pki/ca.key",
 	"etcd/ca.crt": "/etc/kubernetes/pki/etcd/ca.crt", "etcd/ca.key": "/etc/kubernetes/pki/etcd/ca.key",
 	"front-proxy-ca.crt": "/etc/kubernetes/pki/front-proxy-ca.crt", "front-proxy-ca.key": "/etc/kubernetes/pki/front-proxy-ca.key",
 	"sa.key": "/etc/kubernetes/pki/sa.key", "sa.pub": "/etc/kubernetes/pki/sa.pub",
@@ -36,7 +40,8 @@ var pkiPaths = map[string]string{
 
 // PKIFiles gives the names of the files that only control planes read, sorted:
 // three authorities with their keys, the keys of service accounts, and the
-// encryption configuration where its keys are local.
+// encryption configuration where its keys are local. The certificate of the
+// cluster's authority is not among them: it stands in the configurations.
 func PKIFiles() []string {
 	var names []string
 	for name := range pkiPaths {

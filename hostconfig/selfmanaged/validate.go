@@ -186,6 +186,13 @@ func (p *problems) store(s Spec) {
 		}
 	}
 	for name := range s.PKI {
+		if name == clusterCA && s.PKI[name] == Hash([]byte(s.Cluster.CACertificate)) {
+			continue
+		}
+		if name == clusterCA {
+			p.add(`pki["ca.crt"]`, "is not the hash of cluster.caCertificate", "leave it out: the certificate stands in the configurations")
+			continue
+		}
 		if pkiPaths[name] == "" {
 			p.add(fmt.Sprintf("pki[%q]", name), "is no file of a control plane", "write one of "+strings.Join(PKIFiles(), ", "))
 		}

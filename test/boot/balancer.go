@@ -6,13 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 )
@@ -37,33 +33,6 @@ type balancer struct {
 	next      atomic.Uint32
 	mutex     sync.Mutex
 	open      map[net.Conn]bool
-}
-
-// Listen opens a socket in a network namespace of this host.
-func Listen(namespace, network, address string) (net.Listener, error) {
-	type result struct {
-		listener net.Listener
-		err      error
-	}
-	done := make(chan result, 1)
-	go func() {
-		// Never unlocked: the thread ends with this goroutine.
-		runtime.LockOSThread()
-		file, err := os.Open("/run/netns/" + namespace)
-		if err != nil {
-			done <- result{err: err}
-			return
-		}
-		defer file.Close()
-		if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- result{err: err}
-			return
-		}
-		listener, err := net.Listen(network, address)
-		done <- result{listener, err}
-	}()
-	r := <-done
-	return r.listener, r.err
 }
 
 func balance(ctx context.Context, namespace string, settings LoadBalancer) (*balancer, error) {

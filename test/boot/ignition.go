@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -35,7 +34,7 @@ func (m *running) ignite(ctx context.Context) error {
 	if err := os.RemoveAll(m.initrd()); err != nil {
 		return err
 	}
-	for name, contents := range map[string]string{"state": "{}", "hosts": m.r.hosts(), "ca.pem": string(m.r.authorities()), "c.ign": string(m.UserData)} {
+	for name, contents := range map[string]string{"state": "{}", "hosts": "127.0.0.1 localhost\n", "resolv.conf": "nameserver " + m.resolver() + "\n", "ca.pem": string(m.r.authorities()), "c.ign": string(m.UserData)} {
 		if err := writeFile(m.initrd(name), contents, 0o600); err != nil {
 			return err
 		}
@@ -48,7 +47,7 @@ func (m *running) ignite(ctx context.Context) error {
 	if err := m.stage(ctx, "fetch"); err != nil {
 		return err
 	}
-	if err := m.format(ctx); err != nil {
+	if err := m.noDisks(); err != nil {
 		return err
 	}
 	for _, stage := range []string{"kargs", "files"} {
@@ -65,20 +64,11 @@ func (m *running) stage(ctx context.Context, stage string) error {
 	if !found {
 		provider = "file"
 	}
-	// Ignition mounts the volume where the configuration has a file on it.
-	script := `mount --make-rprivate /; mount -t tmpfs none /run; mount --bind hosts /etc/hosts
-mount -t overlay -o "ro,lowerdir=$4:/usr" overlay "$1/usr"
-if [ -n "$2" ] && [ -n "$3" ]; then mkdir -p "$1$3"; mount -t ext4 "$2" "$1$3"; fi
-shift 4; exec "$@"`
-	device, mount := "", m.volumePath()
-	if m.disk != nil {
-		device = m.disk.path()
-	}
-	if stage != "files" {
-		mount = ""
-	}
+	script := `mount --make-rprivate /; mount -t tmpfs none /run; mount --bind hosts /etc/hosts; mount --bind resolv.conf /etc/resolv.conf
+mount -t overlay -o "ro,lowerdir=$2:/usr" overlay "$1/usr"
+shift 2; exec "$@"`
 	command := exec.CommandContext(ctx, "nsenter", "--net=/run/netns/"+m.namespace(), "unshare", "--mount", "--uts", "sh", "-euc", script, "sh",
-		m.root(), device, mount, m.r.path("usr"),
+		m.root(), m.r.path("usr"),
 		filepath.Join(m.r.Bin, "ignition"), "--root="+m.root(), "--platform="+provider, "--stage="+stage,
 		"--config-cache="+m.initrd("config.json"), "--state-file="+m.initrd("state"), "--neednet="+m.initrd("neednet"), "--log-to-stdout")
 	command.Dir = m.initrd()
@@ -93,56 +83,22 @@ shift 4; exec "$@"`
 	return nil
 }
 
-// filesystem is what a configuration says of a file system.
-type filesystem struct {
-	Device, Path, Format, Label string
-	WipeFilesystem              bool
-}
-
-// filesystems gives those of the configuration that Ignition fetched.
-func (m *running) filesystems() ([]filesystem, error) {
+// noDisks refuses what only Ignition's disks stage could do, which waits for devices
+// through systemd and udev: the data volumes of control planes need none of it.
+func (m *running) noDisks() error {
 	data, err := os.ReadFile(m.initrd("config.json"))
 	if err != nil {
-		return nil, err
-	}
-	var configuration struct {
-		Storage struct{ Filesystems []filesystem }
-	}
-	return configuration.Storage.Filesystems, json.Unmarshal(data, &configuration)
-}
-
-// volumePath is where the data volume is mounted, "" where there is none yet.
-func (m *running) volumePath() string {
-	all, err := m.filesystems()
-	if err != nil || m.disk == nil || len(all) == 0 {
-		return ""
-	}
-	return all[0].Path
-}
-
-// format does what Ignition's disks stage does, which waits for devices through
-// systemd and udev: a volume that has the file system asked for is left alone,
-// unless it is to be wiped.
-func (m *running) format(ctx context.Context) error {
-	all, err := m.filesystems()
-	if err != nil || m.disk == nil {
 		return err
 	}
-	if len(all) != 1 || all[0].Device != m.Device || all[0].Format != "ext4" {
-		return fmt.Errorf("the configuration has the file systems %v, and the machine one volume, %s", all, m.Device)
+	var configuration struct {
+		Storage struct{ Disks, Filesystems, Luks, Raid []any }
 	}
-	probe, _ := exec.CommandContext(ctx, "blkid", "-p", "-o", "export", m.disk.path()).Output()
-	values := "\n" + string(probe)
-	matches := strings.Contains(values, "\nTYPE=ext4\n") && (all[0].Label == "" || strings.Contains(values, "\nLABEL="+all[0].Label+"\n"))
-	switch {
-	case matches && !all[0].WipeFilesystem:
-		return nil
-	case !all[0].WipeFilesystem && strings.Contains(values, "\nTYPE="):
-		return errors.New("the volume holds another file system, and the configuration does not wipe it")
+	if err := json.Unmarshal(data, &configuration); err != nil {
+		return err
 	}
-	output, err := exec.CommandContext(ctx, "mkfs.ext4", "-q", "-F", "-L", all[0].Label, m.disk.path()).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("mkfs.ext4: %w: %s", err, output)
+	s := configuration.Storage
+	if len(s.Disks)+len(s.Filesystems)+len(s.Luks)+len(s.Raid) > 0 {
+		return errors.New("the configuration partitions or formats disks, which is not rehearsed: see hostconfig/flatcar's tests")
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (m *running) prepare() error {
 	}
 	return errors.Join(
 		writeFile(m.dir("hierarchies"), list.String(), 0o600),
-		writeFile(m.dir("resolv.conf"), "nameserver "+m.r.Cloud.Address+"\n", 0o644),
+		writeFile(m.dir("resolv.conf"), "nameserver "+m.resolver()+"\n", 0o644),
 		writeFile(m.dir("devices"), devices.String(), 0o600),
 		writeFile(m.dir("hostname"), m.hostName()+"\n", 0o600))
 }

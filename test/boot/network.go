@@ -3,9 +3,11 @@ package boot
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // Names of the network's members that are no machines.
@@ -15,8 +17,20 @@ const (
 	internetName = "internet"
 )
 
-// metadataAddress is the same in every cloud.
-const metadataAddress = "169.254.169.254"
+// metadataAddress is the same in every cloud; on GCP it answers DNS too, on AWS
+// resolverAddress does.
+const (
+	metadataAddress = "169.254.169.254"
+	resolverAddress = "169.254.169.253"
+)
+
+// resolver is the address that a machine of the platform asks for names.
+func (m Machine) resolver() string {
+	if m.Platform == hostconfig.PlatformAWS {
+		return resolverAddress
+	}
+	return metadataAddress
+}
 
 // Cloud is what machines find in the network besides each other.
 type Cloud struct {
@@ -25,7 +39,7 @@ type Cloud struct {
 	// Authorities are the certificates, in PEM, of those that signed the servers'.
 	// Every machine trusts them, as a Flatcar image trusts the public ones.
 	Authorities []byte
-	// Hosts maps names to addresses for every machine: what its DNS would say.
+	// Hosts maps names to addresses: what its DNS says besides the machines' own names.
 	Hosts map[string]string
 	// Serve, if set, starts the servers. It is called once, when the namespace is
 	// there: listen opens a socket in it, at the address and at 169.254.169.254.
@@ -80,8 +94,16 @@ func (r *Rehearsal) network(ctx context.Context) error {
 		return nil
 	}
 	cloud := netns.Namespace(r.Name, cloudName)
-	if err := in(ctx, cloud, "ip", "address", "add", metadataAddress+"/32", "dev", netns.NodeInterface); err != nil {
-		return err
+	for _, address := range []string{metadataAddress, resolverAddress} {
+		if err := in(ctx, cloud, "ip", "address", "add", address+"/32", "dev", netns.NodeInterface); err != nil {
+			return err
+		}
+		socket, err := listenPacket(cloud, address+":53")
+		if err != nil {
+			return err
+		}
+		r.resolvers = append(r.resolvers, socket)
+		go answer(socket, r.names())
 	}
 	for _, m := range r.Machines {
 		if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", "default", "via", r.Cloud.Address); err != nil {
@@ -94,25 +116,20 @@ func (r *Rehearsal) network(ctx context.Context) error {
 	return r.Cloud.Serve(ctx, cloud)
 }
 
-// hosts is every machine's table of names, sorted.
-func (r *Rehearsal) hosts() string {
-	table := "127.0.0.1 localhost\n"
-	var lines []string
-	for _, m := range r.Machines {
-		lines = append(lines, m.Address+" "+m.hostName()+"\n")
+// names are what DNS says in this cloud.
+func (r *Rehearsal) names() map[string]string {
+	table := maps.Clone(r.Cloud.Hosts)
+	if table == nil {
+		table = map[string]string{}
 	}
-	for name, address := range r.Cloud.Hosts {
-		lines = append(lines, address+" "+name+"\n")
+	for _, m := range r.Machines {
+		table[m.hostName()] = m.Address
 	}
 	if r.internet != nil {
 		for _, name := range r.internet.hosts() {
-			lines = append(lines, r.Internet.Address+" "+name+"\n")
+			table[name] = r.Internet.Address
 		}
 	}
-	slices.Sort(lines)
-	lines = slices.Compact(lines)
-	for _, line := range lines {
-		table += line
-	}
+	table["metadata.google.internal"] = metadataAddress
 	return table
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,7 @@ type Rehearsal struct {
 	janitor     *janitor
 	balancer    *balancer
 	internet    *internet
+	resolvers   []net.PacketConn
 	close       sync.Once
 }
 
@@ -206,6 +208,9 @@ func (r *Rehearsal) Close() error {
 		wait.Wait()
 		r.balancer.close()
 		r.internet.close()
+		for _, socket := range r.resolvers {
+			socket.Close()
+		}
 		errs = append(errs, removeCgroup(r.hierarchies, r.cgroup()))
 		ctx := context.Background()
 		errs = append(errs, machine.ReleaseKernelSettings(ctx, r.Dir), netns.Remove(ctx, r.topology()))

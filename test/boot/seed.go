@@ -14,6 +14,7 @@ func seed(root string, authorities []byte) error {
 		"etc/group":                         "root:x:0:\ntty:x:5:\ndisk:x:6:\nutmp:x:43:\nadm:x:4:\nsystemd-journal:x:248:\nmessagebus:x:101:\ncore:x:500:\nnogroup:x:65534:\n",
 		"etc/flatcar/update.conf":           "GROUP=stable\n",
 		"etc/containerd/config.toml":        "version = 2\n",
+		"etc/hosts":                         "127.0.0.1 localhost\n",
 		"etc/nsswitch.conf":                 "passwd: files\ngroup: files\nhosts: files dns\n",
 		"etc/ssl/certs/ca-certificates.crt": string(authorities),
 		"home/core/.bashrc":                 "",

@@ -31,7 +31,7 @@ var debianUnits = []string{
 // wants are the units that an image starts in every boot.
 var wants = map[string][]string{
 	"sysinit.target.wants": {"systemd-journald.service", "systemd-journal-flush.service", "systemd-modules-load.service",
-		"systemd-sysctl.service", "systemd-tmpfiles-setup.service", "systemd-sysext.service"},
+		"systemd-sysctl.service", "systemd-tmpfiles-setup.service", "systemd-sysext.service", "ensure-sysext.service"},
 	"sockets.target.wants":    {"systemd-journald.socket", "systemd-journald-dev-log.socket", "dbus.socket"},
 	"timers.target.wants":     {"systemd-tmpfiles-clean.timer"},
 	"multi-user.target.wants": {"dbus.service"},

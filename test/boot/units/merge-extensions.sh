@@ -18,5 +18,4 @@ for image in /etc/extensions/*.raw; do
 done
 [ -n "$lower" ] || exit 0
 mount -t overlay -o "ro,lowerdir=${lower}/usr" overlay /usr
-systemctl --no-block daemon-reload
 [ -e /opt/cni/bin ] || { mkdir -p /opt/cni && ln -s /usr/libexec/cni /opt/cni/bin; }

@@ -31,22 +31,35 @@ const (
 // The server is the API server's https URL, the authority the path of the cluster's
 // without its suffix.
 func WithMasters(server, authorityPath string, now time.Time, do func(dynamic.Interface) error) error {
-	authority, err := pki.ReadAuthority(authorityPath)
-	if err != nil {
-		return err
-	}
-	certPEM, keyPEM, err := pki.IssueAt(authority, pki.LeafRequest{
-		CommonName:    mastersUser,
-		Organizations: []string{mastersGroup},
-		Client:        true,
-		Validity:      mastersValidity,
+	config, client, err := Client(server, authorityPath, pki.LeafRequest{
+		CommonName: mastersUser, Organizations: []string{mastersGroup}, Validity: mastersValidity,
 	}, now)
 	if err != nil {
 		return err
 	}
-	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	defer client.CloseIdleConnections()
+	dynamicClient, err := dynamic.NewForConfigAndClient(config, client)
 	if err != nil {
 		return err
+	}
+	return do(dynamicClient)
+}
+
+// Client makes a client for an identity by a certificate that is minted for it and
+// kept in memory only. The caller closes its idle connections.
+func Client(server, authorityPath string, identity pki.LeafRequest, now time.Time) (*rest.Config, *http.Client, error) {
+	authority, err := pki.ReadAuthority(authorityPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	identity.Client = true
+	certPEM, keyPEM, err := pki.IssueAt(authority, identity, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(authority.Certificate)
@@ -61,13 +74,5 @@ func WithMasters(server, authorityPath string, now time.Time, do func(dynamic.In
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: requestTimeout,
 	}
-	defer transport.CloseIdleConnections()
-	client, err := dynamic.NewForConfigAndClient(
-		&rest.Config{Host: server, UserAgent: "redoubt-agent"},
-		&http.Client{Transport: transport, Timeout: requestTimeout},
-	)
-	if err != nil {
-		return err
-	}
-	return do(client)
+	return &rest.Config{Host: server, UserAgent: "redoubt-agent"}, &http.Client{Transport: transport, Timeout: requestTimeout}, nil
 }

@@ -17,6 +17,8 @@ const (
 	// that it holds a member of the cluster. They outlive the machine.
 	foundingMark = volumePath + "/founding"
 	memberMark   = volumePath + "/member"
+	// signerPath is the authority that signs, without those of a rotation.
+	signerPath = "/etc/kubernetes/pki/signer.crt"
 	// kmsDir is the directory of the plugin's socket.
 	kmsDir = "/run/redoubt/kms"
 

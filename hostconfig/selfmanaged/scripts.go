@@ -179,7 +179,7 @@ func (s Spec) point() string {
 		delete table ip redoubt-api
 		table ip redoubt-api {
 			chain output {
-				type nat hook output priority dstnat; policy accept;
+				type nat hook output priority -100; policy accept;
 				ip daddr %s tcp dport %d dnat to $1
 			}
 		}

@@ -176,7 +176,7 @@ name=$(uname -n)
 short=${name%%.*}
 [ -n "$short" ]
 echo "$short" >/etc/hostname
-[ "$name" = "$short" ] || hostname "$short"
+[ "$name" = "$short" ] || echo "$short" >/proc/sys/kernel/hostname
 `)
 }
 
@@ -185,9 +185,8 @@ func hostnameUnit() systemd.Service {
 		Name: unitHostname, Description: "Name the machine as its cloud does, without the domain",
 		Wants: []string{"network-online.target"}, After: []string{"network-online.target"},
 		Type: systemd.TypeOneshot, RemainAfterExit: true,
-		Start: []systemd.Command{{hostnamePath}},
-		// The name is that of the machine, not of a namespace.
-		Sandbox:  systemd.Sandbox{Open: true},
+		Start:    []systemd.Command{{hostnamePath}},
+		Sandbox:  systemd.Sandbox{Hostname: true, KernelTunables: true, HostUser: true, Writable: []string{"/etc"}},
 		WantedBy: []string{"multi-user.target"},
 	}
 }

@@ -69,6 +69,7 @@ func (s Spec) decided() problems {
 		{"settings.encryption", "encryption", s.Settings.Encryption.Provider != "" || s.Settings.Encryption.KMS != nil || len(s.Settings.Encryption.Keys) > 0},
 		{"cluster.controlPlanes", "controlPlanes", len(s.Cluster.ControlPlanes) > 0 && !s.defaulted()},
 		{"cluster.managed", "this package", s.Cluster.Managed},
+		{"kubeadm.signerCertificate", "this package", s.Kubeadm.SignerCertificate != ""},
 		{"kubeadm.discoveryFile", "this package", s.Kubeadm.DiscoveryFile != ""},
 	} {
 		if each.set {

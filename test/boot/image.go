@@ -53,6 +53,10 @@ func Extension(ctx context.Context, bin, name, target string) (hash string, err 
 	if err != nil {
 		return "", fmt.Errorf("mkfs.ext4: %w: %s", err, output)
 	}
+	// What is not used would be fetched and hashed by every machine.
+	if output, err := exec.CommandContext(ctx, "resize2fs", "-M", target).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("resize2fs: %w: %s", err, output)
+	}
 	return hashOf(target)
 }
 
@@ -77,6 +81,10 @@ func (r *Rehearsal) image(context.Context) error {
 		"bin/runc": "/usr/sbin/runc",
 	}
 	if err := makeUsr(r.path("usr"), programs); err != nil {
+		return err
+	}
+	// kube-proxy mounts it.
+	if err := os.MkdirAll(r.path("usr/lib/modules"), 0o755); err != nil {
 		return err
 	}
 	alternatives, err := os.ReadDir("/etc/alternatives")

@@ -51,6 +51,7 @@ type Rehearsal struct {
 	internet    *internet
 	resolvers   []net.PacketConn
 	close       sync.Once
+	igniting    sync.Mutex
 }
 
 // path gives a path of the state directory.
@@ -127,7 +128,7 @@ func (r *Rehearsal) Start(ctx context.Context, name string) error {
 	if err := m.install(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if err := m.ignite(ctx); err != nil {
+	if err := r.igniteOne(ctx, m); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if err := m.preloaded(); err != nil {
@@ -135,6 +136,15 @@ func (r *Rehearsal) Start(ctx context.Context, name string) error {
 	}
 	r.log("%s: Ignition took %v", name, time.Since(started).Round(10*time.Millisecond))
 	return m.power(ctx)
+}
+
+// igniteOne runs Ignition for one machine at a time: they would only take the
+// processors from each other, and Ignition has the metadata server's patience of
+// seconds.
+func (r *Rehearsal) igniteOne(ctx context.Context, m *running) error {
+	r.igniting.Lock()
+	defer r.igniting.Unlock()
+	return m.ignite(ctx)
 }
 
 // install makes the machine's root as the image ships it.

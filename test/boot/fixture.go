@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,58 +221,25 @@ func (f *Fixture) configure(artifacts Artifacts) {
 		Internet:     Internet{Address: "10.80.0.3", Registries: []string{"registry.k8s.io"}, Files: map[string]string{kubernetesURL: artifacts.Extension}},
 		LoadBalancer: LoadBalancer{Address: "10.80.0.100"},
 	}
-	hosts := map[string]string{apiName: "10.80.0.100"}
-	for _, name := range f.Cloud.Hosts() {
-		hosts[name] = "10.80.0.2"
+	f.Config.Cloud = Cloud{Address: "10.80.0.2", Server: f.Cloud, Hosts: map[string]string{apiName: f.Config.LoadBalancer.Address}}
+	instance := func(name, role string, data []byte, number int) fakecloud.Instance {
+		return fakecloud.Instance{ID: fmt.Sprintf("i-0123456789abcd%d00", number), Name: name, Role: role, Zone: fixtureRegion + "a",
+			Tags: map[string]string{nodeconfig.TagCluster: "prod", "Name": name}, UserData: data}
 	}
-	f.Config.Cloud = Cloud{Address: "10.80.0.2", Authorities: f.Cloud.CA(), Hosts: hosts, Serve: f.serve}
 	for i, plane := range f.Spec.WithDefaults().ControlPlanes {
 		f.Config.LoadBalancer.Backends = append(f.Config.LoadBalancer.Backends, plane.Address)
 		f.Config.Machines = append(f.Config.Machines, Machine{
 			Name: plane.Name, Role: hostconfig.RoleControlPlane, Platform: hostconfig.PlatformAWS,
-			Address: plane.Address, PodCIDR: plane.PodCIDR, Device: plane.Device, UserData: f.Rendering.ControlPlanes[i].UserData,
+			Address: plane.Address, PodCIDR: plane.PodCIDR, Device: plane.Device,
+			Instance: instance(plane.Name, controlRole, f.Rendering.ControlPlanes[i].UserData, i+1),
 		})
 	}
+	worker := instance("worker-1", poolRole, f.Rendering.Pools[0].UserData, 4)
+	worker.Group = poolRole
 	f.Config.Machines = append(f.Config.Machines, Machine{
 		Name: "worker-1", HostName: WorkerName(1) + "." + fixtureRegion + ".compute.internal", Role: hostconfig.RoleWorker, Platform: hostconfig.PlatformAWS,
-		Address: workerAddress(1), PodCIDR: f.Spec.Pools[0].PodCIDR, UserData: f.Rendering.Pools[0].UserData,
+		Address: workerAddress(1), PodCIDR: f.Spec.Pools[0].PodCIDR, Instance: worker,
 	})
-}
-
-// serve opens the cloud's sockets.
-func (f *Fixture) serve(_ context.Context, namespace string) error {
-	return ServeCloud(f.Cloud, namespace, f.Config.Cloud.Address)
-}
-
-// ServeCloud opens a cloud's sockets in a namespace: its APIs at an address, the
-// metadata server at its own.
-func ServeCloud(cloud *fakecloud.Cloud, namespace, address string) error {
-	api, err := Listen(namespace, "tcp", net.JoinHostPort(address, "443"))
-	if err != nil {
-		return err
-	}
-	metadata, err := Listen(namespace, "tcp", metadataAddress+":80")
-	if err != nil {
-		return err
-	}
-	cloud.ServeAPI(api)
-	cloud.ServeMetadata(metadata)
-	return nil
-}
-
-// Launch tells the cloud of a machine's instance, a new one each time, and starts it.
-func (f *Fixture) Launch(ctx context.Context, r *Rehearsal, name, instance string) error {
-	at := slices.IndexFunc(f.Config.Machines, func(m Machine) bool { return m.Name == name })
-	m := f.Config.Machines[at]
-	launched := fakecloud.Instance{ID: instance, Name: name, Role: controlRole, Addresses: []string{m.Address}, Zone: fixtureRegion + "a",
-		Tags: map[string]string{nodeconfig.TagCluster: "prod", "Name": name}, UserData: m.UserData}
-	if m.Role == hostconfig.RoleWorker {
-		launched.Role, launched.Group = poolRole, poolRole
-	}
-	if err := f.Cloud.AddInstance(launched); err != nil {
-		return err
-	}
-	return r.Start(ctx, name)
 }
 
 // Artifacts are files that are made once for many rehearsals.

@@ -12,7 +12,7 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// providers are Ignition's names of platforms. A machine of no cloud reads a file.
+// providers are Ignition's names of platforms.
 var providers = map[hostconfig.Platform]string{hostconfig.PlatformAWS: "aws", hostconfig.PlatformGCP: "gcp"}
 
 // helpers stand for programs of the initial RAM disk that act on what a machine
@@ -34,7 +34,7 @@ func (m *running) ignite(ctx context.Context) error {
 	if err := os.RemoveAll(m.initrd()); err != nil {
 		return err
 	}
-	for name, contents := range map[string]string{"state": "{}", "hosts": "127.0.0.1 localhost\n", "resolv.conf": "nameserver " + m.resolver() + "\n", "ca.pem": string(m.r.authorities()), "c.ign": string(m.UserData)} {
+	for name, contents := range map[string]string{"state": "{}", "hosts": "127.0.0.1 localhost\n", "resolv.conf": "nameserver " + m.resolver() + "\n", "ca.pem": string(m.r.authorities())} {
 		if err := writeFile(m.initrd(name), contents, 0o600); err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (m *running) ignite(ctx context.Context) error {
 func (m *running) stage(ctx context.Context, stage string) error {
 	provider, found := providers[m.Platform]
 	if !found {
-		provider = "file"
+		return fmt.Errorf("Ignition has no provider for the platform %q", m.Platform)
 	}
 	script := `mount --make-rprivate /; mount -t tmpfs none /run; mount --bind hosts /etc/hosts; mount --bind resolv.conf /etc/resolv.conf
 mount -t overlay -o "ro,lowerdir=$2:/usr" overlay "$1/usr"
@@ -72,7 +72,7 @@ shift 2; exec "$@"`
 		filepath.Join(m.r.Bin, "ignition"), "--root="+m.root(), "--platform="+provider, "--stage="+stage,
 		"--config-cache="+m.initrd("config.json"), "--state-file="+m.initrd("state"), "--neednet="+m.initrd("neednet"), "--log-to-stdout")
 	command.Dir = m.initrd()
-	command.Env = []string{"PATH=" + m.initrd("bin") + ":/usr/sbin:/usr/bin", "SSL_CERT_FILE=" + m.initrd("ca.pem"), "IGNITION_CONFIG_FILE=" + m.initrd("c.ign")}
+	command.Env = []string{"PATH=" + m.initrd("bin") + ":/usr/sbin:/usr/bin", "SSL_CERT_FILE=" + m.initrd("ca.pem")}
 	output, err := command.CombinedOutput()
 	if err := appendFile(m.dir("ignition.log"), output); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
 
 //go:embed jail.sh
@@ -36,8 +37,9 @@ type Machine struct {
 	Address string
 	// PodCIDR is routed to the machine, "" where no pods of the bridge network run.
 	PodCIDR string
-	// UserData is what the platform hands to the machine, unchanged.
-	UserData []byte
+	// Instance is what the cloud says of the machine: its role, group, zone, tags
+	// and user data. Its ID is that of the first launch; each later one has another.
+	Instance fakecloud.Instance
 	// Device is the path of the data volume's block device, "" for none. The
 	// volume outlives the machine until [Rehearsal.Replace] says otherwise.
 	Device string
@@ -61,8 +63,9 @@ type running struct {
 	outer *exec.Cmd
 	init  int
 	ended chan struct{}
-	// applied says that Ignition has done its work.
-	applied bool
+	// launches counts instances, instance is the present one.
+	launches int
+	instance string
 }
 
 // dir holds the machine's root and disk.
@@ -200,9 +203,16 @@ func (r *Rehearsal) Run(ctx context.Context, machine string, arguments ...string
 	if !found || m.init == 0 {
 		return "", fmt.Errorf("%s does not run", machine)
 	}
-	output, err := r.Command(ctx, machine, arguments...).CombinedOutput()
+	return r.run(ctx, m, "", arguments...)
+}
+
+func (r *Rehearsal) run(ctx context.Context, m *running, input string, arguments ...string) (string, error) {
+	command := r.Command(ctx, m.Name, arguments...)
+	var said bytes.Buffer
+	command.Stdin, command.Stderr = strings.NewReader(input), &said
+	output, err := command.Output()
 	if err != nil {
-		err = fmt.Errorf("%s: %s: %w: %s", machine, strings.Join(arguments, " "), err, output)
+		err = fmt.Errorf("%s: %s: %w: %s%s", m.Name, strings.Join(arguments, " "), err, output, said.String())
 	}
 	return string(output), err
 }

@@ -2,12 +2,15 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
 
 // Names of the network's members that are no machines.
@@ -34,20 +37,18 @@ func (m Machine) resolver() string {
 
 // Cloud is what machines find in the network besides each other.
 type Cloud struct {
-	// Address is that of the cloud's servers in the NodeCIDR.
+	// Address is that of the cloud's APIs in the NodeCIDR.
 	Address string
-	// Authorities are the certificates, in PEM, of those that signed the servers'.
-	// Every machine trusts them, as a Flatcar image trusts the public ones.
-	Authorities []byte
-	// Hosts maps names to addresses: what its DNS says besides the machines' own names.
+	// Server plays the cloud: its store, roles and keys are filled before the first
+	// machine starts, its instances as machines are launched.
+	Server *fakecloud.Cloud
+	// Hosts maps names to addresses: what its DNS says besides the machines' own
+	// names and those of Server.
 	Hosts map[string]string
-	// Serve, if set, starts the servers. It is called once, when the namespace is
-	// there: listen opens a socket in it, at the address and at 169.254.169.254.
-	Serve func(ctx context.Context, namespace string) error
 }
 
 func (r *Rehearsal) authorities() []byte {
-	all := slices.Clone(r.Cloud.Authorities)
+	all := slices.Clone(r.Cloud.Server.CA())
 	if r.internet != nil {
 		all = append(all, r.internet.ca...)
 	}
@@ -60,9 +61,7 @@ func (r *Rehearsal) topology() netns.Topology {
 	t := netns.Topology{
 		Environment: r.Name, NodeCIDR: r.NodeCIDR, OperatorCIDR: fmt.Sprintf("10.231.%d.0/30", r.short()),
 	}
-	if r.Cloud.Address != "" {
-		t.Members = append(t.Members, netns.Member{Machine: cloudName, NodeAddress: r.Cloud.Address})
-	}
+	t.Members = append(t.Members, netns.Member{Machine: cloudName, NodeAddress: r.Cloud.Address})
 	if r.LoadBalancer.Address != "" {
 		t.Members = append(t.Members, netns.Member{Machine: balancerName, NodeAddress: r.LoadBalancer.Address})
 	}
@@ -90,9 +89,6 @@ func (r *Rehearsal) network(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.Cloud.Address == "" {
-		return nil
-	}
 	cloud := netns.Namespace(r.Name, cloudName)
 	for _, address := range []string{metadataAddress, resolverAddress} {
 		if err := in(ctx, cloud, "ip", "address", "add", address+"/32", "dev", netns.NodeInterface); err != nil {
@@ -110,10 +106,17 @@ func (r *Rehearsal) network(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.Cloud.Serve == nil {
-		return nil
+	api, err := Listen(cloud, "tcp", net.JoinHostPort(r.Cloud.Address, "443"))
+	if err != nil {
+		return err
 	}
-	return r.Cloud.Serve(ctx, cloud)
+	metadata, err := Listen(cloud, "tcp", metadataAddress+":80")
+	if err != nil {
+		return errors.Join(err, api.Close())
+	}
+	r.Cloud.Server.ServeAPI(api)
+	r.Cloud.Server.ServeMetadata(metadata)
+	return nil
 }
 
 // names are what DNS says in this cloud.
@@ -121,6 +124,9 @@ func (r *Rehearsal) names() map[string]string {
 	table := maps.Clone(r.Cloud.Hosts)
 	if table == nil {
 		table = map[string]string{}
+	}
+	for _, name := range r.Cloud.Server.Hosts() {
+		table[name] = r.Cloud.Address
 	}
 	for _, m := range r.Machines {
 		table[m.hostName()] = m.Address

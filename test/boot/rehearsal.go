@@ -14,6 +14,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/components/local/machine"
 	"github.com/redoubt-dev/redoubt/components/local/netns"
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
 
 // Config describes a rehearsal.
@@ -118,11 +119,16 @@ func (r *Rehearsal) build(ctx context.Context) error {
 	return err
 }
 
-// Start gives the machine a new disk, lets Ignition make its root and turns it on.
-func (r *Rehearsal) Start(ctx context.Context, name string) error {
+// Launch makes a new instance of the machine, with a new disk: the cloud knows it,
+// Ignition makes its root, and it is turned on. What another instance left is gone,
+// but for the data volume.
+func (r *Rehearsal) Launch(ctx context.Context, name string) error {
 	m, found := r.machines[name]
 	if !found {
 		return fmt.Errorf("there is no machine %s", name)
+	}
+	if err := r.register(m); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	started := time.Now()
 	if err := m.install(); err != nil {
@@ -134,8 +140,35 @@ func (r *Rehearsal) Start(ctx context.Context, name string) error {
 	if err := m.preloaded(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	r.log("%s: Ignition took %v", name, time.Since(started).Round(10*time.Millisecond))
+	r.log("%s: root made in %v", name, time.Since(started).Round(10*time.Millisecond))
 	return m.power(ctx)
+}
+
+// register tells the cloud of a new instance; the one before is terminated.
+func (r *Rehearsal) register(m *running) error {
+	if m.outer != nil {
+		return errors.New("it runs")
+	}
+	r.terminate(m)
+	instance := m.Instance
+	m.launches++
+	if m.launches > 1 {
+		// The last digits count, so that ids keep the form that the cloud gives them.
+		suffix := fmt.Sprint(m.launches)
+		instance.ID = instance.ID[:len(instance.ID)-len(suffix)] + suffix
+	}
+	if len(instance.Addresses) == 0 {
+		instance.Addresses = []string{m.Address}
+	}
+	m.instance = instance.ID
+	return r.Cloud.Server.AddInstance(instance)
+}
+
+func (r *Rehearsal) terminate(m *running) {
+	if m.instance != "" {
+		r.Cloud.Server.ChangeInstance(m.instance, func(i *fakecloud.Instance) { i.State = "terminated" })
+		m.instance = ""
+	}
 }
 
 // igniteOne runs Ignition for one machine at a time: they would only take the
@@ -192,6 +225,7 @@ func (r *Rehearsal) PowerOff(name string) error { return r.machines[name].cut() 
 func (r *Rehearsal) Destroy(name string, keepVolume bool) error {
 	m := r.machines[name]
 	errs := []error{m.cut(), os.RemoveAll(m.root())}
+	r.terminate(m)
 	if !keepVolume {
 		errs = append(errs, m.disk.close(), os.RemoveAll(m.dir()))
 		m.disk = nil
@@ -218,6 +252,7 @@ func (r *Rehearsal) Close() error {
 		wait.Wait()
 		r.balancer.close()
 		r.internet.close()
+		r.Cloud.Server.Close()
 		for _, socket := range r.resolvers {
 			socket.Close()
 		}

@@ -122,8 +122,9 @@ func kmsUnit() systemd.Service {
 
 // approveUnit answers requests of machines, and looks after their Node objects.
 func approveUnit() systemd.Service {
-	u := program(unitApprove, "Answer the certificate requests of nodes", "approve")
+	u := program(unitApprove, "Answer the certificate requests of nodes", "approve", "--runtime-dir", approveDir)
 	u.Conditions = joined()
+	u.Sandbox.Writable = []string{approveDir}
 	u.Restart, u.RestartDelay = "always", 10*time.Second
 	u.WantedBy = []string{"multi-user.target"}
 	return u

@@ -29,12 +29,28 @@ const (
 // imdsVersion is the first part of a path.
 var imdsVersion = regexp.MustCompile(`^/(latest|20[0-9]{2}-[0-9]{2}-[0-9]{2})/`)
 
-// setTTL limits how many hops the answers of a listener go.
-func setTTL(listener net.Listener, hops int) error {
-	tcp, ok := listener.(*net.TCPListener)
-	if !ok {
-		return nil
+// hopLimited limits how many hops the answers on a listener's connections go.
+type hopLimited struct {
+	net.Listener
+	hops int
+}
+
+// Accept sets the limit on each connection: a listener of Go is one of MPTCP,
+// which has no such option.
+func (l hopLimited) Accept() (net.Conn, error) {
+	for {
+		connection, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if tcp, ok := connection.(*net.TCPConn); !ok || setTTL(tcp, l.hops) == nil {
+			return connection, nil
+		}
+		_ = connection.Close() // better no answer than one that goes too far
 	}
+}
+
+func setTTL(tcp *net.TCPConn, hops int) error {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return err

@@ -165,14 +165,11 @@ func (c *Cloud) ServeMetadataOf(id string, listener net.Listener) {
 }
 
 func (c *Cloud) serveMetadata(listener net.Listener, who func(*http.Request) *Instance) {
-	if err := setTTL(listener, c.hopLimit); err != nil {
-		panic("fakecloud: the hop limit cannot be set: " + err.Error())
-	}
 	handler := c.awsMetadata(who)
 	if c.provider == GCP {
 		handler = c.gcpMetadata(who)
 	}
-	c.serve(listener, handler)
+	c.serve(hopLimited{listener, c.hopLimit}, handler)
 }
 
 func (c *Cloud) serve(listener net.Listener, handler http.Handler) {

@@ -27,8 +27,15 @@ type Agent struct {
 	// retry is the pause between attempts of what must succeed in the end, and
 	// between passes over all nodes.
 	retry time.Duration
-	// etcdURL gives where a control plane's etcd listens.
-	etcdURL func(nodeconfig.ControlPlane) string
+}
+
+// Options are for tests; the zero value is what a machine needs.
+type Options struct {
+	Cloud cloud.Options
+	// Now is the clock of decisions; time.Now by default.
+	Now func() time.Time
+	// Retry is the pause between attempts; 5 s by default.
+	Retry time.Duration
 }
 
 const (
@@ -39,7 +46,7 @@ const (
 )
 
 // New reads the configuration and opens the cloud.
-func New(file string, options cloud.Options, log *slog.Logger) (*Agent, error) {
+func New(file string, options Options, log *slog.Logger) (*Agent, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -48,11 +55,18 @@ func New(file string, options cloud.Options, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	opened, err := cloud.Open(config, options)
+	opened, err := cloud.Open(config, options.Cloud)
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{config: config, cloud: opened, log: log, now: time.Now, retry: retryInterval, etcdURL: etcdURL}, nil
+	a := &Agent{config: config, cloud: opened, log: log, now: options.Now, retry: options.Retry}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.retry == 0 {
+		a.retry = retryInterval
+	}
+	return a, nil
 }
 
 // controlPlane refuses on workers: they have neither the rights nor the settings.

@@ -69,7 +69,7 @@ func (a *Agent) ForgetEtcd(ctx context.Context, dataDirectory string) error {
 	var others []string
 	for _, each := range a.config.ControlPlanes {
 		if each.Name != own.Name {
-			others = append(others, a.etcdURL(each))
+			others = append(others, etcdURL(each))
 		}
 	}
 	if len(others) == 0 {

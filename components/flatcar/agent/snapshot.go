@@ -38,7 +38,7 @@ func (a *Agent) Snapshot(ctx context.Context, out string) (string, error) {
 	defer os.RemoveAll(directory)
 	file := filepath.Join(directory, "snapshot.db")
 	own, _ := a.config.Own()
-	config, err := a.etcdConfig(a.etcdURL(own))
+	config, err := a.etcdConfig(etcdURL(own))
 	if err != nil {
 		return "", err
 	}

@@ -18,7 +18,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/redoubt-dev/redoubt/components/flatcar/agent"
-	"github.com/redoubt-dev/redoubt/components/flatcar/agent/cloud"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
@@ -181,7 +180,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	klog.SetSlogLogger(log) // client-go's own messages, in the same form
 	var err error
-	if i.Agent, err = agent.New(*config, cloud.Options{}, log); err != nil {
+	if i.Agent, err = agent.New(*config, agent.Options{}, log); err != nil {
 		return err
 	}
 	if i.timeout > 0 {

@@ -79,37 +79,30 @@ func TestOneLostMachineComesAgainAsItself(t *testing.T) {
 // the pools after the last of them: no node is newer than the API servers (M05, M35).
 func TestAnUpgradeReplacesOneMachineAtATime(t *testing.T) {
 	t.Parallel()
-	for what, edit := range map[string]map[string]any{
-		"image":      {"imageId": "ami-0123456789abcdef0"},
-		"kubernetes": {"kubernetesVersion": "v1.36.1", "kubernetes.source": "s3://redoubt-images-111122223333-eu-central-1/kubernetes-v1.36.1-x86-64.raw"},
-	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			e := prepare(t, simcloud.Options{})
-			e.mustUp()
-			before, from := controlPlane(t, e.Cloud), len(e.Cloud.Timeline())
-			kept := idsOf(e.Cloud, volumes, interfaces, groups)
-			upgraded := e.edited(edit)
-			planned, err := upgraded.preview()
-			if err != nil {
-				t.Fatal(err)
-			}
-			done := upgraded.mustUp()
-			if planned.Replaces() != 6 || done.Replaces() != 6 || done.Creates() != 0 { // three machines, and where their volumes are attached
-				t.Errorf("planned %v, did %v", planned.Changes, done.Changes)
-			}
-			if now := idsOf(e.Cloud, volumes, interfaces, groups); !slices.Equal(now, kept) {
-				t.Errorf("what must be kept was not:\n%v\n%v", kept, now)
-			}
-			after := controlPlane(t, e.Cloud)
-			for name, was := range before {
-				if is := after[name]; is.id == was.id || is.volume != was.volume || is.address != was.address || is.networkInterface != was.networkInterface {
-					t.Errorf("%s was %v and is %v", name, was, is)
-				}
-			}
-			inOrder(t, e.Cloud.Timeline()[from:])
-		})
+	e := prepare(t, simcloud.Options{})
+	e.mustUp()
+	before, from := controlPlane(t, e.Cloud), len(e.Cloud.Timeline())
+	kept := idsOf(e.Cloud, volumes, interfaces, groups)
+	upgraded := e.edited(map[string]any{"imageId": "ami-0123456789abcdef0", "kubernetesVersion": "v1.36.1",
+		"kubernetes.source": "s3://redoubt-images-111122223333-eu-central-1/kubernetes-v1.36.1-x86-64.raw"})
+	planned, err := upgraded.preview()
+	if err != nil {
+		t.Fatal(err)
 	}
+	done := upgraded.mustUp()
+	if planned.Replaces() != 6 || done.Replaces() != 6 || done.Creates() != 0 { // three machines, and where their volumes are attached
+		t.Errorf("planned %v, did %v", planned.Changes, done.Changes)
+	}
+	if now := idsOf(e.Cloud, volumes, interfaces, groups); !slices.Equal(now, kept) {
+		t.Errorf("what must be kept was not:\n%v\n%v", kept, now)
+	}
+	after := controlPlane(t, e.Cloud)
+	for name, was := range before {
+		if is := after[name]; is.id == was.id || is.volume != was.volume || is.address != was.address || is.networkInterface != was.networkInterface {
+			t.Errorf("%s was %v and is %v", name, was, is)
+		}
+	}
+	inOrder(t, e.Cloud.Timeline()[from:])
 }
 
 // inOrder judges the operations of an upgrade: the i-th machine goes once the one before it has its volume again, and the
@@ -158,31 +151,29 @@ func idsOf(cloud *simcloud.Cloud, types ...string) []string {
 // An up that is cut off goes on where it ended: nothing is made twice, and a second pass changes nothing (M43).
 func TestAnUpThatFailedGoesOn(t *testing.T) {
 	t.Parallel()
-	for what, fault := range map[string]simcloud.Fault{
-		"a machine":      {Operation: simcloud.Create, Type: instances, Name: name + "-control-plane-2", Err: simcloud.Errorf("InsufficientInstanceCapacity", "We currently do not have sufficient capacity."), Times: 1},
-		"an object":      {Operation: simcloud.Create, Type: objects, Name: name + "-control-plane/pki/ca.key", Err: simcloud.Errorf("InternalError", "We encountered an internal error."), Times: 1},
-		"a volume":       {Operation: simcloud.Create, Type: attachments, Name: name + "-control-plane-1", Err: simcloud.Errorf("InternalError", "An internal error has occurred"), Times: 1},
-		"a pool's group": {Operation: simcloud.Create, Type: groups, Name: name + "-general", Err: simcloud.Errorf("LimitExceeded", "too many groups"), Times: 1},
+	e := prepare(t, simcloud.Options{})
+	// Each run gets one step further.
+	for _, fault := range []simcloud.Fault{
+		{Operation: simcloud.Create, Type: objects, Name: name + "-control-plane/pki/ca.key", Err: simcloud.Errorf("InternalError", "We encountered an internal error.")},
+		{Operation: simcloud.Create, Type: attachments, Name: name + "-control-plane-1", Err: simcloud.Errorf("InternalError", "An internal error has occurred")},
+		{Operation: simcloud.Create, Type: instances, Name: name + "-control-plane-2", Err: simcloud.Errorf("InsufficientInstanceCapacity", "We currently do not have sufficient capacity.")},
+		{Operation: simcloud.Create, Type: groups, Name: name + "-general", Err: simcloud.Errorf("LimitExceeded", "too many groups")},
 	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			e := prepare(t, simcloud.Options{})
-			e.Cloud.Inject(fault)
-			_, err := e.up()
-			refused(t, err, fault.Err.Code)
-			made := idsOf(e.Cloud, volumes, interfaces)
-			e.mustUp()
-			for _, id := range made {
-				if !slices.Contains(idsOf(e.Cloud, volumes, interfaces), id) {
-					t.Errorf("%s was made anew", id)
-				}
+		made := idsOf(e.Cloud)
+		e.Cloud.Inject(fault)
+		_, err := e.up()
+		refused(t, err, fault.Err.Code)
+		for _, id := range made {
+			if !slices.Contains(idsOf(e.Cloud), id) {
+				t.Errorf("%s was made anew", id)
 			}
-			if n := len(controlPlane(t, e.Cloud)); n != 3 {
-				t.Errorf("%d machines", n)
-			}
-			if again := e.mustUp(); again.Changed() != 0 {
-				t.Errorf("a second pass: %v", again.Changes)
-			}
-		})
+		}
+	}
+	e.mustUp()
+	if n := len(controlPlane(t, e.Cloud)); n != 3 {
+		t.Errorf("%d machines", n)
+	}
+	if again := e.mustUp(); again.Changed() != 0 {
+		t.Errorf("a second pass: %v", again.Changes)
 	}
 }

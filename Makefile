@@ -99,7 +99,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 
@@ -138,6 +138,10 @@ $(BIN)/redoubt-machine: $(LIBRARY)
 
 $(BIN)/redoubt-agent: $(LIBRARY)
 	$(call own,./components/local/cmd/redoubt-agent,.,$(STATIC))
+
+# The host program of self-managed clusters.
+$(BIN)/redoubt-node: $(LIBRARY)
+	$(call own,./components/flatcar/cmd/redoubt-node,.,$(STATIC))
 
 $(BIN)/pulumi-resource-redoubt: $(LIBRARY) $(call sources,policies)
 	$(call own,./components,.,$(STATIC))

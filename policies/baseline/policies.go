@@ -16,7 +16,7 @@ import (
 
 // provingTime bounds the wait for policies to take effect, which takes a second or
 // two; an API server that is reached through a tunnel takes its time to answer.
-const provingTime = 2 * time.Minute
+const provingTime = time.Minute
 
 // newPolicies registers the admission policies (M25). A policy that changes gets a
 // name of its own: the engine makes it, this waits until it was seen to refuse

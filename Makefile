@@ -20,7 +20,7 @@ PLATFORM = $(shell sed -n 's/^ *redoubt:platform: *\([a-z-]*\).*/\1/p' $(or $(CO
 REHEARSE = $(BIN)/rehearse-$(PLATFORM) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
-TOOLS := kubernetes pulumi etcd
+TOOLS := kubernetes pulumi etcd kube-router
 JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 ignition
 OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')

@@ -28,11 +28,12 @@ type Exception struct {
 const minimumReason = 10
 
 // controlPattern is the form of a control id: a recommendation of CIS
-// Kubernetes, one of CIS Bottlerocket (its numbers overlap, so it is marked BR),
-// or a row of the project's own list. A row may be followed by the part of it
-// that a setting upholds, in lower-case words: M03/admin-container. The
-// recommendations of CIS are narrow already and have no parts.
-var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2}(/[a-z0-9]+(-[a-z0-9]+)*)?)$`)
+// Kubernetes, one of CIS Bottlerocket, GKE or EKS (their numbers overlap, so they
+// are marked BR, GKE and EKS), or a row of the project's own list. A row may be
+// followed by the part of it that a setting upholds, in lower-case words:
+// M03/admin-container. The recommendations of CIS are narrow already and have no
+// parts.
+var controlPattern = regexp.MustCompile(`^(CIS-(GKE-|EKS-)?[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2}(/[a-z0-9]+(-[a-z0-9]+)*)?)$`)
 
 // Expiry gives the first instant at which the exception no longer holds.
 func (e Exception) Expiry() (time.Time, error) {

@@ -6,11 +6,13 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -128,6 +130,13 @@ func (a *api) apply(s admission.Settings, policies []admission.Policy) ([]admiss
 		objects = append(objects, r.Policy)
 		for _, binding := range r.Bindings {
 			objects = append(objects, binding)
+			// A refusal tells of one policy alone. Warnings tell of all.
+			if slices.Contains(binding.Spec.ValidationActions, admissionv1.Deny) {
+				said := binding.DeepCopy()
+				said.Name += "-said"
+				said.Spec.ValidationActions = []admissionv1.ValidationAction{admissionv1.Warn}
+				objects = append(objects, said)
+			}
 		}
 	}
 	for _, object := range objects {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/redoubt-dev/redoubt/components/local/agent/approver"
+	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -57,7 +58,8 @@ func run(ctx context.Context, configPath string, log *slog.Logger, objectInterva
 				config, err := load()
 				return config.Nodes, err
 			}
-			approver.Run(ctx, config.Kubeconfig, nodes, log)
+			authority := func() (*pki.Authority, error) { return pki.ReadAuthority(config.ClusterCA) }
+			approver.Run(ctx, config.Kubeconfig, nodes, authority, log)
 		}
 	})
 	work.Wait()

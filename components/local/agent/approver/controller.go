@@ -2,6 +2,7 @@ package approver
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/redoubt-dev/redoubt/components/local/agent/csr"
+	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -26,19 +29,24 @@ const (
 	connectInterval = 250 * time.Millisecond
 )
 
-// signers are the two that the approver serves. It watches them by field selector,
+// signers are those that the approver serves. It watches them by field selector,
 // so that it never even reads the requests of others.
 var signers = []string{
 	certificatesv1.KubeletServingSignerName,
 	certificatesv1.KubeAPIServerClientKubeletSignerName,
+	hostconfig.SignerPolicyAgent,
 }
 
 // Inventory returns the nodes that may exist at this moment.
 type Inventory func() ([]hostconfig.NodeIdentity, error)
 
+// Authority gives the cluster's authority at this moment.
+type Authority func() (*pki.Authority, error)
+
 // Run answers requests, as the identity in the kubeconfig, until the context ends.
-func Run(ctx context.Context, kubeconfig string, inventory Inventory, log *slog.Logger) {
+func Run(ctx context.Context, kubeconfig string, inventory Inventory, authority Authority, log *slog.Logger) {
 	c := &controller{
+		authority: authority,
 		inventory: inventory,
 		log:       log,
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -49,22 +57,23 @@ func Run(ctx context.Context, kubeconfig string, inventory Inventory, log *slog.
 	}
 	var work sync.WaitGroup
 	for _, signer := range signers {
-		informer := c.client.informer(signer, func(name string) { c.queue.Add(name) })
+		informer := c.client.Informer(signer, enqueue(func(name string) { c.queue.Add(name) }))
 		work.Go(func() { informer.RunWithContext(ctx) })
 	}
 	work.Go(func() {
 		for c.next(ctx) {
 		}
 	})
-	log.Info("answering certificate requests of kubelets")
+	log.Info("answering certificate requests of nodes")
 	<-ctx.Done()
 	c.queue.ShutDown()
 	work.Wait()
 }
 
 type controller struct {
-	client    *client
+	client    *csr.Client
 	inventory Inventory
+	authority Authority
 	log       *slog.Logger
 	queue     workqueue.TypedRateLimitingInterface[string]
 }
@@ -74,9 +83,9 @@ type controller struct {
 func (c *controller) connect(ctx context.Context, kubeconfig string) bool {
 	said := ""
 	for {
-		client, err := newClient(kubeconfig)
+		client, err := csr.NewClient(kubeconfig)
 		if err == nil {
-			if _, err = client.list(ctx, metav1.ListOptions{Limit: 1}); err == nil {
+			if _, err = client.List(ctx, metav1.ListOptions{Limit: 1}); err == nil {
 				c.client = client
 				return true
 			}
@@ -112,7 +121,7 @@ func (c *controller) next(ctx context.Context) bool {
 // answer reads the request afresh, decides and writes the decision. The inventory
 // is read for each decision; when it cannot be read, nothing is decided.
 func (c *controller) answer(ctx context.Context, name string) error {
-	csr, err := c.client.get(ctx, name)
+	request, err := c.client.Get(ctx, name)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -123,29 +132,57 @@ func (c *controller) answer(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("reading the inventory: %w", err)
 	}
-	decision := Decide(csr, nodes)
+	decision := Decide(request, nodes)
 	if decision.Verdict == Ignore {
 		return nil
 	}
-	csr.Status.Conditions = append(csr.Status.Conditions, decision.condition())
-	if err := c.client.updateApproval(ctx, csr); err != nil {
+	request.Status.Conditions = append(request.Status.Conditions, decision.condition())
+	approved, err := c.client.UpdateApproval(ctx, request)
+	if err != nil {
 		return err
+	}
+	// A failure here leaves an approved request without a certificate: who asked
+	// for it asks again.
+	if decision.signs != nil {
+		if err := c.sign(ctx, approved, decision.signs); err != nil {
+			return err
+		}
 	}
 	level := slog.LevelInfo
 	if decision.Verdict == Deny {
 		level = slog.LevelWarn
 	}
 	c.log.Log(ctx, level, "certificate request "+string(decision.Verdict),
-		"request", name, "signer", csr.Spec.SignerName, "requester", csr.Spec.Username,
+		"request", name, "signer", request.Spec.SignerName, "requester", request.Spec.Username,
 		"node", decision.Node, "reason", decision.Reason, "message", decision.Message)
 	return nil
+}
+
+// signedFor is how long a certificate that is signed here lives (M34).
+const signedFor = 24 * time.Hour
+
+// sign writes the certificate of an approved request. Name, group and key are
+// those that the rules have checked; everything else is decided here.
+func (c *controller) sign(ctx context.Context, approved *certificatesv1.CertificateSigningRequest, asked *x509.CertificateRequest) error {
+	authority, err := c.authority()
+	if err != nil {
+		return err
+	}
+	certificate, err := pki.SignAt(authority, pki.LeafRequest{
+		CommonName: asked.Subject.CommonName, Organizations: asked.Subject.Organization, Client: true, Validity: signedFor,
+	}, asked.PublicKey, time.Now())
+	if err != nil {
+		return err
+	}
+	approved.Status.Certificate = certificate
+	return c.client.UpdateStatus(ctx, approved)
 }
 
 // enqueue passes on the names of requests that nobody has decided yet.
 func enqueue(add func(name string)) cache.ResourceEventHandler {
 	see := func(object any) {
-		if csr, ok := object.(*certificatesv1.CertificateSigningRequest); ok && !decided(csr) {
-			add(csr.Name)
+		if request, ok := object.(*certificatesv1.CertificateSigningRequest); ok && !decided(request) {
+			add(request.Name)
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{

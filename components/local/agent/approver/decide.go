@@ -1,6 +1,7 @@
 package approver
 
 import (
+	"crypto/x509"
 	"slices"
 	"strings"
 
@@ -34,6 +35,9 @@ type Decision struct {
 	Reason string
 	// Message is for people.
 	Message string
+	// signs is what is signed here after an approval, for the key of the request;
+	// nil where the controller-manager signs.
+	signs *x509.CertificateRequest
 }
 
 // reasonAllRules is the reason of an approval.
@@ -47,17 +51,19 @@ type rule struct {
 
 // Decide answers a request, given the nodes that may exist.
 func Decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.NodeIdentity) Decision {
-	return decide(csr, nodes, ruleset{servingRules, bootstrapRules, renewalRules})
+	return decide(csr, nodes, ruleset{servingRules, bootstrapRules, renewalRules, policyRules})
 }
 
 // ruleset holds the rules of each kind of request.
-type ruleset struct{ serving, bootstrap, renewal []rule }
+type ruleset struct{ serving, bootstrap, renewal, policy []rule }
 
 // of gives the rules of a request's kind; false when it is for another signer.
 func (r ruleset) of(csr *certificatesv1.CertificateSigningRequest) ([]rule, bool) {
 	switch {
 	case csr.Spec.SignerName == certificatesv1.KubeletServingSignerName:
 		return r.serving, true
+	case csr.Spec.SignerName == hostconfig.SignerPolicyAgent:
+		return r.policy, true
 	case csr.Spec.SignerName != certificatesv1.KubeAPIServerClientKubeletSignerName:
 		return nil, false
 	case strings.HasPrefix(csr.Spec.Username, userPrefix) && slices.Contains(csr.Spec.Groups, nodesGroup):
@@ -84,8 +90,12 @@ func decide(csr *certificatesv1.CertificateSigningRequest, nodes []hostconfig.No
 			return Decision{Verdict: Deny, Node: r.node, Reason: rule.reason, Message: err.Error()}
 		}
 	}
-	return Decision{Verdict: Approve, Node: r.node, Reason: reasonAllRules,
+	approved := Decision{Verdict: Approve, Node: r.node, Reason: reasonAllRules,
 		Message: "the requester is entitled to a certificate for node " + r.node + " and asks for nothing else"}
+	if csr.Spec.SignerName == hostconfig.SignerPolicyAgent {
+		approved.signs = r.x509
+	}
+	return approved
 }
 
 // decided tells whether somebody has answered the request.

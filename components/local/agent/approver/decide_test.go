@@ -16,7 +16,7 @@ func TestAttacksAreDenied(t *testing.T) {
 		attacks []attack
 	}{
 		"serving": {servingDraft, servingAttacks}, "bootstrap": {bootstrapDraft, bootstrapAttacks},
-		"renewal": {renewalDraft, renewalAttacks},
+		"renewal": {renewalDraft, renewalAttacks}, "policy agent": {policyDraft, policyAttacks},
 	} {
 		for _, attack := range suite.attacks {
 			t.Run(signer+"/"+attack.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		rules   []rule
 	}{
 		"serving": {servingDraft, servingAttacks, servingRules}, "bootstrap": {bootstrapDraft, bootstrapAttacks, bootstrapRules},
-		"renewal": {renewalDraft, renewalAttacks, renewalRules},
+		"renewal": {renewalDraft, renewalAttacks, renewalRules}, "policy agent": {policyDraft, policyAttacks, policyRules},
 	} {
 		for i, removed := range suite.rules {
 			t.Run(signer+"/without "+removed.reason, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				for _, attack := range suite.attacks {
 					d := suite.draft(t)
 					attack.change(t, d)
-					if decide(d.finish(t), inventory, ruleset{rest, rest, rest}).Verdict == Approve {
+					if decide(d.finish(t), inventory, ruleset{rest, rest, rest, rest}).Verdict == Approve {
 						through = append(through, attack.name)
 						if attack.reason != removed.reason {
 							t.Errorf("%q comes through, which is meant for rule %s", attack.name, attack.reason)
@@ -87,6 +87,8 @@ func TestKubeletsAreApproved(t *testing.T) {
 		"bootstrap":                 {bootstrapDraft, func(*testing.T, *draft) {}},
 		"bootstrap, RSA encipering": {bootstrapDraft, encipherment},
 		"renewal":                   {renewalDraft, func(*testing.T, *draft) {}},
+		"policy agent":              {policyDraft, func(*testing.T, *draft) {}},
+		"policy agent, RSA":         {policyDraft, encipherment},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := test.draft(t)

@@ -80,6 +80,14 @@ func renewalDraft(t *testing.T) *draft {
 	return d
 }
 
+// policyDraft is the request of worker-1 for its policy agent.
+func policyDraft(t *testing.T) *draft {
+	d := renewalDraft(t)
+	d.csr.Spec.SignerName = hostconfig.SignerPolicyAgent
+	d.template.Subject = pkix.Name{CommonName: "redoubt:policy-agent:worker-1", Organization: []string{"redoubt:policy-agents"}}
+	return d
+}
+
 // finish encodes the request, unless the test has encoded one itself.
 func (d *draft) finish(t *testing.T) *certificatesv1.CertificateSigningRequest {
 	t.Helper()

@@ -168,3 +168,17 @@ func (r Report) ForPeople() Report {
 	})
 	return r
 }
+
+// Can answers whether somebody may do something by his own rights and those of
+// the groups that he is in by being who he is, as the RBAC authorizer would. The
+// resource has its subresource with it: pods/exec. Without a namespace, the
+// question is about all of the cluster.
+func Can(c Cluster, s Subject, verb, group, resource, namespace string) Answer {
+	r := newReviewer(&c)
+	own := closure{is: map[Subject]reached{}}
+	own.add(s, reached{answer: Yes})
+	for _, of := range memberships(s) {
+		own.add(of, reached{answer: Yes})
+	}
+	return has(r.grantsOf(&own, Unknown), right{verb: verb, group: group, resource: resource}, namespace).answer
+}

@@ -161,6 +161,17 @@ func TestPods(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a name that the API server gives", func(t *testing.T) {
+		for _, spec := range []m{podSpec(), set(podSpec(), "hostPID", true)} {
+			o := podIn("team", spec)
+			o["metadata"] = m{"namespace": "team", "generateName": "x-"}
+			if v := a.everything(o); spec["hostPID"] == nil && v.err != nil {
+				t.Error(v)
+			} else if spec["hostPID"] != nil {
+				refusedBy(t, v, "host-namespaces")
+			}
+		}
+	})
 	t.Run("warned of where the class is baseline", func(t *testing.T) {
 		v := a.everything(podIn("relaxed", set(podSpec(), "containers.0.image", "registry.example.org/app:1.0")))
 		warnedBy(t, v, "image-digests")

@@ -7,10 +7,12 @@ import (
 	"sync"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
@@ -114,8 +116,13 @@ func (a *api) update(as dynamic.Interface, o m, subresources ...string) error {
 // change has the API server rehearse a change of an object as it is now.
 func (a *api) change(t testing.TB, o m, subresource string, change func(live m)) verdict {
 	t.Helper()
+	return a.changeAs(t, a.config, o, change, subresource)
+}
+
+func (a *api) changeAs(t testing.TB, config *rest.Config, o m, change func(live m), subresource ...string) verdict {
+	t.Helper()
 	c := &collector{}
-	own := rest.CopyConfig(a.config)
+	own := rest.CopyConfig(config)
 	own.WarningHandler = c
 	client, err := dynamic.NewForConfig(own)
 	if err != nil {
@@ -127,11 +134,7 @@ func (a *api) change(t testing.TB, o m, subresource string, change func(live m))
 		t.Fatal(err)
 	}
 	change(live.Object)
-	var subresources []string
-	if subresource != "" {
-		subresources = []string{subresource}
-	}
-	return verdict{a.update(client, live.Object, subresources...), c.said}
+	return verdict{a.update(client, live.Object, subresource...), c.said}
 }
 
 // debug adds an ephemeral container to a pod of team, in a rehearsal.
@@ -151,3 +154,14 @@ func (a *api) debug(pod string, ephemeral m) verdict {
 	set(live.Object, "spec.ephemeralContainers", []any{ephemeral})
 	return verdict{a.update(client, live.Object, "ephemeralcontainers"), c.said}
 }
+
+func (a *api) clientOf(t testing.TB, config *rest.Config) kubernetes.Interface {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func notFound(err error) bool { return apierrors.IsNotFound(err) }

@@ -4,13 +4,13 @@ import admissionv1 "k8s.io/api/admissionregistration/v1"
 
 // connectPolicies are about sessions inside pods, which no other policy sees.
 func connectPolicies() []Policy {
-	forbidden := variable("forbidden", `request.namespace in params.data.forbiddenConnect.split('\n') || (namespaceObject != null && namespaceObject.metadata.?labels[?'`+LabelConnect+`'].orValue('') == 'forbidden')`)
+	forbidden := variable("forbidden", `request.?namespace.orValue('') in params.data.forbiddenConnect.split('\n') || (namespaceObject != null && namespaceObject.metadata.?labels[?'`+LabelConnect+`'].orValue('') == 'forbidden')`)
 	return []Policy{
 		{
 			ID: "connect", Title: "nobody opens a session in a pod of the system or of a namespace that forbids it", Controls: []string{"M20", "M24"}, Mode: Deny,
 			Rules:     []admissionv1.NamedRuleWithOperations{rule("", connect, "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy")},
 			Variables: []admissionv1.Variable{forbidden}, Sentinel: Sentinel{Kind: "exec", Connect: true},
-			Findings: either(`variables.forbidden`, `request.subResource + ' into namespace "' + request.namespace + '"'`),
+			Findings: either(`variables.forbidden`, `request.?subResource.orValue('') + ' into namespace "' + request.?namespace.orValue('') + '"'`),
 			Unless:   isPlatform,
 			Remedy:   "read logs and metrics instead, or have the platform look",
 		},
@@ -19,15 +19,15 @@ func connectPolicies() []Policy {
 			Rules:     []admissionv1.NamedRuleWithOperations{rule("", update, "pods/ephemeralcontainers"), rule("", create, "pods")},
 			Variables: []admissionv1.Variable{forbidden}, Sentinel: Sentinel{Kind: "Pod"},
 			// Pods are here for the sentinel alone.
-			Conditions: []admissionv1.MatchCondition{condition("of-a-running-pod", `request.?subResource.orValue('') == 'ephemeralcontainers' || request.name.startsWith('`+sentinelPrefix+`')`)},
-			Findings:   either(`variables.forbidden && request.subResource == 'ephemeralcontainers'`, `'spec.ephemeralContainers in namespace "' + request.namespace + '"'`),
+			Conditions: []admissionv1.MatchCondition{condition("of-a-running-pod", `request.?subResource.orValue('') == 'ephemeralcontainers' || request.?name.orValue('').startsWith('`+sentinelPrefix+`')`)},
+			Findings:   either(`variables.forbidden && request.?subResource.orValue('') == 'ephemeralcontainers'`, `'spec.ephemeralContainers in namespace "' + request.?namespace.orValue('') + '"'`),
 			Unless:     isPlatform,
 			Remedy:     "debug a copy of the pod in a namespace that allows it",
 		},
 		{
 			ID: "node-proxy", Title: "nobody but the platform reaches the API of a kubelet through the API server", Controls: []string{"M16", "CIS-5.1.10"}, Mode: Deny,
 			Rules: []admissionv1.NamedRuleWithOperations{rule("", connect, "nodes/proxy")}, Sentinel: Sentinel{Kind: "node", Connect: true},
-			Findings: `['proxy of node "' + request.name + '"']`,
+			Findings: `['proxy of node "' + request.?name.orValue('') + '"']`,
 			Unless:   isPlatform,
 			Remedy:   "read nodes/metrics, nodes/stats and logs, each of which has a resource of its own",
 		},

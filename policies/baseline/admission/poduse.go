@@ -48,7 +48,7 @@ func podUsePolicies() []Policy {
 		}),
 		{
 			ID: "default-namespace", Title: "nothing runs in the namespace default", Controls: []string{"M24", "CIS-5.7.4"}, Mode: Deny, Scope: Workloads, Rules: podRules, Templates: templateRules, Sentinel: Sentinel{Kind: "Pod"},
-			Findings: either(`request.namespace == 'default' && !(request.dryRun && request.name.startsWith('`+sentinelPrefix+`'))`, `'metadata.namespace is "default"'`),
+			Findings: either(`request.?namespace.orValue('') == 'default' && !(request.?dryRun.orValue(false) && request.?name.orValue('').startsWith('`+sentinelPrefix+`'))`, `'metadata.namespace is "default"'`),
 			Remedy:   "use a namespace that the platform made for the program",
 		},
 	}

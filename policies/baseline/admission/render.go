@@ -43,7 +43,7 @@ func common(p Policy) []admissionv1.Variable {
 		// policies. Other operations have the object's age, and connections none.
 		variable("clock", `object != null && dyn(object).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(object).metadata.creationTimestamp) : `+
 			`(oldObject != null && dyn(oldObject).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(oldObject).metadata.creationTimestamp) : timestamp('1970-01-01T00:00:00Z'))`),
-		variable("exceptions", `params.data[?'exceptions.`+p.ID+`'].orValue('').split('\n').filter(e, (e.startsWith('/') && request.namespace == '' ? e.startsWith('/' + request.name + ' ') : e.startsWith(request.namespace + '/* ')) && timestamp(e.split(' ')[1]) > variables.clock)`),
+		variable("exceptions", `params.data[?'exceptions.`+p.ID+`'].orValue('').split('\n').filter(e, (e.startsWith('/') && request.?namespace.orValue('') == '' ? e.startsWith('/' + request.?name.orValue('') + ' ') : e.startsWith(request.?namespace.orValue('') + '/* ')) && timestamp(e.split(' ')[1]) > variables.clock)`),
 		variable("exempt", `size(variables.exceptions) > 0`),
 	}
 	if len(p.Templates) > 0 && slices.ContainsFunc(p.Rules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) {
@@ -103,7 +103,7 @@ func render(s Settings, p Policy) (Rendered, error) {
 	name := namePrefix + p.ID + "-" + hex.EncodeToString(digest[:4])
 	spec.Validations = append(spec.Validations, admissionv1.Validation{
 		// It reads a parameter, so that it tells of the parameters too.
-		Expression: `!('registries' in params.data && request.name == '` + p.Sentinel.name(name) + `')`,
+		Expression: `!('registries' in params.data && request.?name.orValue('') == '` + p.Sentinel.name(name) + `')`,
 		Message:    inForce,
 	})
 	made := &admissionv1.ValidatingAdmissionPolicy{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
@@ -40,9 +41,10 @@ func (s Spec) Validate(field string) error { return s.Access.Validate(field + ".
 // Baseline is what a cluster gets once, whatever runs in it.
 type Baseline struct{ pulumi.ResourceState }
 
-// NewBaseline registers the baseline: roles, and bindings of the groups (M20); and the default service accounts of the
-// namespaces that Kubernetes makes itself give no token to a pod that does not
-// ask for one (CIS 5.1.5).
+// NewBaseline registers the baseline: roles, and bindings of the groups (M20); the
+// policies of quarantine (M40); and the default service accounts of the namespaces
+// that Kubernetes makes itself give no token to a pod that does not ask for one
+// (CIS 5.1.5).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
@@ -62,6 +64,9 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	access := args.Spec.Access
 	access.Bootstrapped = args.Bootstrapped
 	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})

@@ -44,9 +44,10 @@ func TenantObjects(namespace string, t Tenant, s Settings) []runtime.Object {
 
 // policy selects pods by their labels, all without. Both directions stand in each
 // policy: a plugin may treat one that no policy names as open. Empty lists are
-// said, not left out, so that a rule which somebody adds is drift.
-func policy(namespace, name, reason string, workloads map[string]string, in []networkingv1.NetworkPolicyIngressRule, out []networkingv1.NetworkPolicyEgressRule) *networkingv1.NetworkPolicy {
-	return &networkingv1.NetworkPolicy{
+// said, not left out as Kubernetes' types do, so that a rule which somebody adds
+// is drift.
+func policy(namespace, name, reason string, workloads map[string]string, in []networkingv1.NetworkPolicyIngressRule, out []networkingv1.NetworkPolicyEgressRule) *unstructured.Unstructured {
+	typed := &networkingv1.NetworkPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
 		ObjectMeta: objectMeta(namespace, name, reason),
 		Spec: networkingv1.NetworkPolicySpec{
@@ -55,6 +56,18 @@ func policy(namespace, name, reason string, workloads map[string]string, in []ne
 			Ingress:     in, Egress: out,
 		},
 	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	if err != nil {
+		panic(err) // of types that are Kubernetes' own
+	}
+	delete(content, "status")
+	spec, _ := content["spec"].(map[string]any)
+	for _, direction := range []string{ingress, egress} {
+		if spec[direction] == nil {
+			spec[direction] = []any{}
+		}
+	}
+	return &unstructured.Unstructured{Object: content}
 }
 
 func objectMeta(namespace, name, reason string) metav1.ObjectMeta {

@@ -75,9 +75,8 @@ func (s Settings) Validate(at string) error {
 	return errors.Join(p...)
 }
 
-// Validate reports everything that is wrong with the flows of the tenant in a
-// namespace, in a cluster with these settings.
-func (t Tenant) Validate(namespace string, s Settings) error {
+// Validate reports everything that is wrong with the flows of a tenant in a cluster with these settings.
+func (t Tenant) Validate(s Settings) error {
 	var p problems
 	for _, direction := range []struct {
 		at    string
@@ -217,21 +216,18 @@ func (p *problems) reason(at, reason string) {
 	}
 }
 
-// Unanswered tells which flows to another tenant of the same cluster are not
-// allowed at the other end, where nothing comes of them.
-func Unanswered(tenants map[string]Tenant) error {
+// Unanswered tells which flows of a tenant to another tenant of the same cluster
+// are not allowed at the other end, so that nothing comes of them.
+func Unanswered(tenants map[string]Tenant, name string) error {
 	var p problems
-	for from, t := range tenants {
-		for i, flow := range t.Egress {
-			other, known := tenants[flow.Tenant]
-			if !known || slices.ContainsFunc(other.Ingress, func(in Flow) bool { return in.Tenant == from && overlap(in.Ports, flow.Ports) }) {
-				continue
-			}
-			p.add(fmt.Sprintf("%s.egress[%d]", from, i), fmt.Sprintf("tenant %s lets nothing in from %s on these ports", flow.Tenant, from),
-				fmt.Sprintf("add it to the ingress of %s, or remove it here", flow.Tenant))
+	for i, flow := range tenants[name].Egress {
+		other, known := tenants[flow.Tenant]
+		if !known || slices.ContainsFunc(other.Ingress, func(in Flow) bool { return in.Tenant == name && overlap(in.Ports, flow.Ports) }) {
+			continue
 		}
+		p.add(fmt.Sprintf("egress[%d]", i), fmt.Sprintf("tenant %s lets nothing in from %s on these ports", flow.Tenant, name),
+			fmt.Sprintf("add it to the ingress of %s, or remove it here", flow.Tenant))
 	}
-	slices.SortFunc(p, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(p...)
 }
 

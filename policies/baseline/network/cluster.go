@@ -17,6 +17,7 @@ type denial struct {
 	name, reason string
 	to           []string // ranges
 	ports        []Port   // all of every protocol when empty
+	machines     bool     // the ranges are those of machines
 }
 
 // denials are the one definition from which each form is made.
@@ -29,7 +30,7 @@ func (s Settings) denials() []denial {
 	all := []denial{{name: "metadata", reason: "the credentials of a machine are for no pod (M21)", to: metadata}}
 	if len(s.NodeCIDRs) > 0 {
 		ports := hostconfig.DefaultPorts()
-		machines := denial{name: "machines", reason: "kubelets, etcd and the managers answer to machines alone (M13, M15, M16)", to: slices.Sorted(slices.Values(s.NodeCIDRs))}
+		machines := denial{name: "machines", reason: "kubelets, etcd and the managers answer to machines alone (M13, M15, M16)", to: slices.Sorted(slices.Values(s.NodeCIDRs)), machines: true}
 		for _, port := range []int{ports.EtcdClient, ports.EtcdPeer, ports.EtcdMetrics, ports.Kubelet, 10255, ports.ControllerManager, ports.Scheduler} {
 			machines.ports = append(machines.ports, Port{Port: port})
 		}
@@ -154,7 +155,11 @@ func calicoGlobal(s Settings, d denial) runtime.Object {
 // A denial alone would make Cilium deny everything else to the pods that it
 // selects: it is told not to.
 func ciliumClusterwide(s Settings, d denial) runtime.Object {
-	rule := map[string]any{"toCIDR": anys(d.to)}
+	// To Cilium machines have identities, which ranges do not match.
+	rule := map[string]any{"toEntities": []any{"host", "remote-node"}}
+	if !d.machines {
+		rule = map[string]any{"toCIDR": anys(d.to)}
+	}
 	if len(d.ports) > 0 {
 		rule["toPorts"] = []any{map[string]any{"ports": ciliumPorts(d.ports)}}
 	}

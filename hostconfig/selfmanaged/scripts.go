@@ -183,9 +183,10 @@ func (s Spec) addons() string {
 	return "coredns kube-proxy"
 }
 
-// afterwards is what begins once the machine serves the API.
+// afterwards is what begins once the machine serves the API. The first token must
+// not wait for its timer: workers wait for it.
 func (s Spec) afterwards() string {
-	units := unitApprove
+	units := unitApprove + " " + unitJoinConfig
 	if s.LoadBalancer.Passthrough != "" {
 		units += " " + unitAPIAddress
 	}

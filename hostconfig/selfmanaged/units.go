@@ -19,11 +19,14 @@ var cloudNetwork = []string{"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"}
 func (s Spec) controlPlaneUnits(spec *flatcar.Spec, plane ControlPlane) {
 	p := &spec.Parts
 	p.Services = append(p.Services, volumeUnit(), foldersUnit())
+	// nofail: without it systemd puts a mount before local-fs.target (systemd.mount(5)),
+	// and so before the services that these two need: a cycle, out of which systemd
+	// throws jobs at will.
 	p.Mounts = append(p.Mounts,
 		systemd.Mount{Description: "Volume of etcd", What: plane.Device, Where: volumePath, Type: "ext4",
-			Options: []string{"nodev", "nosuid", "noexec"}, Requires: []string{unitVolume}, After: []string{unitVolume}},
+			Options: []string{"nodev", "nosuid", "noexec", "nofail"}, Requires: []string{unitVolume}, After: []string{unitVolume}},
 		systemd.Mount{Description: "Data of etcd", What: volumePath + "/etcd", Where: etcdPath, Type: "none",
-			Options: []string{"bind"}, Requires: []string{unitFolders}, After: []string{unitFolders}})
+			Options: []string{"bind", "nofail"}, Requires: []string{unitFolders}, After: []string{unitFolders}})
 	p.KubeletMounts = []string{etcdPath}
 	// With a certificate that the kubelet could not renew while the machine was off
 	// it would not start: this one holds the authority's key, and makes a new one.

@@ -54,7 +54,8 @@ func newMembers(t *testing.T, s *site) *members {
 		m.agents[node.Name] = s.on(t, id, config, nil)
 		ca, err := pki.ReadAuthority(filepath.Join(s.pki, "etcd/ca"))
 		require.NoError(t, err)
-		certificate, key, err := pki.Issue(ca, pki.LeafRequest{CommonName: node.Name, IPAddresses: []string{node.Address}, Server: true, Client: true, Validity: time.Hour})
+		// On loopback the kernel gives connections the address 127.0.0.1.
+		certificate, key, err := pki.Issue(ca, pki.LeafRequest{CommonName: node.Name, IPAddresses: []string{node.Address, "127.0.0.1"}, Server: true, Client: true, Validity: time.Hour})
 		require.NoError(t, err)
 		write(t, m.path(node.Name+".crt"), certificate)
 		write(t, m.path(node.Name+".key"), key)
@@ -148,11 +149,15 @@ func testForget(t *testing.T, m *members) {
 	require.NoError(t, m.agents[lost.Name].ForgetEtcd(t.Context(), m.data(lost.Name)), "again: nothing is left to forget")
 
 	// A member that was added and never started has no name; it goes too.
-	_, err = etcd.MemberAdd(brief(t), []string{peer(lost)})
-	require.NoError(t, err)
+	add := func() {
+		eventually(t, "a new member", func() error { // etcd wants its peers to be connected for five seconds
+			_, err := etcd.MemberAdd(brief(t), []string{peer(lost)})
+			return err
+		})
+	}
+	add()
 	require.NoError(t, m.agents[lost.Name].ForgetEtcd(t.Context(), m.data(lost.Name)))
-	_, err = etcd.MemberAdd(brief(t), []string{peer(lost)})
-	require.NoError(t, err)
+	add()
 	m.start(t, 2, "existing")
 	eventually(t, "the new member's data", func() error {
 		answer, err := m.etcd(t, 2).Get(brief(t), "/registry/x")
@@ -202,8 +207,7 @@ func testSnapshot(t *testing.T, m *members, revision int64) {
 	assert.Error(t, err, "a snapshot that nobody has counts as taken")
 	m.Heal("s3")
 
-	_, err = m.etcd(t, 0).Put(brief(t), "/registry/x", "after")
-	require.NoError(t, err)
+	eventually(t, "a later write", func() error { _, err := m.etcd(t, 0).Put(brief(t), "/registry/x", "after"); return err })
 	for _, each := range m.running {
 		kill(each)
 	}

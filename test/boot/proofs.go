@@ -28,6 +28,7 @@ func Proofs() []Proof {
 	return []Proof{
 		{"M12_pods_run_on_workers_and_reach_services", proveWorkload},
 		{"M18_etcd_holds_no_secret_in_the_clear", proveEncryption},
+		{"M16_a_stolen_token_gets_no_certificate", proveStolenToken},
 		{"M34_the_token_is_rotated_and_the_old_one_refused", proveTokens},
 		{"M12_a_control_plane_with_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 1, true) }},
 		{"M12_the_founder_without_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 0, false) }},
@@ -106,26 +107,6 @@ func proveReplacement(ctx context.Context, r *Rehearsal, number int, keepVolume 
 	return within(ctx, 2*time.Minute, func(ctx context.Context) error {
 		return Eventually(ctx, func() error { return r.whole(ctx, name) })
 	})
-}
-
-// Members gives the names of etcd's members as one of them has them, those that
-// have not started as "".
-func (r *Rehearsal) Members(ctx context.Context, machine string) ([]string, error) {
-	const dir = "/etc/kubernetes/pki/etcd/"
-	output, err := r.Run(ctx, machine, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", dir+"ca.crt", "--cert", dir+"healthcheck-client.crt",
-		"--key", dir+"healthcheck-client.key", "--request", "POST", "--data", "{}", "https://127.0.0.1:2379/v3/cluster/member/list")
-	if err != nil {
-		return nil, err
-	}
-	var list struct{ Members []struct{ Name string } }
-	if err := json.Unmarshal([]byte(output), &list); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, member := range list.Members {
-		names = append(names, member.Name)
-	}
-	return names, nil
 }
 
 // whole tells that etcd has every control plane as a member, and no other, and

@@ -29,9 +29,13 @@ type Args struct {
 	// PodSecurityVersion pins the meaning of the levels of Pod Security; v1.35 by
 	// default.
 	PodSecurityVersion string
+	// Policies are further ones, in the form of the catalogue.
+	Policies []admission.Policy
 	// Kubeconfig reaches the cluster. With it, a policy is replaced only once its
 	// successor was seen to refuse something.
 	Kubeconfig pulumi.StringInput
+	// Patience bounds the wait for policies to take effect; a minute by default.
+	Patience time.Duration
 	// Exceptions accept risks of the whole cluster.
 	Exceptions []hostconfig.Exception
 	// Bootstrapped tells that the cluster was made with the role of its platform
@@ -101,7 +105,7 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 		return nil, err
 	}
 	var err error
-	if b.InForce, err = newPolicies(ctx, name, args.Spec.Policies, args.Kubeconfig, pulumi.Parent(b)); err != nil {
+	if b.InForce, err = newPolicies(ctx, name, args, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"inForce": b.InForce})

@@ -27,7 +27,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 		networkToken:  {"account", "cluster", "logsKeyArn", "zones"},
 		keysToken:     {"account", "cluster"},
 		logsToken:     {"account", "cluster", "keyArn"},
-		firewallToken: {"cluster", "endpointSecurityGroupId", "s3PrefixListId", "vpcId"},
+		firewallToken: {"cluster", "endpointSecurityGroupId", "vpcId"},
 		rolesToken:    {"account", "cluster"},
 		eksClusterToken: {"access", "account", "addonVersions", "cluster", "clusterRoleArn", "logGroupName", "networkRoleArn",
 			"secretsKeyArn", "securityGroupId", "subnetIds"},

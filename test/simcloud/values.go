@@ -46,6 +46,8 @@ func plain(v resource.PropertyValue) any {
 		return v.NumberValue()
 	case v.IsBool():
 		return v.BoolValue()
+	case v.IsAsset(): // a file as what it is told by: where it lies, and its hash
+		return map[string]any{"path": v.AssetValue().Path, "hash": v.AssetValue().Hash}
 	case v.IsArray():
 		items := make([]any, len(v.ArrayValue()))
 		for i, item := range v.ArrayValue() {

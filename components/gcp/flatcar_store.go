@@ -5,9 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/storage"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )

@@ -2,11 +2,11 @@ package simcloud
 
 import (
 	"encoding/json"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/asset"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -54,8 +54,6 @@ func plain(v resource.PropertyValue) any {
 			items[i] = plain(item)
 		}
 		return items
-	case v.IsAsset():
-		return v.AssetValue().Serialize()
 	case v.IsObject():
 		items := make(map[string]any, len(v.ObjectValue()))
 		for key, item := range v.ObjectValue() {
@@ -77,9 +75,6 @@ func property(value any) resource.PropertyValue {
 	case Values:
 		return property(map[string]any(v))
 	case map[string]any:
-		if file, is, err := asset.Deserialize(v); is && err == nil {
-			return resource.NewAssetProperty(file)
-		}
 		out := resource.PropertyMap{}
 		for key, item := range v {
 			out[resource.PropertyKey(key)] = property(item)
@@ -179,14 +174,13 @@ func (v Values) String(path string) string { s, _ := v.Get(path).(string); retur
 // Bool is false when there is none or it is not known.
 func (v Values) Bool(path string) bool { b, _ := v.Get(path).(bool); return b }
 
-// Bytes are those of the file or text that is an asset at the path; false when there is none, or none that can be read.
+// Bytes are those of the file that lies at a path; false when there is none, or none that can be read.
 func (v Values) Bytes(path string) ([]byte, bool) {
-	fields, _ := v.Get(path).(map[string]any)
-	file, is, err := asset.Deserialize(fields)
-	if !is || err != nil {
+	file := v.String(path + ".path")
+	if file == "" {
 		return nil, false
 	}
-	contents, err := file.Bytes()
+	contents, err := os.ReadFile(file)
 	return contents, err == nil
 }
 

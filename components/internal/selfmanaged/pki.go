@@ -11,7 +11,6 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/kubeadm"
-	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
 
 const pkiToken = "redoubt:internal:Pki"
@@ -111,7 +110,7 @@ type PKI struct {
 // the common names that it gives them:
 // https://kubernetes.io/docs/setup/best-practices/certificates/#single-root-ca
 var authorities = []struct{ name, commonName string }{
-	{"ca", "kubernetes"}, {"etcd-ca", "etcd-ca"}, {"front-proxy-ca", "front-proxy-ca"},
+	{"ca", "kubernetes"}, {"etcd/ca", "etcd-ca"}, {"front-proxy-ca", "front-proxy-ca"},
 }
 
 // Secret tells whether a file of a [PKI] holds a key.
@@ -127,7 +126,7 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 	for _, authority := range authorities {
 		var bundle []any
 		for i, generation := range append([]int{a.Generation}, a.Trusted...) {
-			key, certificate, err := p.authority(ctx, fmt.Sprintf("%s-%s-%d", name, authority.name, generation), authority.commonName, a)
+			key, certificate, err := p.authority(ctx, fmt.Sprintf("%s-%s-%d", name, strings.ReplaceAll(authority.name, "/", "-"), generation), authority.commonName, a)
 			if err != nil {
 				return nil, err
 			}
@@ -147,10 +146,10 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 		}
 		bundle = append(bundle, key.PublicKeyPem)
 		if i == 0 {
-			p.Files[selfmanaged.ServiceAccountKey] = key.PrivateKeyPem
+			p.Files["sa.key"] = key.PrivateKeyPem
 		}
 	}
-	p.Files[selfmanaged.ServiceAccountPublicKey] = joined(bundle)
+	p.Files["sa.pub"] = joined(bundle)
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{"caCertificate": p.CACertificate})
 }
 

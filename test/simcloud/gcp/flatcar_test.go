@@ -20,12 +20,12 @@ import (
 // withKeys is an engine that makes keys, too.
 func withKeys(t *testing.T, cloud *simcloud.Cloud) *simtest.Engine {
 	t.Helper()
-	made, err := utilities.Open("")
+	made, err := utilities.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := simtest.New(t, cloud, settings)
-	e.Beside = utilities.Providers(made)
+	e.Beside = made.Providers()
 	return e
 }
 

@@ -1,7 +1,10 @@
 package aws
 
 import (
+	"encoding/base64"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ebs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -65,14 +68,24 @@ func devices(of []identity) pulumi.StringArrayOutput {
 // knows it by its id. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
 const dataDevice = "/dev/sdf"
 
+// plannedMachine is a machine of the control plane as it should be.
+type plannedMachine struct {
+	identity
+	userData pulumi.StringOutput
+	// needs are the objects that it fetches in its first boot.
+	needs []pulumi.Resource
+}
+
 // newMachines registers the machines of the control plane, one after the other: a
 // change of what they run replaces one, and the next only once it is there again.
 // The old machine goes first, because there is one address and one volume.
 //
-// It gives the ids of the machines, by name, once their volumes are attached.
-func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, identities []identity, userData []pulumi.StringOutput, after []pulumi.Resource, opts ...pulumi.ResourceOption) ([]pulumi.Resource, pulumi.StringMap, error) {
+// It gives the last of them, and the ids of all, by name, once their volumes are
+// attached.
+func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, planned []plannedMachine, opts ...pulumi.ResourceOption) ([]pulumi.Resource, pulumi.StringMap, error) {
 	ids := pulumi.StringMap{}
-	for i, each := range identities {
+	var last []pulumi.Resource
+	for i, each := range planned {
 		full := a.Cluster + "-" + controlPlaneName(i)
 		tags := tagged(a.Tags, a.Cluster, full)
 		// The tag makes the machine wait for endpoints and routes, without which it
@@ -93,9 +106,9 @@ func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, identit
 				Encrypted: pulumi.Bool(true), KmsKeyId: a.VolumesKeyArn.ToStringOutput().ToStringPtrOutput(), VolumeType: pulumi.String("gp3"),
 				VolumeSize: pulumi.Int(a.ControlPlane.SystemDiskGiB), DeleteOnTermination: pulumi.Bool(true),
 			},
-			UserData: userData[i].ToStringPtrOutput(), UserDataReplaceOnChange: pulumi.Bool(true),
+			UserData: each.userData.ToStringPtrOutput(), UserDataReplaceOnChange: pulumi.Bool(true),
 			InstanceInitiatedShutdownBehavior: pulumi.String("stop"), Tags: tags,
-		}, append(opts, pulumi.DeleteBeforeReplace(true), pulumi.DependsOn(after))...)
+		}, append(opts, pulumi.DeleteBeforeReplace(true), pulumi.DependsOn(slices.Concat(each.needs, last)))...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -107,16 +120,31 @@ func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, identit
 		if err != nil {
 			return nil, nil, err
 		}
-		after = append(after[:len(after):len(after)], machine, attached)
+		last = []pulumi.Resource{machine, attached}
 		ids[controlPlaneName(i)] = once(machine.ID(), attached.ID())
 	}
-	return after, ids, nil
+	return last, ids, nil
 }
 
 // clusterOf is the cluster as its machines are told.
 func (a FlatcarClusterArgs) clusterOf() hostconfig.Cluster {
 	return hostconfig.Cluster{
 		Name: a.Cluster, Endpoint: fmt.Sprintf("https://%s:%d", ApiHost(a.Cluster), hostconfig.DefaultPorts().APIServer),
-		PodCIDRs: []string{a.PodCIDR}, ServiceCIDRs: []string{a.ServiceCIDR}, NodeCIDRs: []string{a.NetworkCIDR}, Operators: a.Operators,
+		DNS: []string{dnsAddress(a.ServiceCIDR)}, PodCIDRs: []string{a.PodCIDR}, ServiceCIDRs: []string{a.ServiceCIDR}, NodeCIDRs: []string{a.NetworkCIDR}, Operators: a.Operators,
 	}
 }
+
+// dnsAddress is the tenth of the services, where kubeadm puts the cluster's DNS.
+func dnsAddress(serviceCIDR string) string {
+	prefix, err := netip.ParsePrefix(serviceCIDR)
+	if err != nil {
+		return "" // what is reported of the range
+	}
+	address := prefix.Masked().Addr()
+	for range 10 {
+		address = address.Next()
+	}
+	return address.String()
+}
+
+func encoded(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
 
@@ -140,12 +141,12 @@ func (a FlatcarRolesArgs) register(ctx *pulumi.Context, name, use string, allowe
 	return once(role.Arn, own.ID()), once(made.Name, own.ID()), nil
 }
 
-// grants are who reads and writes what of the store; the program has a name of its
-// own for each version, which is read by all.
+// flatcarGrants are who reads and writes what of the store; the program has a name
+// of its own for each version, which is read by all.
 func flatcarGrants(pools []string) []selfmanaged.Grant {
 	spec := selfmanaged.Spec{ControlPlanes: []selfmanaged.ControlPlane{{Name: "*"}}}
 	for _, pool := range pools {
-		spec.Pools = append(spec.Pools, selfmanaged.Pool{Name: pool})
+		spec.Pools = append(spec.Pools, selfmanaged.Pool{Pool: nodeconfig.Pool{Name: pool}})
 	}
 	grants := spec.Grants()
 	program := selfmanaged.Grant{Key: programKeys, Readers: []selfmanaged.Principal{selfmanaged.ControlPlanes}, Writers: []selfmanaged.Principal{selfmanaged.Provisioner}}

@@ -16,9 +16,8 @@ import (
 type balancer struct {
 	subnetwork *compute.Subnetwork
 	groups     []*compute.NetworkEndpointGroup
-	// ready are what workers and people wait for: the address answers as soon as a
-	// control plane does.
-	ready []pulumi.Resource
+	// rule is what people wait for: its address answers as soon as a control plane does.
+	rule *compute.ForwardingRule
 }
 
 // newBalancer registers the subnetwork of control planes and the load balancer in
@@ -70,17 +69,13 @@ func newBalancer(ctx *pulumi.Context, name string, a FlatcarClusterArgs, address
 	if err != nil {
 		return nil, err
 	}
-	rule, err := compute.NewForwardingRule(ctx, name+"-api", &compute.ForwardingRuleArgs{
+	b.rule, err = compute.NewForwardingRule(ctx, name+"-api", &compute.ForwardingRuleArgs{
 		Name: pulumi.String(a.Cluster + "-api"), Project: project, Region: region, Description: pulumi.String("The way to the API servers of " + a.Cluster),
 		LoadBalancingScheme: pulumi.String("INTERNAL"), BackendService: service.ID().ToStringOutput().ToStringPtrOutput(), IpAddress: reserved.SelfLink, IpProtocol: pulumi.String("TCP"),
 		Ports: pulumi.ToStringArray([]string{strconv.Itoa(port)}), AllowGlobalAccess: pulumi.Bool(false),
 		Network: a.NetworkID.ToStringOutput().ToStringPtrOutput(), Subnetwork: b.subnetwork.ID().ToStringOutput().ToStringPtrOutput(), Labels: labelled(a.Labels, a.Cluster),
 	}, opts...)
-	if err != nil {
-		return nil, err
-	}
-	b.ready = []pulumi.Resource{rule}
-	return b, nil
+	return b, err
 }
 
 // reserve keeps an address for what may come again. It is kept from being deleted

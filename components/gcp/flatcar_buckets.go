@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/storage"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	parts "github.com/redoubt-dev/redoubt/components/internal/selfmanaged"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
 
@@ -102,36 +103,23 @@ func admit(ctx *pulumi.Context, name string, bucket *storage.Bucket, account pul
 	return ready, nil
 }
 
-// fill registers the objects that machines fetch. An object is written once:
-// another content is another object of the same name, and the old one goes first.
-func (s *store) fill(ctx *pulumi.Context, name string, a FlatcarClusterArgs, plan selfmanaged.Spec, r *rendering, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
-	var out []pulumi.Resource
-	for _, grant := range plan.Grants() {
-		if !slices.Contains(grant.Writers, selfmanaged.Provisioner) {
-			continue
+// fill registers the objects that machines fetch, by key. An object is written
+// once: another content is another object of the same name, and the old one goes
+// first.
+func (s *store) fill(ctx *pulumi.Context, name string, rendered parts.Rendered, opts ...pulumi.ResourceOption) (map[string]pulumi.Resource, error) {
+	made := map[string]pulumi.Resource{}
+	for _, o := range rendered.Objects {
+		args := &storage.BucketObjectArgs{Bucket: s.name, Name: pulumi.String(o.Key)}
+		if o.File != "" {
+			args.Source = pulumi.NewFileAsset(o.File)
+		} else {
+			args.Content = o.Content.ToStringPtrOutput()
 		}
-		args := &storage.BucketObjectArgs{Bucket: s.name, Name: pulumi.String(grant.Key)}
-		file, isFile := strings.CutPrefix(grant.Key, selfmanaged.PKIPrefix)
-		var contents pulumi.StringOutput
-		switch {
-		case grant.Key == plan.WithDefaults().ProgramKey():
-			args.Source = pulumi.NewFileAsset(a.ProgramFile)
-		case isFile:
-			contents = r.files[file]
-		default:
-			contents = r.text(grant.Key)
-		}
-		if args.Source == nil {
-			if grant.Secret {
-				contents = pulumi.ToSecret(contents).(pulumi.StringOutput)
-			}
-			args.Content = contents.ToStringPtrOutput()
-		}
-		made, err := storage.NewBucketObject(ctx, name+"-"+strings.NewReplacer("/", "-", ".", "-").Replace(grant.Key), args, append(opts, pulumi.DeleteBeforeReplace(true))...)
+		object, err := storage.NewBucketObject(ctx, name+"-"+o.Key, args, append(opts, pulumi.DeleteBeforeReplace(true))...)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, made)
+		made[o.Key] = object
 	}
-	return out, nil
+	return made, nil
 }

@@ -59,19 +59,30 @@ func newIdentities(ctx *pulumi.Context, name string, a FlatcarClusterArgs, addre
 	return out, nil
 }
 
+// plannedMachine is a machine of the control plane with what it is made of, and
+// the objects that it fetches when it boots.
+type plannedMachine struct {
+	identity
+	userData pulumi.StringOutput
+	needs    []pulumi.Resource
+}
+
 // newMachines registers the machines of the control plane, one after the other: a
 // change of what they run replaces one, and the next only once the load balancer
 // has it again. The old machine goes first, because there is one address and one
 // disk; before it goes, the load balancer is told.
 //
-// It gives what waits for the whole control plane, and the ids of the machines by
-// name.
-func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, b *balancer, identities []identity, account pulumi.StringInput, userData []pulumi.StringOutput,
-	after []pulumi.Resource, opts ...pulumi.ResourceOption) ([]pulumi.Resource, pulumi.StringMap, error) {
+// It gives the last of them, and the ids of all by name.
+func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, b *balancer, planned []plannedMachine, account pulumi.StringInput,
+	opts ...pulumi.ResourceOption) (pulumi.Resource, pulumi.StringMap, error) {
 	ids := pulumi.StringMap{}
-	for i, each := range identities {
+	var last pulumi.Resource
+	for i, each := range planned {
 		full := a.controlPlaneName(i)
-		labels := labelled(a.Labels, a.Cluster)
+		after := each.needs
+		if last != nil {
+			after = append(after, last)
+		}
 		machine, err := compute.NewInstance(ctx, name+"-"+controlPlane(i), &compute.InstanceArgs{
 			Name: pulumi.String(full), Project: pulumi.String(a.Project.ID), Zone: pulumi.String(a.zone(i)), MachineType: pulumi.String(a.ControlPlane.MachineType),
 			Description: pulumi.String("Control plane of " + a.Cluster),
@@ -85,7 +96,7 @@ func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, b *bala
 			ServiceAccount:         compute.InstanceServiceAccountArgs{Email: account.ToStringOutput().ToStringPtrOutput(), Scopes: pulumi.ToStringArray(nodeScopes)},
 			ShieldedInstanceConfig: compute.InstanceShieldedInstanceConfigArgs{EnableSecureBoot: pulumi.Bool(true), EnableVtpm: pulumi.Bool(true), EnableIntegrityMonitoring: pulumi.Bool(true)},
 			Scheduling:             compute.InstanceSchedulingArgs{AutomaticRestart: pulumi.Bool(true), OnHostMaintenance: pulumi.String("MIGRATE"), ProvisioningModel: pulumi.String("STANDARD")},
-			Metadata:               flatcarMetadata(userData[i]), AllowStoppingForUpdate: pulumi.Bool(true), CanIpForward: pulumi.Bool(false), DeletionProtection: pulumi.Bool(false), Labels: labels,
+			Metadata:               flatcarMetadata(each.userData), AllowStoppingForUpdate: pulumi.Bool(true), CanIpForward: pulumi.Bool(false), DeletionProtection: pulumi.Bool(false), Labels: labelled(a.Labels, a.Cluster),
 		}, append(opts, pulumi.DeleteBeforeReplace(true), pulumi.ReplaceOnChanges([]string{"metadata"}), pulumi.DependsOn(after))...) // what a machine is told it reads once
 		if err != nil {
 			return nil, nil, err
@@ -96,8 +107,8 @@ func newMachines(ctx *pulumi.Context, name string, a FlatcarClusterArgs, b *bala
 		if err != nil {
 			return nil, nil, err
 		}
-		after = append(after[:len(after):len(after)], endpoint)
+		last = endpoint
 		ids[full] = once(machine.InstanceId, endpoint.ID())
 	}
-	return after, ids, nil
+	return last, ids, nil
 }

@@ -99,19 +99,27 @@ type PKI struct {
 	pulumi.ResourceState
 
 	// Files are what the store keeps for control planes, by the names of
-	// [selfmanaged.PKIFiles]. Those of [Secret] are secrets.
+	// that package selfmanaged of hostconfig
+	// gives them. Those of [Secret] are secrets.
 	Files map[string]pulumi.StringOutput
 	// CACertificate is the certificate of the cluster's authority, with those that
 	// are trusted beside it, in PEM: what clients verify the API server by.
 	CACertificate pulumi.StringOutput
 }
 
-// authorities are those of kubeadm, by the names of their files in the store, with
-// the common names that it gives them:
-// https://kubernetes.io/docs/setup/best-practices/certificates/#single-root-ca
-var authorities = []struct{ name, commonName string }{
-	{"ca", "kubernetes"}, {"etcd/ca", "etcd-ca"}, {"front-proxy-ca", "front-proxy-ca"},
+// authorities are those of kubeadm, with their files and the common names that it
+// gives them: https://kubernetes.io/docs/setup/best-practices/certificates/#single-root-ca
+var authorities = []struct{ name, file, commonName string }{
+	{"ca", "ca", "kubernetes"}, {"etcd-ca", "etcd/ca", "etcd-ca"}, {"front-proxy-ca", "front-proxy-ca", "front-proxy-ca"},
 }
+
+// Files of a [PKI] that are no authority's, and that of the cluster's, which
+// stands in every configuration.
+const (
+	serviceAccountKey    = "sa.key"
+	serviceAccountPublic = "sa.pub"
+	clusterCA            = "ca.crt"
+)
 
 // Secret tells whether a file of a [PKI] holds a key.
 func Secret(file string) bool { return strings.HasSuffix(file, ".key") }
@@ -126,18 +134,19 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 	for _, authority := range authorities {
 		var bundle []any
 		for i, generation := range append([]int{a.Generation}, a.Trusted...) {
-			key, certificate, err := p.authority(ctx, fmt.Sprintf("%s-%s-%d", name, strings.ReplaceAll(authority.name, "/", "-"), generation), authority.commonName, a)
+			key, certificate, err := p.authority(ctx, fmt.Sprintf("%s-%s-%d", name, authority.name, generation), authority.commonName, a)
 			if err != nil {
 				return nil, err
 			}
 			bundle = append(bundle, certificate.CertPem)
 			if i == 0 {
-				p.Files[authority.name+".key"] = key.PrivateKeyPem
+				p.Files[authority.file+".key"] = key.PrivateKeyPem
 			}
 		}
-		p.Files[authority.name+".crt"] = joined(bundle) // what signs is the first
+		p.Files[authority.file+".crt"] = joined(bundle) // what signs is the first
 	}
-	p.CACertificate = p.Files["ca.crt"]
+	// Nobody learns a key from it.
+	p.CACertificate = pulumi.Unsecret(p.Files[clusterCA]).(pulumi.StringOutput)
 	var bundle []any
 	for i, generation := range append([]int{a.Generation}, a.Trusted...) {
 		key, err := p.key(ctx, fmt.Sprintf("%s-sa-%d", name, generation), a)
@@ -146,10 +155,10 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 		}
 		bundle = append(bundle, key.PublicKeyPem)
 		if i == 0 {
-			p.Files["sa.key"] = key.PrivateKeyPem
+			p.Files[serviceAccountKey] = key.PrivateKeyPem
 		}
 	}
-	p.Files["sa.pub"] = joined(bundle)
+	p.Files[serviceAccountPublic] = joined(bundle)
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{"caCertificate": p.CACertificate})
 }
 

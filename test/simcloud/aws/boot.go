@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	ignition "github.com/coreos/ignition/v2/config/v3_4"
-	"github.com/coreos/ignition/v2/config/v3_4/types"
+	igntypes "github.com/coreos/ignition/v2/config/v3_4/types"
 
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud/aws/iampolicy"
@@ -56,7 +56,7 @@ func bootProblem(c *simcloud.Change, data []byte, profile string) string {
 	return ""
 }
 
-func parsed(data []byte) (types.Config, string) {
+func parsed(data []byte) (igntypes.Config, string) {
 	config, report, err := ignition.Parse(data)
 	if err != nil || report.IsFatal() {
 		return config, strings.TrimSpace(fmt.Sprintf("is no configuration that Ignition reads: %v %s", err, report.String()))
@@ -65,7 +65,7 @@ func parsed(data []byte) (types.Config, string) {
 }
 
 // fetch reads an object as a machine of a role does. A bucket of another account is not looked into.
-func fetch(c *simcloud.Change, source string, verification types.Verification, profile string) ([]byte, string) {
+func fetch(c *simcloud.Change, source string, verification igntypes.Verification, profile string) ([]byte, string) {
 	u, err := url.Parse(source)
 	if err != nil || u.Scheme != "s3" {
 		return nil, source + " is not an object of S3"

@@ -45,6 +45,8 @@ func fetcher(cloud *simcloud.Cloud, account string) firstboot.Fetch {
 			return nil, fmt.Errorf("machines of Google Cloud have no credentials for %s", at.Scheme)
 		case cloud.Get("", bucket, at.Host) == nil:
 			return nil, coded(404, "notFound", "The specified bucket does not exist: %s", at.Host)
+		case cloud.Get("", bucket, at.Host).State.String("project") == elsewhere:
+			return nil, firstboot.ErrElsewhere
 		case !permitted(cloud, account, ReadObject, at.Host, name):
 			return nil, forbidden("%s does not have storage.objects.get access to the Google Cloud Storage object %s.", account, at.Host+"/"+name)
 		}

@@ -124,7 +124,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 

@@ -72,6 +72,12 @@ func (p *problems) label(field, value string) {
 	}
 }
 
+func (p *problems) server(field, value string) {
+	if server, err := url.Parse(value); err != nil || server.Scheme != "https" || server.Host == "" || server.Path != "" {
+		p.add(field, fmt.Sprintf("%q is not the URL of a server", value), "write for example https://api.prod.internal:6443")
+	}
+}
+
 // Validate reports everything that is wrong with a configuration that has its
 // defaults, as joined [hostconfig.FieldError] values.
 func (c Config) Validate() error {
@@ -79,11 +85,9 @@ func (c Config) Validate() error {
 	p.label("cluster", c.Cluster)
 	c.Cloud.validate(&p)
 	p.match(bucket, "store", c.Store, "write the name of the cluster's bucket")
-	if endpoint, err := url.Parse(c.Endpoint); err != nil || endpoint.Scheme != "https" || endpoint.Host == "" || endpoint.Path != "" {
-		p.add("endpoint", fmt.Sprintf("%q is not the URL of a server", c.Endpoint), "write for example https://api.prod.internal:6443")
-	}
-	if block, rest := pem.Decode([]byte(c.CACertificate)); block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
-		p.add("caCertificate", "is not exactly one certificate in PEM", "write the cluster's authority")
+	p.server("endpoint", c.Endpoint)
+	if !certificates(c.CACertificate) {
+		p.add("caCertificate", "is not one certificate in PEM, or two in a rotation", "write the cluster's authority")
 	}
 	switch {
 	case c.Node != "" && c.Pool != "":
@@ -114,6 +118,19 @@ func (c Cloud) validate(p *problems) {
 	}
 }
 
+// certificates tells whether a text is the authority's certificate, or those of the
+// two authorities of a rotation, and nothing else.
+func certificates(text string) bool {
+	found := 0
+	for rest := []byte(text); strings.TrimSpace(string(rest)) != ""; found++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return false
+		}
+	}
+	return found == 1 || found == 2
+}
+
 // role is the form of a role on the platform.
 func (c Cloud) role(p *problems, field, value string) {
 	if c.Platform == hostconfig.PlatformGCP {
@@ -141,6 +158,7 @@ func (c Config) controlPlane(p *problems) {
 	if !names[c.Node] {
 		p.add("node", fmt.Sprintf("%q is not among controlPlanes", c.Node), "write this machine's name as it stands there")
 	}
+	p.server("apiServer", c.APIServer)
 	c.Cloud.role(p, "controlPlaneRole", c.ControlPlaneRole)
 	pools := map[string]bool{}
 	for i, each := range c.Pools {

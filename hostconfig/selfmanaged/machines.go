@@ -1,6 +1,7 @@
 package selfmanaged
 
 import (
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"path"
@@ -172,11 +173,13 @@ func (s Spec) controlPlane(plane ControlPlane, now time.Time) (flatcar.Spec, err
 	spec.Node.ControlPlane = &settings
 	spec.Kubeadm.Init = len(s.ControlPlanes) == 1 // which others could it join?
 	spec.Parts.JoinedMark = controlPlaneMark
+	spec.Kubeadm.SignerCertificate = signerPath
 	config, err := s.nodeConfig(plane.Name, "")
 	if err != nil {
 		return spec, err
 	}
-	files := []hostconfig.File{config, {Path: "/etc/hostname", Mode: 0o644, Owner: "root", Contents: plane.Name + "\n"}}
+	files := []hostconfig.File{config, {Path: "/etc/hostname", Mode: 0o644, Owner: "root", Contents: plane.Name + "\n"},
+		{Path: signerPath, Mode: 0o644, Owner: "root", Contents: first(s.Cluster.CACertificate)}}
 	for _, name := range PKIFiles() {
 		if hash := s.PKI[name]; hash != "" {
 			mode := uint32(0o600)
@@ -194,12 +197,18 @@ func (s Spec) controlPlane(plane ControlPlane, now time.Time) (flatcar.Spec, err
 		files = append(files, hostconfig.File{Path: pkiPaths[EncryptionFile], Mode: 0o600, Owner: "root", Contents: contents})
 	}
 	documents, err := s.documents(spec, now)
-	if err != nil {
-		return spec, err
-	}
 	spec.Parts.Files = append(append(files, documents...), s.controlPlaneScripts(spec, plane)...)
 	s.controlPlaneUnits(&spec, plane)
-	return spec, nil
+	return spec, err // what is wrong with the documents may be wrong with more of the machine
+}
+
+// first gives the first of several certificates in PEM: the one that signs.
+func first(certificates string) string {
+	block, _ := pem.Decode([]byte(certificates))
+	if block == nil {
+		return certificates // Validate reports it
+	}
+	return string(pem.EncodeToMemory(block))
 }
 
 // documents gives kubeadm's documents for what the machine may find itself to be.

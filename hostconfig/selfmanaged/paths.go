@@ -17,8 +17,12 @@ const (
 	// that it holds a member of the cluster. They outlive the machine.
 	foundingMark = volumePath + "/founding"
 	memberMark   = volumePath + "/member"
+	// signerPath is the authority that signs, without those of a rotation.
+	signerPath = "/etc/kubernetes/pki/signer.crt"
 	// kmsDir is the directory of the plugin's socket.
 	kmsDir = "/run/redoubt/kms"
+	// approveDir is the directory of the approver's credential.
+	approveDir = "/run/redoubt/approve"
 
 	volumeScript       = "/opt/redoubt/bin/prepare-volume"
 	foldersScript      = "/opt/redoubt/bin/prepare-folders"

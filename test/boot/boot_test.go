@@ -34,7 +34,7 @@ func cluster(t *testing.T) (*Fixture, *Rehearsal) {
 	r, err := New(ctx, f.Config)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if kept := os.Getenv("REDOUBT_BOOT_KEEP"); kept != "" && t.Failed() {
+		if kept := os.Getenv("REDOUBT_BOOT_KEEP"); kept != "" {
 			t.Logf("kept until %s exists", kept)
 			for _, err := os.Stat(kept); err != nil; _, err = os.Stat(kept) {
 				time.Sleep(time.Second)
@@ -95,6 +95,9 @@ func TestBoot(t *testing.T) {
 			t.Logf("%v", time.Since(started).Round(time.Second))
 		})
 	}
+	t.Run("M36_kube_bench", func(t *testing.T) {
+		require.NoError(t, r.JudgeKubeBench(t.Context(), "../..", "kube-bench-exceptions.yaml"))
+	})
 	t.Run("M12_a_snapshot_is_restored", func(t *testing.T) { restore(t, f, r) })
 }
 

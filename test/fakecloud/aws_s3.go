@@ -29,6 +29,7 @@ func (c *Cloud) s3Target(r *http.Request) (name, key string) {
 // s3Action is the permission that a request needs.
 func s3Action(r *http.Request, key string) string {
 	query := r.URL.Query()
+	query.Del("x-id") // the name of the operation, which AWS's library adds
 	switch {
 	case key == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		return "s3:ListBucket"

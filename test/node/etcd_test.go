@@ -112,6 +112,7 @@ func brief(t *testing.T) context.Context {
 
 // TestEtcd loses a member, snapshots, all data, and comes back.
 func TestEtcd(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t, newAWS(t))
 	for i := range m.nodes {
 		m.start(i, "new")

@@ -123,5 +123,9 @@ func tunnels(network []NetworkTraffic, f family) []string {
 	return interfaces
 }
 
+// Tunnelled tells whether pods of different machines talk through a tunnel, so
+// that a network between machines sees none of their own packets.
+func Tunnelled(network []NetworkTraffic) bool { return len(tunnels(network, familyIPv4)) > 0 }
+
 // NetworkTraffics gives every kind of traffic, sorted.
 func NetworkTraffics() []NetworkTraffic { return slices.Sorted(maps.Keys(networkTable)) }

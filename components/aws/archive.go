@@ -3,7 +3,6 @@ package aws
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -77,18 +76,12 @@ func archivePolicy(account Account, bucket string, more ...statement) document {
 	all := []string{account.s3ARN(bucket), account.s3ARN(bucket + "/*")}
 	write := ours(account, account.arn("logs", "*"))
 	write["StringEquals"]["s3:x-amz-acl"] = []string{"bucket-owner-full-control"}
-	d := policy(
-		statement{Sid: "DenyWithoutTLS", Effect: deny, Principal: anyone(), Action: []string{"s3:*"}, Resource: all,
-			Condition: conditions{"Bool": {"aws:SecureTransport": {"false"}}}},
-		statement{Sid: "DenyOldTLS", Effect: deny, Principal: anyone(), Action: []string{"s3:*"}, Resource: all,
-			Condition: conditions{"NumericLessThan": {"s3:TlsVersion": {"1.2"}}}},
-		statement{Sid: "DenyLiftingLocks", Effect: deny, Principal: anyone(),
-			Action: []string{"s3:BypassGovernanceRetention"}, Resource: all[1:]},
+	d := policy(append(guarded(account, bucket),
 		statement{Sid: "DeliveryChecksTheBucket", Effect: allow, Principal: service("delivery.logs.amazonaws.com"),
 			Action: []string{"s3:GetBucketAcl", "s3:ListBucket"}, Resource: all[:1], Condition: ours(account, account.arn("logs", "*"))},
 		statement{Sid: "DeliveryWrites", Effect: allow, Principal: service("delivery.logs.amazonaws.com"),
 			Action: []string{"s3:PutObject"}, Resource: []string{account.s3ARN(bucket + "/AWSLogs/" + account.ID + "/*")}, Condition: write},
-	)
+	)...)
 	d.Statement = append(d.Statement, more...)
 	return d
 }
@@ -96,76 +89,15 @@ func archivePolicy(account Account, bucket string, more ...statement) document {
 // newArchive registers the bucket and what guards it, and gives its ARN once all
 // of it is in place.
 func newArchive(ctx *pulumi.Context, name string, a LogsArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
-	none := pulumi.StringOutput{}
-	locked := a.Archive.Lock != LockNone
-	if locked {
-		// AWS deletes no locked object, and what stays must stay guarded.
-		opts = append(opts, pulumi.RetainOnDelete(true))
-	}
-	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
-		Bucket: pulumi.String(a.Archive.Bucket), ObjectLockEnabled: pulumi.Bool(locked), ForceDestroy: pulumi.Bool(false),
-		Tags: tagged(a.Tags, a.Cluster, a.Archive.Bucket),
-	}, opts...)
-	if err != nil {
-		return none, err
-	}
-	block, err := s3.NewBucketPublicAccessBlock(ctx, name+"-public-access", &s3.BucketPublicAccessBlockArgs{
-		Bucket: bucket.ID(), BlockPublicAcls: pulumi.Bool(true), BlockPublicPolicy: pulumi.Bool(true),
-		IgnorePublicAcls: pulumi.Bool(true), RestrictPublicBuckets: pulumi.Bool(true),
-	}, opts...)
-	if err != nil {
-		return none, err
-	}
-	ownership, err := s3.NewBucketOwnershipControls(ctx, name+"-ownership", &s3.BucketOwnershipControlsArgs{
-		Bucket: bucket.ID(), Rule: s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
-	}, opts...)
-	if err != nil {
-		return none, err
-	}
-	versions, err := s3.NewBucketVersioningV2(ctx, name+"-versions", &s3.BucketVersioningV2Args{
-		Bucket: bucket.ID(), VersioningConfiguration: s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
-	}, opts...)
-	if err != nil {
-		return none, err
-	}
-	encryption, err := s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name+"-encryption", &s3.BucketServerSideEncryptionConfigurationV2Args{
-		Bucket: bucket.ID(), Rules: s3.BucketServerSideEncryptionConfigurationV2RuleArray{s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
-			BucketKeyEnabled: pulumi.Bool(true), // one request to KMS for many objects
-			ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
-				SseAlgorithm: pulumi.String("aws:kms"), KmsMasterKeyId: a.KeyArn.ToStringOutput().ToStringPtrOutput(),
-			},
-		}},
-	}, opts...)
-	if err != nil {
-		return none, err
-	}
 	var more []statement
 	if a.Trail {
 		more = trailBucketStatements(a.Account, a.Cluster, a.Archive.Bucket)
 	}
-	access, err := s3.NewBucketPolicy(ctx, name+"-policy", &s3.BucketPolicyArgs{
-		Bucket: bucket.ID(), Policy: pulumi.String(archivePolicy(a.Account, a.Archive.Bucket, more...).String()),
-		// S3 takes one change of access at a time.
-	}, append(opts, pulumi.DependsOn([]pulumi.Resource{block, ownership}))...)
-	if err != nil {
-		return none, err
-	}
-	ready := []any{bucket.Arn, access.ID(), versions.ID(), encryption.ID()}
-	if locked {
-		lock, err := s3.NewBucketObjectLockConfigurationV2(ctx, name+"-lock", &s3.BucketObjectLockConfigurationV2Args{
-			Bucket: bucket.ID(), Rule: s3.BucketObjectLockConfigurationV2RuleArgs{
-				DefaultRetention: s3.BucketObjectLockConfigurationV2RuleDefaultRetentionArgs{
-					Mode: pulumi.String(map[string]string{LockCompliance: "COMPLIANCE", LockGovernance: "GOVERNANCE"}[a.Archive.Lock]),
-					Days: pulumi.Int(a.Archive.LockDays),
-				},
-			},
-		}, append(opts, pulumi.DependsOn([]pulumi.Resource{versions}))...)
-		if err != nil {
-			return none, err
-		}
-		ready = append(ready, lock.ID())
-	}
-	return once(ready...), nil
+	made, err := bucket{
+		Name: a.Archive.Bucket, KeyArn: a.KeyArn, SharedKeys: true, Lock: a.Archive.Lock, LockDays: a.Archive.LockDays,
+		Policy: pulumi.String(archivePolicy(a.Account, a.Archive.Bucket, more...).String()), Tags: tagged(a.Tags, a.Cluster, a.Archive.Bucket),
+	}.register(ctx, name, opts...)
+	return made.Arn, err
 }
 
 // once gives the first of some outputs as soon as all of them are known, and

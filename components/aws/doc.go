@@ -28,6 +28,9 @@ const (
 	registryToken   = "redoubt:aws:EcrRegistry"
 	runnerToken     = "redoubt:aws:Runner"
 
+	flatcarRolesToken   = "redoubt:aws:FlatcarRoles"
+	flatcarClusterToken = "redoubt:aws:FlatcarCluster"
+
 	detectionToken      = "redoubt:aws:Detection"
 	sessionLoggingToken = "redoubt:aws:SessionLogging"
 )

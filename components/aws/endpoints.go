@@ -67,7 +67,26 @@ func (e Endpoint) ServiceName(region string) string {
 // is derived from what each program calls; there is no other list.
 //
 // Extra are further services, by the name after com.amazonaws.<region>.
-func Endpoints(uses []Use, extra []string) []Endpoint {
+func Endpoints(uses []Use, extra []string) []Endpoint { return endpoints(calls, uses, extra) }
+
+// SelfManagedEndpoints are those of an environment whose control plane is
+// machines of ours. All are interfaces: with an address in the network S3, too,
+// is something that the firewalls of machines can name.
+func SelfManagedEndpoints(uses []Use, extra []string) []Endpoint {
+	every := slices.Clone(selfManagedCalls)
+	for _, c := range calls {
+		if c.use != "" && c.service != "eks" {
+			every = append(every, c)
+		}
+	}
+	found := endpoints(every, uses, extra)
+	for i := range found {
+		found[i].Kind = InterfaceEndpoint
+	}
+	return found
+}
+
+func endpoints(calls []call, uses []Use, extra []string) []Endpoint {
 	byService := map[string]*Endpoint{}
 	add := func(c call) {
 		e := byService[c.service]

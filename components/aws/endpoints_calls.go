@@ -82,3 +82,19 @@ var calls = []call{
 	{service: "secretsmanager", use: UseSecretsManager, caller: "the External Secrets operator reads secrets", actions: []string{
 		"secretsmanager:BatchGetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:ListSecrets"}, scope: inAccount},
 }
+
+// selfManagedCalls are what machines of a self-managed cluster ask of AWS: their
+// operating system when it boots, and the program that we put on them.
+//
+//   - https://coreos.github.io/ignition/supported-platforms/
+//   - https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html
+var selfManagedCalls = []call{
+	{service: "s3", caller: "machines fetch their configuration, their program and how they join", scope: inAccount, actions: []string{
+		"s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"}},
+	{service: "s3", caller: "control planes write how machines join, and snapshots", scope: inAccount, actions: []string{"s3:AbortMultipartUpload", "s3:PutObject"}},
+	{service: "kms", caller: "control planes encrypt what the API server stores", scope: inAccount, actions: []string{
+		"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt"}},
+	{service: "ec2", caller: "the approver asks which machine it is that wants a certificate", actions: []string{"ec2:DescribeInstances"}},
+	{service: "autoscaling", caller: "control planes drain machines that are about to end", actions: []string{
+		"autoscaling:CompleteLifecycleAction", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances", "autoscaling:RecordLifecycleActionHeartbeat"}},
+}

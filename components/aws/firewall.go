@@ -26,6 +26,9 @@ type Firewall struct {
 	NodeSecurityGroupID    pulumi.StringOutput `pulumi:"nodeSecurityGroupId"`
 	// PodSecurityGroupID is that of nodes where pods share it.
 	PodSecurityGroupID pulumi.StringOutput `pulumi:"podSecurityGroupId"`
+	// LoadBalancerSecurityGroupID is for the load balancer of a self-managed
+	// control plane, empty otherwise.
+	LoadBalancerSecurityGroupID pulumi.StringOutput `pulumi:"loadBalancerSecurityGroupId"`
 }
 
 // NewFirewall registers the groups and their rules. The arguments are checked,
@@ -42,8 +45,9 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 	groups := map[string]pulumi.StringOutput{endpointGroup: a.EndpointSecurityGroupID.ToStringOutput()}
 	for _, g := range []struct{ name, description string }{
 		{clusterGroup, "Interfaces of the control plane"}, {nodeGroup, "Nodes"}, {podGroup, "Pods with interfaces of their own"},
+		{balancerGroup, "Load balancer of the API"},
 	} {
-		if g.name == podGroup && !a.SeparatePods {
+		if g.name == podGroup && !a.SeparatePods || g.name == balancerGroup && !a.SelfManaged {
 			continue
 		}
 		// Without inline rules, and so without AWS's own, which lets everything out.
@@ -62,19 +66,23 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 		if err != nil {
 			return nil, err
 		}
-		if made = append(made, id); r.group == clusterGroup {
+		if made = append(made, id); r.group == clusterGroup || r.group == balancerGroup {
 			ofCluster = append(ofCluster, id)
 		}
 	}
 	// The control plane takes longest of all: it waits for its own rules, not for those of nodes, which wait for endpoints.
 	f.ClusterSecurityGroupID = once(append([]any{groups[clusterGroup]}, ofCluster...)...)
 	f.NodeSecurityGroupID = once(append([]any{groups[nodeGroup]}, made...)...)
-	f.PodSecurityGroupID = f.NodeSecurityGroupID
+	f.PodSecurityGroupID, f.LoadBalancerSecurityGroupID = f.NodeSecurityGroupID, pulumi.String("").ToStringOutput()
+	if a.SelfManaged {
+		f.LoadBalancerSecurityGroupID = once(append([]any{groups[balancerGroup]}, ofCluster...)...)
+	}
 	if a.SeparatePods {
 		f.PodSecurityGroupID = once(append([]any{groups[podGroup]}, made...)...)
 	}
 	return f, ctx.RegisterResourceOutputs(f, pulumi.Map{
 		"clusterSecurityGroupId": f.ClusterSecurityGroupID, "nodeSecurityGroupId": f.NodeSecurityGroupID, "podSecurityGroupId": f.PodSecurityGroupID,
+		"loadBalancerSecurityGroupId": f.LoadBalancerSecurityGroupID,
 	})
 }
 
@@ -96,15 +104,21 @@ func (r rule) register(ctx *pulumi.Context, name string, a FirewallArgs, groups 
 		}
 	}
 	suffix := ""
+	if a.SelfManaged { // machines are of two groups, and so a flow is of several rules
+		suffix = "-" + r.group
+		if r.peer.group != "" {
+			suffix += "-" + r.peer.group
+		}
+	}
 	switch {
 	case r.peer.group != "":
 		args.ReferencedSecurityGroupId = groups[r.peer.group].ToStringPtrOutput()
 	case r.peer.list:
 		args.PrefixListId = a.S3PrefixListID.ToStringOutput().ToStringPtrOutput()
 	case isIPv6(r.peer.cidr):
-		suffix, args.CidrIpv6 = "-"+r.peer.cidr, pulumi.String(r.peer.cidr)
+		suffix, args.CidrIpv6 = suffix+"-"+r.peer.cidr, pulumi.String(r.peer.cidr)
 	default:
-		suffix, args.CidrIpv4 = "-"+r.peer.cidr, pulumi.String(r.peer.cidr)
+		suffix, args.CidrIpv4 = suffix+"-"+r.peer.cidr, pulumi.String(r.peer.cidr)
 	}
 	if r.ingress {
 		made, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-"+r.name+"-in"+suffix, &args, opts...)

@@ -15,14 +15,19 @@ import (
 )
 
 // FirewallArgs describes the security groups of a cluster. All of Cluster,
-// VpcID, EndpointSecurityGroupID and S3PrefixListID are required.
+// VpcID, EndpointSecurityGroupID and, without SelfManaged, S3PrefixListID are
+// required.
 type FirewallArgs struct {
 	// Cluster is the name of the cluster: at most 32 characters.
 	Cluster string             `pulumi:"cluster"`
 	VpcID   pulumi.StringInput `pulumi:"vpcId"`
-	// EndpointSecurityGroupID and S3PrefixListID are those of [Network].
+	// EndpointSecurityGroupID and S3PrefixListID are those of [Network]; a cluster
+	// with SelfManaged has no prefix list, because S3 is an endpoint like others.
 	EndpointSecurityGroupID pulumi.StringInput `pulumi:"endpointSecurityGroupId"`
-	S3PrefixListID          pulumi.StringInput `pulumi:"s3PrefixListId"`
+	S3PrefixListID          pulumi.StringInput `pulumi:"s3PrefixListId,optional"`
+	// SelfManaged says that the control plane is machines of ours, see
+	// [FlatcarCluster], behind a load balancer with a group of its own.
+	SelfManaged bool `pulumi:"selfManaged,optional"`
 	// Operators are the ranges from which people and automation reach the API
 	// server. None by default. A range outside the network must be among the
 	// PeerCIDRs of [Network] too, whose ACL keeps the world out.
@@ -67,7 +72,7 @@ func (a FirewallArgs) Validate(now time.Time) error {
 	var p problems
 	p.cluster("cluster", a.Cluster)
 	for field, input := range map[string]pulumi.StringInput{"vpcId": a.VpcID, "endpointSecurityGroupId": a.EndpointSecurityGroupID, "s3PrefixListId": a.S3PrefixListID} {
-		if input == nil {
+		if input == nil && !(a.SelfManaged && field == "s3PrefixListId") {
 			p.add(field, "is missing", "give that of Network")
 		}
 	}
@@ -86,7 +91,7 @@ func (a FirewallArgs) Validate(now time.Time) error {
 			p.add(fmt.Sprintf("webhooks[%d]", i), fmt.Sprintf("%d is not a port", port), "write a port between 1 and 65535")
 		}
 	}
-	if err := (hostconfig.Topology{Platform: hostconfig.PlatformAWS, Managed: true, Network: a.Network}).Validate(); err != nil {
+	if err := (hostconfig.Topology{Platform: hostconfig.PlatformAWS, Managed: !a.SelfManaged, Network: a.Network}).Validate(); err != nil {
 		p = append(p, err)
 	}
 	for i, e := range a.Egress {

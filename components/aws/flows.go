@@ -12,15 +12,18 @@ const (
 	objectService   = "s3"        // behind the gateway endpoint
 )
 
-// topology is a cluster of EKS, as the port table sees it. Services that stand
-// for groups and prefix lists have no ranges here.
+// topology is a cluster, as the port table sees it. Services that stand for
+// groups and prefix lists have no ranges here.
 func topology(a FirewallArgs) hostconfig.Topology {
 	t := hostconfig.Topology{
-		Platform: hostconfig.PlatformAWS, Managed: true, Ports: hostconfig.Ports{Webhooks: a.Webhooks}, Network: a.Network,
+		Platform: hostconfig.PlatformAWS, Managed: !a.SelfManaged, Ports: hostconfig.Ports{Webhooks: a.Webhooks}, Network: a.Network,
 		Services: []hostconfig.Service{
 			{Name: endpointService, Pods: true, Reason: "services of AWS, without a way to the internet"},
 			{Name: objectService, Pods: true, Reason: "layers of images lie in S3"},
 		},
+	}
+	if a.SelfManaged {
+		t.Services = t.Services[:1] // S3 is an endpoint like the others
 	}
 	for _, e := range a.Egress {
 		t.Services = append(t.Services, hostconfig.Service{Name: e.Name, CIDRs: e.CIDRs, Protocol: e.Protocol, Port: e.Port, Pods: e.Pods, Reason: e.Reason})
@@ -66,9 +69,10 @@ func rules(a FirewallArgs) []rule {
 			out[i].reason += "; " + r.reason
 		}
 	}
-	for _, flow := range hostconfig.PortTable(topology(a)) {
-		for _, from := range a.peers(flow.From) {
-			for _, to := range a.peers(flow.To) {
+	t := topology(a)
+	for _, flow := range hostconfig.PortTable(t) {
+		for _, from := range a.sources(flow) {
+			for _, to := range a.targets(flow, t) {
 				r := rule{name: flow.Name, protocol: flow.Protocol, port: flow.Port, reason: flow.Reason}
 				if from.group != "" {
 					out := r
@@ -86,26 +90,66 @@ func rules(a FirewallArgs) []rule {
 	return out
 }
 
-// Groups by name.
+// Groups by name. The control plane of a self-managed cluster are machines.
 const (
 	clusterGroup  = "cluster"
 	nodeGroup     = "nodes"
 	podGroup      = "pods"
 	endpointGroup = "endpoints"
+	balancerGroup = "load-balancer"
 )
+
+// sources gives what stands for the end from which a flow comes. A packet of a
+// pod that leaves the tunnels of its network has the address of its machine.
+func (a FirewallArgs) sources(flow hostconfig.Flow) []peer {
+	if a.SelfManaged && flow.From == hostconfig.Pods {
+		return a.peers(hostconfig.Nodes)
+	}
+	return a.peers(flow.From)
+}
+
+// targets gives what stands for the end to which a flow goes. Who uses the API
+// finds it behind the load balancer, too.
+func (a FirewallArgs) targets(flow hostconfig.Flow, t hostconfig.Topology) []peer {
+	peers := a.peers(flow.To)
+	if a.SelfManaged && flow.To == hostconfig.ControlPlanes && flow.From != hostconfig.LoadBalancers && flow.Port == t.WithDefaults().Ports.APIServer {
+		peers = append(peers, peer{group: balancerGroup})
+	}
+	return peers
+}
+
+// podPeers are what stands for pods where a flow goes to them. Through a tunnel
+// they come as what machines send each other, and no rule sees them.
+func (a FirewallArgs) podPeers() []peer {
+	switch {
+	case a.SelfManaged && hostconfig.Tunnelled(a.Network):
+		return nil
+	case a.SelfManaged:
+		return a.peers(hostconfig.Nodes)
+	case a.SeparatePods:
+		return []peer{{group: podGroup}}
+	}
+	return []peer{{group: nodeGroup}}
+}
 
 // peers gives what stands for an end of a flow. An end without any opens nothing.
 func (a FirewallArgs) peers(end hostconfig.Endpoint) []peer {
 	switch end {
 	case hostconfig.ControlPlanes:
 		return []peer{{group: clusterGroup}}
-	case hostconfig.Workers, hostconfig.Nodes: // all nodes are workers
+	case hostconfig.Workers:
 		return []peer{{group: nodeGroup}}
-	case hostconfig.Pods:
-		if a.SeparatePods {
-			return []peer{{group: podGroup}}
+	case hostconfig.Nodes:
+		if a.SelfManaged {
+			return []peer{{group: clusterGroup}, {group: nodeGroup}}
 		}
-		return []peer{{group: nodeGroup}}
+		return []peer{{group: nodeGroup}} // all nodes are workers
+	case hostconfig.LoadBalancers:
+		if a.SelfManaged {
+			return []peer{{group: balancerGroup}}
+		}
+	case hostconfig.Pods:
+		return a.podPeers()
 	case hostconfig.ServiceEndpoint(endpointService):
 		return []peer{{group: endpointGroup}}
 	case hostconfig.ServiceEndpoint(objectService):

@@ -51,6 +51,9 @@ type KeysArgs struct {
 	// Sessions lets sessions of AWS Systems Manager use the logs key, see
 	// [SessionLogging].
 	Sessions bool `pulumi:"sessions,optional"`
+	// Machines lets who makes the stack make machines and volumes under the volumes
+	// key, as far as IAM does; groups of machines need it not. See [FlatcarCluster].
+	Machines bool `pulumi:"machines,optional"`
 	// CreateAutoScalingRole makes the service-linked role of Auto Scaling, which
 	// a fresh account lacks and of which an account has one.
 	CreateAutoScalingRole bool `pulumi:"createAutoScalingRole,optional"`
@@ -165,7 +168,7 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 	}{
 		{"secrets", policyFor(a.SecretsPrincipals, func(arns []string) document { return secretsKeyPolicy(a.Account, arns) }), &k.SecretsKeyArn, nil},
 		{"logs", policyFor(a.ArchiveReaders, func(arns []string) document { return logsKeyPolicy(a.Account, groups, a.Archive, arns, more...) }), &k.LogsKeyArn, logsOptions},
-		{"volumes", policyFor(a.VolumesPrincipals, func(arns []string) document { return volumesKeyPolicy(a.Account, arns) }), &k.VolumesKeyArn, volumesOptions},
+		{"volumes", policyFor(a.VolumesPrincipals, func(arns []string) document { return volumesKeyPolicy(a.Account, arns, a.Machines) }), &k.VolumesKeyArn, volumesOptions},
 	} {
 		made, err := newKey(ctx, name+"-"+key.use, a, key.use, key.policy, append(key.options, pulumi.Parent(k))...)
 		if err != nil {

@@ -75,17 +75,25 @@ func autoScalingRole(account Account) string {
 
 // volumesKeyPolicy is for the key of disks: for Auto Scaling, which makes those
 // of nodes, and for the principals of the CSI driver, which makes those of
-// claims. Both only through EC2.
-func volumesKeyPolicy(account Account, users []string) document {
+// claims; and where machines stand alone, for who makes them. All only through EC2.
+func volumesKeyPolicy(account Account, users []string, machines bool) document {
 	users = append([]string{autoScalingRole(account)}, users...)
 	throughEC2 := func() map[string][]string {
 		return map[string][]string{"kms:ViaService": {"ec2." + account.Region + ".amazonaws.com"}, "kms:CallerAccount": {account.ID}}
 	}
 	grant := forAWSResource()
 	grant["StringEquals"] = throughEC2()
-	return policy(administration(account),
+	d := policy(administration(account),
 		statement{Sid: "UseForVolumes", Effect: allow, Principal: identities(users...), Action: keyUse, Resource: thisKey,
 			Condition: conditions{"StringEquals": throughEC2()}},
 		statement{Sid: "GrantForVolumes", Effect: allow, Principal: identities(users...), Action: []string{"kms:CreateGrant"},
 			Resource: thisKey, Condition: grant})
+	if machines {
+		root := identities(account.iamARN("root"))
+		d.Statement = append(d.Statement,
+			statement{Sid: "ProvisionerMakesVolumes", Effect: allow, Principal: root, Action: []string{"kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"},
+				Resource: thisKey, Condition: conditions{"StringEquals": throughEC2()}},
+			statement{Sid: "ProvisionerGrantsEC2", Effect: allow, Principal: root, Action: []string{"kms:CreateGrant"}, Resource: thisKey, Condition: grant})
+	}
+	return d
 }

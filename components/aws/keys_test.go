@@ -165,9 +165,9 @@ func TestVolumesKeyAdmitsAutoScalingAndTheDriver(t *testing.T) {
 // The same principals in another order are no change.
 func TestKeyPoliciesAreDeterministic(t *testing.T) {
 	a, b := "arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/b"
-	one := volumesKeyPolicy(testAccount, []string{a, b}).String()
+	one := volumesKeyPolicy(testAccount, []string{a, b}, false).String()
 	for range 20 {
-		if other := volumesKeyPolicy(testAccount, []string{b, a, b}).String(); other != one {
+		if other := volumesKeyPolicy(testAccount, []string{b, a, b}, false).String(); other != one {
 			t.Fatalf("%s\n%s", one, other)
 		}
 	}

@@ -26,6 +26,7 @@ type Network struct {
 	// [Firewall] adds the rules.
 	EndpointSecurityGroupID pulumi.StringOutput `pulumi:"endpointSecurityGroupId"`
 	// S3PrefixListID are the addresses of S3, for rules of egress.
+	// Empty with SelfManaged, where S3 is an endpoint like the others.
 	S3PrefixListID pulumi.StringOutput `pulumi:"s3PrefixListId"`
 	// FlowLogGroupName is where flows are kept, for alarms.
 	FlowLogGroupName pulumi.StringOutput `pulumi:"flowLogGroupName"`
@@ -70,7 +71,12 @@ func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pul
 }
 
 // Endpoints are the endpoints of this network.
-func (n *Network) Endpoints() []Endpoint { return Endpoints(n.args.Uses, n.args.ExtraEndpoints) }
+func (n *Network) Endpoints() []Endpoint {
+	if n.args.SelfManaged {
+		return SelfManagedEndpoints(n.args.Uses, n.args.ExtraEndpoints)
+	}
+	return Endpoints(n.args.Uses, n.args.ExtraEndpoints)
+}
 
 func (n *Network) child() pulumi.ResourceOption { return pulumi.Parent(n) }
 
@@ -97,6 +103,7 @@ func (n *Network) connect(ctx *pulumi.Context, name string) error {
 		return err
 	}
 	n.EndpointSecurityGroupID = group.ID().ToStringOutput()
+	n.S3PrefixListID = pulumi.String("").ToStringOutput()
 	for _, e := range n.Endpoints() {
 		args := &ec2.VpcEndpointArgs{
 			VpcId: n.VpcID, ServiceName: pulumi.String(e.ServiceName(n.args.Account.Region)), VpcEndpointType: pulumi.String(e.Kind),
@@ -108,6 +115,9 @@ func (n *Network) connect(ctx *pulumi.Context, name string) error {
 			args.PrivateDnsEnabled = pulumi.Bool(true) // programs find the endpoint by the service's own name
 			args.SubnetIds = n.PrivateSubnetIDs
 			args.SecurityGroupIds = pulumi.StringArray{n.EndpointSecurityGroupID}
+			if e.Service == "s3" { // by its own name from machines too, not only from beyond the network
+				args.DnsOptions = ec2.VpcEndpointDnsOptionsArgs{PrivateDnsOnlyForInboundResolverEndpoint: pulumi.Bool(false)}
+			}
 		}
 		endpoint, err := ec2.NewVpcEndpoint(ctx, name+"-"+e.Service, args, n.child())
 		if err != nil {

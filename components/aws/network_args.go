@@ -56,6 +56,10 @@ type NetworkArgs struct {
 	FirewallEndpoints pulumi.StringMapInput `pulumi:"firewallEndpoints,optional"`
 	// EgressPorts are the TCP ports that may leave, 443 by default.
 	EgressPorts []int `pulumi:"egressPorts,optional"`
+	// SelfManaged is for a control plane of machines of ours, see [FlatcarCluster]:
+	// it makes the endpoints that those need, and keeps 16 addresses of each subnet
+	// from what AWS gives away by itself.
+	SelfManaged bool `pulumi:"selfManaged,optional"`
 	// Uses are what the environment runs beside what every cluster does.
 	Uses []Use `pulumi:"uses,optional"`
 	// ExtraEndpoints are further services, by the name after com.amazonaws.<region>.

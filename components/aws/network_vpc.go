@@ -48,7 +48,13 @@ func (n *Network) make(ctx *pulumi.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		subnets, tables = append(subnets, subnet.ID()), append(tables, table.ID())
+		id := subnet.ID().ToStringOutput()
+		if a.SelfManaged {
+			if id, err = n.reserve(ctx, name+"-private-"+letter, zone, subnet); err != nil {
+				return err
+			}
+		}
+		subnets, tables = append(subnets, id), append(tables, table.ID())
 		all = append(append(all, subnet.ID()), edge...)
 	}
 	n.PrivateSubnetIDs, n.RouteTableIDs = subnets.ToStringArrayOutput(), tables.ToStringArrayOutput()

@@ -27,7 +27,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 		networkToken:  {"account", "cluster", "logsKeyArn", "zones"},
 		keysToken:     {"account", "cluster"},
 		logsToken:     {"account", "cluster", "keyArn"},
-		firewallToken: {"cluster", "endpointSecurityGroupId", "s3PrefixListId", "vpcId"},
+		firewallToken: {"cluster", "endpointSecurityGroupId", "vpcId"},
 		rolesToken:    {"account", "cluster"},
 		eksClusterToken: {"access", "account", "addonVersions", "cluster", "clusterRoleArn", "logGroupName", "networkRoleArn",
 			"secretsKeyArn", "securityGroupId", "subnetIds"},
@@ -35,7 +35,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 			"securityGroupId", "subnetIds", "volumesKeyArn"},
 		eksAddonsToken:      {"after", "cluster", "versions", "volumesRoleArn"},
 		registryToken:       {"account", "cluster"},
-		detectionToken:      {"account", "cluster", "clusterLogGroupName"},
+		detectionToken:      {"account", "cluster"},
 		sessionLoggingToken: {"account", "cluster", "keyArn"},
 		clientVpnToken:      {"clientCidr", "cluster", "clusterSecurityGroupId", "logsKeyArn", "networkCidr", "serverCertificateArn", "subnetIds", "vpcId"},
 	} {

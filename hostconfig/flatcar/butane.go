@@ -3,6 +3,7 @@ package flatcar
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	base "github.com/coreos/butane/base/v0_5"
@@ -61,15 +62,20 @@ func (s Spec) storage(storage *base.Storage, files []hostconfig.File) error {
 		storage.Files = append(storage.Files, butaneFile(file))
 	}
 	image := "/opt/extensions/kubernetes/" + s.imageName()
-	storage.Files = append(storage.Files, base.File{
-		Path: image, Mode: pointer(0o644), User: rootUser(), Group: rootGroup(), Overwrite: pointer(true),
-		Contents: base.Resource{Source: pointer(s.Kubernetes.Source), Verification: base.Verification{Hash: pointer(s.Kubernetes.Hash)}},
-	})
+	storage.Files = append(storage.Files, fetchedFile(Fetched{Path: image, Mode: 0o644, Source: s.Kubernetes.Source, Hash: s.Kubernetes.Hash}))
+	for _, fetched := range slices.Concat(s.Fetched, s.Parts.Fetched) {
+		storage.Files = append(storage.Files, fetchedFile(fetched))
+	}
 	storage.Links = []base.Link{
 		// Docker is not needed and is as good as root for its group:
 		// https://www.flatcar.org/docs/latest/provisioning/sysext/#flatcar-release-extensions-official
 		{Path: "/etc/extensions/docker-flatcar.raw", Target: pointer("/dev/null"), Hard: pointer(false), Overwrite: pointer(true)},
 		{Path: "/etc/extensions/kubernetes.raw", Target: pointer(image), Hard: pointer(false), Overwrite: pointer(true)},
+	}
+	for _, extension := range s.Extensions {
+		storage.Files = append(storage.Files, fetchedFile(Fetched{Path: extension.path(), Mode: 0o644, Source: extension.Source, Hash: extension.Hash}))
+		storage.Links = append(storage.Links, base.Link{Path: "/etc/extensions/" + extension.Name + ".raw",
+			Target: pointer(extension.path()), Hard: pointer(false), Overwrite: pointer(true)})
 	}
 	if s.Node.DataDisk != nil {
 		storage.Luks = []base.Luks{{Name: volumeName, Device: pointer(s.Node.DataDisk.Device), Label: pointer(volumeName), WipeVolume: pointer(true)}}
@@ -102,6 +108,17 @@ func butaneFile(file hostconfig.File) base.File {
 	return rendered
 }
 
+// fetchedFile has no contents here: Ignition fetches and verifies them.
+func fetchedFile(f Fetched) base.File {
+	return base.File{
+		Path: f.Path, Mode: pointer(int(f.Mode)), User: rootUser(), Group: rootGroup(), Overwrite: pointer(true),
+		Contents: base.Resource{Source: pointer(f.Source), Verification: base.Verification{Hash: pointer(f.Hash)}},
+	}
+}
+
+// path is where the image lies; a link names it to systemd-sysext.
+func (e Extension) path() string { return "/opt/extensions/" + e.Name + "/" + e.Name + ".raw" }
+
 func (s Spec) units(section *base.Systemd) error {
 	for _, name := range s.maskedUnits() {
 		section.Units = append(section.Units, base.Unit{Name: name, Enabled: pointer(false), Mask: pointer(true)})
@@ -124,6 +141,14 @@ func (s Spec) units(section *base.Systemd) error {
 			unit.Dropins = []base.Dropin{{Name: "10-kubeadm.conf", Contents: pointer(emptyDropIn)}}
 		}
 		section.Units = append(section.Units, unit)
+	}
+	for _, mount := range s.Parts.Mounts {
+		contents, err := mount.Render()
+		if err != nil {
+			return err
+		}
+		// Whoever needs the directory pulls it in.
+		section.Units = append(section.Units, base.Unit{Name: mount.Name(), Contents: pointer(contents)})
 	}
 	for _, timer := range s.Timers() {
 		contents, err := timer.Render()

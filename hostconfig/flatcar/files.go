@@ -70,7 +70,7 @@ func (s Spec) ownFiles(now time.Time) ([]hostconfig.File, error) {
 	if s.Node.DataDisk != nil {
 		files = append(files, s.enrolScript())
 	}
-	return files, nil
+	return append(files, s.Parts.Files...), nil
 }
 
 // nodeFiles takes the kubelet's and the runtime's files from hostconfig.
@@ -119,13 +119,16 @@ func (s Spec) kubeletFile(file hostconfig.File) (hostconfig.File, error) {
 // and on a control plane what the static pods read and how certificates are renewed.
 func (s Spec) kubeadmFiles(now time.Time) ([]hostconfig.File, error) {
 	spec, action := s.kubeadm()
-	document, err := spec.Render(action, now)
-	if err != nil {
-		return nil, err
-	}
-	files := []hostconfig.File{document}
-	if !s.Kubeadm.Init {
-		files = append(files, s.joinScript())
+	var files []hostconfig.File
+	if s.Parts.JoinedMark == "" {
+		document, err := spec.Render(action, now)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, document)
+		if !s.Kubeadm.Init {
+			files = append(files, s.joinScript())
+		}
 	}
 	if !s.controlPlane() {
 		return files, nil

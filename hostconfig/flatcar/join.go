@@ -53,8 +53,15 @@ func (s Spec) retryable() string {
 	return strings.Join(slices.Compact(checks), ",")
 }
 
+// IgnoredPreflight gives kubeadm's preflight checks that fail only because an
+// earlier attempt got as far as it did, as --ignore-preflight-errors takes them.
+func (s Spec) IgnoredPreflight() string { return s.WithDefaults().retryable() }
+
 // joinedMark is the file that kubeadm's success leaves.
 func (s Spec) joinedMark() string {
+	if s.Parts.JoinedMark != "" {
+		return s.Parts.JoinedMark
+	}
 	if s.Kubeadm.Init {
 		return statePath + "/kubeadm-init.done"
 	}
@@ -83,6 +90,8 @@ func (s Spec) kubeadmUnit() systemd.Service {
 		Sandbox:         systemd.Sandbox{Open: true},
 		WantedBy:        []string{"multi-user.target"},
 	}
+	unit.Requires = append(unit.Requires, s.Parts.JoinNeeds...)
+	unit.After = append(unit.After, s.Parts.JoinNeeds...)
 	if s.Kubeadm.Init {
 		unit.Name, unit.Description = unitKubeadmInit, "Create the cluster with kubeadm"
 		unit.Documentation = []string{"https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/"}

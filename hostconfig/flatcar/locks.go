@@ -28,6 +28,7 @@ func (s Spec) maskedUnits() []string {
 	if s.Node.Updates.Strategy == hostconfig.UpdateReplace {
 		masked = append(masked, "update-engine.service", "update-engine-stub.service", "update-engine-stub.timer")
 	}
+	masked = append(masked, s.Parts.Masked...)
 	slices.Sort(masked)
 	return masked
 }

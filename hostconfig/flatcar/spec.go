@@ -2,6 +2,7 @@ package flatcar
 
 import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/internal/machine"
 	"github.com/redoubt-dev/redoubt/hostconfig/kubeadm"
 )
 
@@ -35,13 +36,36 @@ type Spec struct {
 	// cluster's network agent writes its own. It needs Node.PodCIDR.
 	BridgeNetwork bool `json:"bridgeNetwork,omitempty"`
 	// Kubernetes is the system extension with kubelet, kubeadm and kubectl. Required.
-	Kubernetes Image   `json:"kubernetes"`
-	Kubeadm    Kubeadm `json:"kubeadm"`
+	Kubernetes Image `json:"kubernetes"`
+	// Extensions are further system extensions, for example with the programs of a
+	// runtime class.
+	Extensions []Extension `json:"extensions,omitempty"`
+	// Fetched are files that Ignition fetches in the first boot: secrets that must
+	// not be in a configuration, and programs.
+	Fetched []Fetched `json:"fetched,omitempty"`
+	Kubeadm Kubeadm   `json:"kubeadm"`
 	// KernelArguments adds arguments, applied with a reboot in the first boot.
 	KernelArguments []string `json:"kernelArguments,omitempty"`
 	// AuditRules adds "-w" and "-a always" lines.
 	AuditRules []string `json:"auditRules,omitempty"`
+	// Parts are what package selfmanaged adds. Nobody else can write a value.
+	Parts machine.Parts `json:"-"`
 }
+
+// Extension is a system extension image with a name of its own.
+type Extension struct {
+	// Name is the name under which the image says that it is merged: its file is
+	// <name>.raw. Lower-case letters, digits, dots, underscores and dashes. Required.
+	Name string `json:"name"`
+	// Source is an https, s3 or gs URL that ends in <name>.raw. Required.
+	Source string `json:"source"`
+	// Hash is "sha512-" or "sha256-" and hexadecimal digits. Required (M26).
+	Hash string `json:"hash"`
+}
+
+// Fetched is a file that Ignition fetches, with the machine's own role where it
+// lies in an object store. Root owns it.
+type Fetched = machine.Fetched
 
 // Image is a system extension image.
 type Image struct {

@@ -50,16 +50,21 @@ func (s Spec) Services() []systemd.Service {
 	if s.controlPlane() {
 		services = append(services, s.renewUnit())
 	}
-	return append(services, s.kubeletUnit(), s.kubeadmUnit())
+	services = append(services, s.kubeletUnit())
+	if s.Parts.JoinedMark == "" {
+		services = append(services, s.kubeadmUnit())
+	}
+	return append(services, s.Parts.Services...)
 }
 
 // Timers gives the timers of this machine.
 func (s Spec) Timers() []systemd.Timer {
 	s = s.WithDefaults()
-	if !s.controlPlane() {
-		return nil
+	var timers []systemd.Timer
+	if s.controlPlane() {
+		timers = append(timers, s.renewTimer())
 	}
-	return []systemd.Timer{s.renewTimer()}
+	return append(timers, s.Parts.Timers...)
 }
 
 // firewallUnit replaces our table, and only ours, in one transaction before any
@@ -114,6 +119,10 @@ func (s Spec) kubeletUnit() systemd.Service {
 		Sandbox:        systemd.Sandbox{Open: true},
 		WantedBy:       []string{"multi-user.target"},
 	}
+	unit.Wants = append(unit.Wants, s.Parts.KubeletWants...)
+	unit.After = append(unit.After, s.Parts.KubeletWants...)
+	unit.RequiresMountsFor = s.Parts.KubeletMounts
+	unit.StartPre = s.Parts.KubeletBefore
 	if s.Node.LearnsAddress() {
 		unit.Requires = append(unit.Requires, unitMetadata)
 		unit.After = append(unit.After, unitMetadata)

@@ -57,6 +57,7 @@ func (s Spec) check(now time.Time) ([]hostconfig.File, error) {
 		p = append(p, each)
 	}
 	p.kubernetes(s)
+	p.fetched(s)
 	p.disk(s)
 	// What does not render has a problem that is reported above.
 	own, err := s.ownFiles(now)
@@ -85,7 +86,8 @@ func (p *problems) kubernetes(s Spec) {
 		p.add("kubeadm.discoveryFile", fmt.Sprintf("%q needs quoting", s.Kubeadm.DiscoveryFile), "write letters, digits, and one of _.@+- between slashes")
 	}
 	encryption := s.Node.Paths.Encryption()
-	if s.controlPlane() && !slices.ContainsFunc(s.Kubeadm.Files, func(f hostconfig.File) bool { return f.Path == encryption }) {
+	fetched := slices.ContainsFunc(slices.Concat(s.Fetched, s.Parts.Fetched), func(f Fetched) bool { return f.Path == encryption })
+	if s.controlPlane() && !fetched && !slices.ContainsFunc(slices.Concat(s.Kubeadm.Files, s.Parts.Files), func(f hostconfig.File) bool { return f.Path == encryption }) {
 		p.add("kubeadm.files", "has no "+encryption+", without which the API server does not start (M18)",
 			"add the file that hostconfig.Encryption.Configuration renders")
 	}

@@ -31,10 +31,64 @@ func (p *problems) file(at string, file hostconfig.File) {
 	}
 }
 
+// kubernetesPath tells whether a path lies in Kubernetes' directories.
+func kubernetesPath(file string) bool {
+	return below(file, "/etc/kubernetes") || below(file, "/var/lib/kubelet")
+}
+
+var extensionPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
+
+// shippedExtensions are those of Flatcar's image and of this package; another image
+// must not take their names.
+var shippedExtensions = []string{"kubernetes", "docker-flatcar", "containerd-flatcar", "containerd-flat", "oem-"}
+
+// fetched wants plain files and images that are verified.
+func (p *problems) fetched(s Spec) {
+	hash := func(at, value string) {
+		if !hashPattern.MatchString(value) {
+			p.add(at+".hash", "is missing or not a hash (M26)", "write sha512- and 128, or sha256- and 64 hexadecimal digits of the file")
+		}
+	}
+	names := map[string]bool{}
+	for i, extension := range s.Extensions {
+		at := fmt.Sprintf("extensions[%d]", i)
+		if !extensionPattern.MatchString(extension.Name) {
+			p.add(at+".name", fmt.Sprintf("%q is not the name of an image", extension.Name), "write lower-case letters, digits, and one of _.-")
+		}
+		for _, shipped := range shippedExtensions {
+			if strings.HasPrefix(extension.Name, shipped) {
+				p.add(at+".name", extension.Name+" is an image of the system", "choose another name")
+			}
+		}
+		if names[extension.Name] {
+			p.add(at+".name", extension.Name+" is listed twice", "list each image once")
+		}
+		names[extension.Name] = true
+		if !imageSource(extension.Source, extension.Name+".raw") {
+			p.add(at+".source", fmt.Sprintf("%q is not a URL of %s.raw", extension.Source, extension.Name), "write an https, s3 or gs URL that ends in that name")
+		}
+		hash(at, extension.Hash)
+	}
+	for i, file := range s.Fetched {
+		at := fmt.Sprintf("fetched[%d]", i)
+		p.file(at, hostconfig.File{Path: file.Path, Mode: file.Mode})
+		if !imageSource(file.Source, path.Base(file.Source)) {
+			p.add(at+".source", fmt.Sprintf("%q is not the URL of a file", file.Source), "write an https, s3 or gs URL without a query")
+		}
+		hash(at, file.Hash)
+		if below(file.Path, staticPods) {
+			p.add(at+".path", file.Path+" would be a static pod, which no policy judges (M22)", "create it through the API")
+		}
+	}
+}
+
 // files wants every path once, and no path that a control depends on.
 func (p *problems) files(s Spec, own []hostconfig.File) {
 	seen := map[string]string{"/opt/extensions/kubernetes/" + s.imageName(): "the system extension"}
 	for _, file := range own {
+		seen[file.Path] = "a file of this package"
+	}
+	for _, file := range s.Parts.Fetched {
 		seen[file.Path] = "a file of this package"
 	}
 	directories := map[string]bool{}
@@ -54,6 +108,19 @@ func (p *problems) files(s Spec, own []hostconfig.File) {
 		}
 		seen[file.Path] = at
 		addParents(directories, file.Path)
+	}
+	for i, extension := range s.Extensions {
+		check(fmt.Sprintf("extensions[%d]", i), hostconfig.File{Path: extension.path()})
+	}
+	for i, file := range s.Fetched {
+		at := fmt.Sprintf("fetched[%d]", i)
+		check(at, hostconfig.File{Path: file.Path})
+		// What Kubernetes trusts comes this way, as in kubeadm.files.
+		if !kubernetesPath(file.Path) {
+			for _, lock := range protectingPaths(file.Path) {
+				p.weakens(s, at+".path", file.Path+" is protected", partOf("file", lock))
+			}
+		}
 	}
 	for i, file := range s.Kubeadm.Files {
 		check(fmt.Sprintf("kubeadm.files[%d]", i), file)

@@ -94,9 +94,17 @@ func (s Spec) arguments(component string) []argument {
 			list = append(list, argument{Name: d.Flag, Value: d.Value})
 		}
 	}
+	for i, each := range list {
+		if s.SignerCertificate != "" && slices.Contains(signerFlags, each.Name) {
+			list[i].Value = s.SignerCertificate
+		}
+	}
 	slices.SortFunc(list, func(a, b argument) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
+
+// signerFlags name the certificate that the controller manager signs with.
+var signerFlags = []string{"cluster-signing-kubelet-client-cert-file", "cluster-signing-kubelet-serving-cert-file"}
 
 // parse takes "--flag=value" apart.
 func parse(rendered []string) []argument {

@@ -58,6 +58,11 @@ type Settings struct {
 	// ExtraKubeProxy changes fields of the KubeProxyConfiguration, see
 	// [hostconfig.KubeProxyRules]. Exceptions are those of the node.
 	ExtraKubeProxy map[string]any `json:"extraKubeProxy,omitempty"`
+	// SignerCertificate is the file with the certificate of the cluster's authority
+	// alone, for the controller manager, which signs with no file that holds more
+	// than one. It is needed where the authority's own file may hold those of a
+	// rotation; that file by default.
+	SignerCertificate string `json:"signerCertificate,omitempty"`
 	// DiscoveryFile is the kubeconfig with which a machine joins, by its
 	// absolute path; /etc/kubernetes/discovery.conf by default. It holds the
 	// cluster's authority, endpoint and a credential that lives for minutes.
@@ -132,6 +137,9 @@ func (s Spec) Validate(action Action, now time.Time) error {
 	}
 	if !path.IsAbs(s.DiscoveryFile) || path.Clean(s.DiscoveryFile) != s.DiscoveryFile || strings.ContainsAny(s.DiscoveryFile, "\x00\n\r") {
 		p.add("discoveryFile", fmt.Sprintf("%q is not a clean absolute path", s.DiscoveryFile), "write a path such as /etc/kubernetes/discovery.conf")
+	}
+	if own := s.SignerCertificate; own != "" && (path.Dir(own) != s.plane().Paths.PKI() || path.Ext(own) != ".crt") {
+		p.add("signerCertificate", fmt.Sprintf("%q is not a certificate in kubeadm's directory", own), "write a path such as /etc/kubernetes/pki/signer.crt")
 	}
 	switch action {
 	case Init, JoinControlPlane:

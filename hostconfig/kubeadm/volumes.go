@@ -46,8 +46,10 @@ func (s Spec) volumes(component string) []volume {
 	}
 	if component == hostconfig.ComponentAPIServer {
 		add("event-rate-limit", paths.EventRateLimit(), corev1.HostPathFile, true) // admission.yaml refers to it
-		if s.plane().Encryption.KMS != nil {
-			add("kms", paths.KMSDir(), corev1.HostPathDirectory, false) // connecting to a socket writes
+		if kms := s.plane().Encryption.KMS; kms != nil {
+			// The directory: a plugin that is started anew makes a new socket.
+			// Connecting to it writes.
+			add("kms", path.Dir(strings.TrimPrefix(kms.Endpoint, "unix://")), corev1.HostPathDirectory, false)
 		}
 	}
 	list := make([]volume, 0, len(byPath))

@@ -17,8 +17,8 @@ type Config struct {
 	Store string `json:"store"`
 	// Endpoint is the https URL of the load balancer in front of the API servers.
 	Endpoint string `json:"endpoint"`
-	// CACertificate is the cluster's authority in PEM: a join configuration with
-	// another one is refused.
+	// CACertificate is the cluster's authority in PEM, in a rotation both: a join
+	// configuration with another one is refused.
 	CACertificate string `json:"caCertificate"`
 
 	// Node is this machine's name, on control planes only: one of ControlPlanes.

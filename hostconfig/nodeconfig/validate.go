@@ -86,8 +86,8 @@ func (c Config) Validate() error {
 	c.Cloud.validate(&p)
 	p.match(bucket, "store", c.Store, "write the name of the cluster's bucket")
 	p.server("endpoint", c.Endpoint)
-	if block, rest := pem.Decode([]byte(c.CACertificate)); block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
-		p.add("caCertificate", "is not exactly one certificate in PEM", "write the cluster's authority")
+	if !certificates(c.CACertificate) {
+		p.add("caCertificate", "is not one certificate in PEM, or two in a rotation", "write the cluster's authority")
 	}
 	switch {
 	case c.Node != "" && c.Pool != "":
@@ -116,6 +116,19 @@ func (c Cloud) validate(p *problems) {
 	default:
 		p.add("cloud.platform", fmt.Sprintf("%q is no cloud that redoubt-node knows", c.Platform), "write aws or gcp")
 	}
+}
+
+// certificates tells whether a text is the authority's certificate, or those of the
+// two authorities of a rotation, and nothing else.
+func certificates(text string) bool {
+	found := 0
+	for rest := []byte(text); strings.TrimSpace(string(rest)) != ""; found++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return false
+		}
+	}
+	return found == 1 || found == 2
 }
 
 // role is the form of a role on the platform.

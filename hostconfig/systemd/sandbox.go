@@ -28,6 +28,9 @@ type Sandbox struct {
 	Devices []string
 	// KernelTunables leaves /proc/sys and /sys writable.
 	KernelTunables bool
+	// Hostname lets the name of the machine be changed, and be seen as it changes;
+	// KernelTunables too, which make it writable.
+	Hostname bool
 	// KernelModules lets modules be loaded.
 	KernelModules bool
 	// Processes shows the other processes.
@@ -58,7 +61,7 @@ func (s Sandbox) directives() []directive {
 		{"ProtectHome", "yes"},
 		{"PrivateTmp", "yes"},
 		{"ProtectClock", yes(!s.clock())},
-		{"ProtectHostname", "yes"},
+		{"ProtectHostname", yes(!s.Hostname)},
 		{"ProtectControlGroups", "yes"},
 		{"ProtectKernelLogs", "yes"},
 		{"ProtectKernelModules", yes(!s.KernelModules)},

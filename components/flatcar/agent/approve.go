@@ -45,7 +45,7 @@ func (a *Agent) Approve(ctx context.Context, directory string) error {
 		a.every(ctx, objectInterval, "applying the bootstrap objects", func() error { return a.applyObjects(ctx) })
 	})
 	work.Go(func() { a.keepNodes(ctx) })
-	work.Go(func() { approver.Run(ctx, filepath.Join(directory, "kubeconfig"), a.machine, a.log) })
+	work.Go(func() { approver.Run(ctx, filepath.Join(directory, "kubeconfig"), a.machine, nil, a.log) })
 	work.Wait()
 	return nil
 }

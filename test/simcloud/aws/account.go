@@ -36,7 +36,7 @@ func types() []*simcloud.ResourceType {
 	return slices.Concat(vpcTypes(), routeTypes(), natTypes(), groupTypes(), adoptedTypes(), listTypes(), endpointTypes(), flowLogTypes(), templateTypes(),
 		ebsTypes(), kmsTypes(), roleTypes(), policyTypes(), identityTypes(), logTypes(), alarmTypes(), clusterTypes(), nodeGroupTypes(),
 		addonTypes(), accessTypes(), ecrTypes(), guardDutyTypes(), trailTypes(), bucketTypes(), bucketSettingTypes(), queryLogTypes(),
-		vpnTypes(), parameterTypes(), topicTypes(), ruleTypes(), streamTypes(), documentTypes())
+		vpnTypes(), parameterTypes(), machineTypes(), scalingTypes(), balancerTypes(), dnsTypes(), objectTypes(), topicTypes(), ruleTypes(), streamTypes(), documentTypes())
 }
 
 // scope is the region of a provider.
@@ -89,7 +89,7 @@ func zones(region string) []string {
 var services = map[string]string{
 	"ec2": "EC2", "vpc": "EC2", "ec2clientvpn": "EC2", "ebs": "EC2", "kms": "KMS", "iam": "IAM", "eks": "EKS", "ecr": "ECR", "s3": "S3",
 	"guardduty": "GuardDuty", "cloudtrail": "CloudTrail", "cloudwatch": "CloudWatch", "route53": "Route53Resolver", "ssm": "SSM", "index": "STS",
-	"sns": "SNS", "kinesis": "Firehose",
+	"sns": "SNS", "kinesis": "Firehose", "autoscaling": "Auto Scaling", "lb": "Elastic Load Balancing v2",
 }
 
 // frame words an error as the provider does.
@@ -102,6 +102,9 @@ func frame(token string, operation simcloud.Operation, e *simcloud.Error) string
 	service := services[module]
 	if strings.HasPrefix(kind, "Log") && module == "cloudwatch" {
 		service = "CloudWatch Logs"
+	}
+	if module == "route53" && !strings.HasPrefix(kind, "Resolver") {
+		service = "Route 53"
 	}
 	if strings.HasPrefix(kind, "Event") && module == "cloudwatch" {
 		service = "EventBridge"
@@ -165,6 +168,11 @@ var latencies = simcloud.Latencies{
 	repository: {Create: seconds(6)}, trail: {Create: seconds(6)}, bucket: {Create: seconds(6)}, queryLogAssociation: {Create: seconds(30), Delete: seconds(30)},
 	metricFilter: {Create: seconds(1)}, metricAlarm: {Create: seconds(1)}, topic: {Create: seconds(1)}, topicPolicy: {Create: seconds(1)}, topicSubscription: {Create: seconds(1)},
 	eventRule: {Create: seconds(1)}, eventTarget: {Create: seconds(1)}, deliveryStream: {Create: seconds(90), Delete: seconds(60)}, subscriptionFilter: {Create: seconds(1)},
+	networkInterface: {Create: seconds(3), Delete: seconds(3)}, volume: {Create: seconds(6), Delete: seconds(6)}, volumeAttachment: {Create: seconds(6), Delete: seconds(30)},
+	instance: {Create: seconds(20), Update: seconds(12), Delete: seconds(45)}, autoscalingGroup: {Create: seconds(60), Update: seconds(12), Delete: seconds(180)},
+	loadBalancer: {Create: seconds(150), Delete: seconds(30)}, targetGroup: {Create: seconds(1)}, listener: {Create: seconds(1)}, targetAttachment: {Create: seconds(1), Delete: seconds(30)},
+	hostedZone: {Create: seconds(42), Delete: seconds(12)}, dnsRecord: {Create: seconds(36), Update: seconds(36), Delete: seconds(36)}, bucketObject: {Create: seconds(1)},
+	cidrReservation: {Create: seconds(1)}, instanceProfile: {Create: seconds(3)},
 	detector: {Create: seconds(2)}, detectorFeature: {Create: seconds(1)}, ssmDocument: {Create: seconds(6), Delete: seconds(6)},
 }
 

@@ -121,6 +121,14 @@ func judgeEndpoint(c *simcloud.Change) error {
 	if !network.State.Bool("enableDnsSupport") || !network.State.Bool("enableDnsHostnames") {
 		return errorf("InvalidParameter", "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for %s", at)
 	}
+	if inbound, said := c.New.Get("dnsOptions.privateDnsOnlyForInboundResolverEndpoint").(bool); service == "s3" && (!said || inbound) {
+		if len(c.Cloud.Find(c.Scope, vpcEndpoint, func(o *simcloud.Object) bool {
+			return o.State.String("vpcId") == at && o.State.String("serviceName") == name && o.State.String("vpcEndpointType") == "Gateway"
+		})) == 0 {
+			// https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html#private-dns-s3
+			return errorf("InvalidParameter", "To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC %s must have a Gateway endpoint for the service.", at)
+		}
+	}
 	for _, other := range c.Cloud.Find(c.Scope, vpcEndpoint, nil) {
 		if (c.Object == nil || other.ID != c.Object.ID) && other.State.String("vpcId") == at && other.State.String("serviceName") == name &&
 			other.State.Bool("privateDnsEnabled") && other.State.String("vpcEndpointType") == "Interface" {

@@ -99,31 +99,7 @@ func vpcTypes() []*simcloud.ResourceType {
 	only.Replace = []string{"vpcId"}
 	only.References = []simcloud.Reference{holding(toVPC("vpcId"))}
 	only.Create = nothing("eigw")
-	return []*simcloud.ResourceType{network, sub, second, gateway, only, interfaceType()}
-}
-
-// interfaceType are network interfaces, which services make; a program may not, because nothing here attaches them.
-func interfaceType() *simcloud.ResourceType {
-	t := kind(networkInterface, ec2.NetworkInterfaceArgs{}, ec2.NetworkInterface{})
-	t.References = []simcloud.Reference{holding(toSubnet("subnetId")), holding(toGroup("securityGroups[]"))}
-	t.Create = func(*simcloud.Change) error {
-		return errorf("UnsupportedOperation", "the simulation attaches no network interfaces of a program's own")
-	}
-	return t
-}
-
-// newInterface is an interface that a service places in a subnet, beside the resource that is being made.
-func newInterface(c *simcloud.Change, in *simcloud.Object, interfaceType, description string, groups []string) *simcloud.Object {
-	eni := id(c, "eni")
-	prefix := netip.MustParsePrefix(in.State.String("cidrBlock"))
-	addr := prefix.Addr()
-	for range 4 + used(c.Cloud, in) + len(c.Beside) { // the first four addresses and the last belong to AWS
-		addr = addr.Next()
-	}
-	return &simcloud.Object{Scope: c.Scope, Type: networkInterface, ID: eni, State: simcloud.Values{
-		"arn": arn("ec2", c.Scope, "network-interface/"+eni), "subnetId": in.ID, "securityGroups": groups, "description": description,
-		"interfaceType": interfaceType, "ownerId": Account, "privateIp": addr.String(),
-	}}
+	return []*simcloud.ResourceType{network, sub, second, gateway, only, interfaceType(), reservationType()}
 }
 
 // used is how many interfaces are in a subnet.

@@ -1,4 +1,6 @@
-package approver
+// Package csr speaks to the API server about certificate requests, and about
+// nothing else.
+package csr
 
 import (
 	"context"
@@ -17,16 +19,16 @@ import (
 
 const resource = "certificatesigningrequests"
 
-// client speaks to one resource. The generated clients would do the same and
+// Client speaks to one resource. The generated clients would do the same and
 // register every API type of Kubernetes in the memory of a small daemon.
-type client struct {
+type Client struct {
 	rest       rest.Interface
 	parameters runtime.ParameterCodec
 }
 
-// newClient makes a client with the identity in a kubeconfig. Certificate and key
-// are read again when they change, since the agent itself renews them.
-func newClient(kubeconfig string) (*client, error) {
+// NewClient makes a client with the identity in a kubeconfig. Certificate and key
+// are read again when they change, since they are short-lived.
+func NewClient(kubeconfig string) (*Client, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
@@ -46,38 +48,52 @@ func newClient(kubeconfig string) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
 	}
-	return &client{rest: restClient, parameters: runtime.NewParameterCodec(scheme)}, nil
+	return &Client{rest: restClient, parameters: runtime.NewParameterCodec(scheme)}, nil
 }
 
-func (c *client) get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+// Create makes a request; the API server chooses the name's end.
+func (c *Client) Create(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	made := &certificatesv1.CertificateSigningRequest{}
+	return made, c.rest.Post().Resource(resource).Body(csr).Do(ctx).Into(made)
+}
+
+// Get reads one request.
+func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
 	csr := &certificatesv1.CertificateSigningRequest{}
 	return csr, c.rest.Get().Resource(resource).Name(name).Do(ctx).Into(csr)
 }
 
-func (c *client) list(ctx context.Context, options metav1.ListOptions) (*certificatesv1.CertificateSigningRequestList, error) {
+// List reads requests.
+func (c *Client) List(ctx context.Context, options metav1.ListOptions) (*certificatesv1.CertificateSigningRequestList, error) {
 	list := &certificatesv1.CertificateSigningRequestList{}
 	return list, c.rest.Get().Resource(resource).VersionedParams(&options, c.parameters).Do(ctx).Into(list)
 }
 
-func (c *client) watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+func (c *Client) watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	options.Watch = true
 	return c.rest.Get().Resource(resource).VersionedParams(&options, c.parameters).Watch(ctx)
 }
 
-// updateApproval writes the conditions; it fails when the request has changed since
-// it was read.
-func (c *client) updateApproval(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) error {
-	return c.rest.Put().Resource(resource).Name(csr.Name).SubResource("approval").Body(csr).Do(ctx).Error()
+// UpdateApproval writes the conditions; it fails when the request has changed since
+// it was read. It gives the request as it is then.
+func (c *Client) UpdateApproval(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	made := &certificatesv1.CertificateSigningRequest{}
+	return made, c.rest.Put().Resource(resource).Name(csr.Name).SubResource("approval").Body(csr).Do(ctx).Into(made)
 }
 
-// informer watches the requests to one signer.
-func (c *client) informer(signer string, add func(name string)) cache.Controller {
+// UpdateStatus writes the certificate.
+func (c *Client) UpdateStatus(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) error {
+	return c.rest.Put().Resource(resource).Name(csr.Name).SubResource("status").Body(csr).Do(ctx).Error()
+}
+
+// Informer watches the requests to one signer and tells the handler.
+func (c *Client) Informer(signer string, handler cache.ResourceEventHandler) cache.Controller {
 	selector := fields.OneTermEqualSelector("spec.signerName", signer).String()
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: &cache.ListWatch{
 			ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 				options.FieldSelector = selector
-				return c.list(ctx, options)
+				return c.List(ctx, options)
 			},
 			WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 				options.FieldSelector = selector
@@ -85,7 +101,7 @@ func (c *client) informer(signer string, add func(name string)) cache.Controller
 			},
 		},
 		ObjectType: &certificatesv1.CertificateSigningRequest{},
-		Handler:    enqueue(add),
+		Handler:    handler,
 	})
 	return informer
 }

@@ -107,6 +107,9 @@ func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, args
 			return err
 		}
 	}
+	if _, err := newObject(ctx, name+"-platform-priority", platformPriorityQuota(spec.Name), parent, inNamespace); err != nil {
+		return err
+	}
 	_, err := corev1.NewResourceQuota(ctx, name+"-quota", &corev1.ResourceQuotaArgs{
 		Metadata: objectMeta("quota"),
 		Spec:     &corev1.ResourceQuotaSpecArgs{Hard: pulumi.ToStringMap(spec.Quota)},

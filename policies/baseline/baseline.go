@@ -34,9 +34,13 @@ type Args struct {
 	// PodSecurityVersion pins the meaning of the levels of Pod Security; v1.35 by
 	// default.
 	PodSecurityVersion string
+	// Policies are further ones, in the form of the catalogue.
+	Policies []admission.Policy
 	// Kubeconfig reaches the cluster. With it, a policy is replaced only once its
 	// successor was seen to refuse something.
 	Kubeconfig pulumi.StringInput
+	// Patience bounds the wait for policies to take effect; a minute by default.
+	Patience time.Duration
 	// Exceptions accept risks of the whole cluster.
 	Exceptions []hostconfig.Exception
 	// Bootstrapped tells that the cluster was made with the role of its platform
@@ -90,9 +94,9 @@ type Baseline struct {
 // NewBaseline registers the baseline: admission policies (M25); levels of Pod
 // Security for the namespaces that Kubernetes makes itself (M22), where the default
 // service accounts give no token to a pod that does not ask for one (CIS 5.1.5);
-// roles, and bindings of the groups (M20); the policies of quarantine (M40); rules of the network that hold for the
-// whole cluster, and a default deny where nothing runs (M21); classes of priority
-// and of sandboxed runtimes (M24, M28).
+// roles, and bindings of the groups (M20); the policies of quarantine (M40); rules
+// of the network that hold for the whole cluster, and a default deny where nothing
+// runs (M21); classes of priority and of sandboxed runtimes (M24, M28).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
@@ -114,25 +118,17 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	objects := append(quarantine.Objects(), network.ClusterObjects(args.Spec.Network)...)
-	objects = append(append(objects, PriorityClasses()...), RuntimeClasses(args.Spec.RuntimeClasses)...)
-	if err := newObjects(ctx, name, objects, pulumi.Parent(b)); err != nil {
-		return nil, err
-	}
-	// Where policies do not refuse yet, workloads may still be in "default": a denial
-	// would cut them off before anybody has been told.
-	if mode := args.Spec.Policies.Mode; mode == "" || mode == admission.Deny {
-		for _, namespace := range unusedNamespaces {
-			if _, err := newObject(ctx, name+"-"+namespace+"-default-deny", network.DefaultDeny(namespace), pulumi.Parent(b)); err != nil {
-				return nil, err
-			}
-		}
-	}
 	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
+	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	if err := newClusterObjects(ctx, name, args.Spec, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
 	var err error
-	if b.InForce, err = newPolicies(ctx, name, args.Spec.Policies, args.Kubeconfig, pulumi.Parent(b)); err != nil {
+	if b.InForce, err = newPolicies(ctx, name, args, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"inForce": b.InForce})

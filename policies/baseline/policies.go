@@ -16,14 +16,19 @@ import (
 
 // provingTime bounds the wait for policies to take effect, which takes a second or
 // two; an API server that is reached through a tunnel takes its time to answer.
-const provingTime = 2 * time.Minute
+const provingTime = time.Minute
 
 // newPolicies registers the admission policies (M25). A policy that changes gets a
 // name of its own: the engine makes it, this waits until it was seen to refuse
 // something, and only then does the engine remove the one before. The output is
 // known once all are in force.
-func newPolicies(ctx *pulumi.Context, name string, settings admission.Settings, kubeconfig pulumi.StringInput, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
-	rendered, parameters, err := admission.Render(settings, admission.Catalogue())
+func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	settings, kubeconfig := args.Spec.Policies, args.Kubeconfig
+	patience := args.Patience
+	if patience == 0 {
+		patience = provingTime
+	}
+	rendered, parameters, err := admission.Render(settings, append(admission.Catalogue(), args.Policies...))
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
@@ -61,7 +66,7 @@ func newPolicies(ctx *pulumi.Context, name string, settings admission.Settings, 
 		if err != nil {
 			return "", fmt.Errorf("the kubeconfig of the baseline: %w", err)
 		}
-		within, cancel := context.WithTimeout(within, provingTime)
+		within, cancel := context.WithTimeout(within, patience)
 		defer cancel()
 		return in, probe.Await(within, config, settings, rendered)
 	}).(pulumi.StringOutput), nil

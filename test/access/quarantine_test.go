@@ -109,7 +109,7 @@ func TestQuarantineOfAPod(t *testing.T) {
 		{"a session", "oidc:a-debug", "the pod is under quarantine", exec("team-a", "suspect")},
 		{"a session in another pod", "oidc:a-debug", "", exec("team-a", "bystander")},
 		{"a session for forensics", "oidc:responders", "", exec("team-a", "suspect")},
-		{"an ephemeral container", "oidc:a-debug", "the pod is under quarantine", patch("pods", "team-a", "suspect/ephemeralcontainers", 
+		{"an ephemeral container", "oidc:a-debug", "the pod is under quarantine", patch("pods", "team-a", "suspect/ephemeralcontainers",
 			`{"spec":{"ephemeralContainers":[{"name":"e","image":"i","securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`)},
 		{"delete the evidence", "oidc:a", "kept as evidence", remove("pods", "team-a", "suspect")},
 		{"evict the evidence", "oidc:operators", "no eviction", evict("team-a", "suspect")},

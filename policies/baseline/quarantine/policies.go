@@ -91,7 +91,7 @@ func policies() []policy {
 			variables: []admissionv1.Variable{
 				// Kubernetes asks update of whoever replaces an object, and patch of whoever changes a part: responders have the second.
 				{Name: "narrow", Expression: `!authorizer.group('').resource(request.resource.resource).namespace(request.namespace).name(request.name).check('update').allowed()`},
-				{Name: "labels", Expression: onlyQuarantine("labels")}, {Name: "annotations", Expression: onlyQuarantine("annotations")},
+				{Name: "labels", Expression: admission.OnlyQuarantineChanges("labels")}, {Name: "annotations", Expression: admission.OnlyQuarantineChanges("annotations")},
 				{Name: "spec", Expression: `request.kind.kind == 'Node' || dyn(object).?spec == dyn(oldObject).?spec`},
 			},
 			validations: [][2]string{
@@ -146,16 +146,6 @@ func policies() []policy {
 				"spec.podSelector: it would let a pod under quarantine (M40) send or receive: add matchExpressions: [{key: " + Label + ", operator: DoesNotExist}]"}},
 		},
 	}
-}
-
-// onlyQuarantine tells in CEL whether labels or annotations differ in nothing but
-// what is quarantine's.
-func onlyQuarantine(what string) string {
-	now, before := `dyn(object).metadata.?`+what+`.orValue({})`, `dyn(oldObject).metadata.?`+what+`.orValue({})`
-	same := func(a, b string) string {
-		return a + `.all(k, k.startsWith('` + Label + `') || ` + b + `[?k] == ` + a + `[?k])`
-	}
-	return same(now, before) + ` && ` + same(before, now)
 }
 
 const apiVersion = "admissionregistration.k8s.io/v1"

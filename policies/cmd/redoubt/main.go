@@ -1,5 +1,6 @@
 // Command redoubt looks after a running cluster, whoever made it: it reviews who
-// can do what. It needs a kubeconfig and nothing else; see `make access`.
+// can do what, isolates what is suspect, and collects evidence. It needs a
+// kubeconfig and nothing else; see `make access` and docs/incidents.
 package main
 
 import (
@@ -23,15 +24,27 @@ const usage = `usage: redoubt COMMAND [flags]
                  --json                  for programs
                  --all                   with Kubernetes' own identities
                  --subject KIND:NAME     one alone: group:oidc:operators, user:NAME, account:NAMESPACE/NAME
+  quarantine   isolate a pod, a namespace or a node, with the pods in it
+  release      lift that
+                 --target TARGET         pod/NAMESPACE/NAME, namespace/NAME or node/NAME
+                 --reason TEXT           with quarantine: why, in a sentence
+  evidence     collect what there is about a target into an archive
+                 --target TARGET, --reason TEXT
+                 --out DIRECTORY         where the archive goes (evidence)
+                 --audit FILE            the API server's audit log; repeatable, with * for several
+                 --node-state DIRECTORY  files about each node, in a directory by its name
+  custody      verify an archive and the record of who had it
+                 --archive FILE
+                 --who NAME --to NAME    hand it over; --note TEXT
 
-flags of every command:
+flags of every command but custody:
   --kubeconfig FILE   the cluster; by default KUBECONFIG, as kubectl reads it
   --context NAME      one of its contexts
 `
 
 // commands by name.
 var commands = map[string]func(ctx context.Context, arguments []string, out io.Writer) error{
-	"access": runAccess,
+	"access": runAccess, "quarantine": runQuarantine, "release": runRelease, "evidence": runEvidence, "custody": runCustody,
 }
 
 func main() {

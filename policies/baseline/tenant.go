@@ -63,10 +63,12 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		labels[podSecurityPrefix+mode] = pulumi.String(level)
 		labels[podSecurityPrefix+mode+"-version"] = pulumi.String(version)
 	}
+	if spec.Pool != "" {
+		labels[admission.LabelPool] = pulumi.String(spec.Pool)
+	}
 	annotations := force()
 	for annotation, value := range map[string]string{
 		admission.AnnotationRegistries: strings.Join(spec.Registries, ","), admission.AnnotationIngressHosts: strings.Join(spec.IngressHosts, ","),
-		admission.LabelPool: spec.Pool,
 	} {
 		if value != "" {
 			annotations[annotation] = pulumi.String(value)

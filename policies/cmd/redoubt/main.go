@@ -1,5 +1,5 @@
 // Command redoubt looks after a running cluster, whoever made it: it reviews who
-// can do what. It needs a kubeconfig and nothing else; see `make access`.
+// can do what, and what admission policies would refuse. It needs a kubeconfig and nothing else; see `make access`.
 package main
 
 import (
@@ -23,6 +23,10 @@ const usage = `usage: redoubt COMMAND [flags]
                  --json                  for programs
                  --all                   with Kubernetes' own identities
                  --subject KIND:NAME     one alone: group:oidc:operators, user:NAME, account:NAMESPACE/NAME
+  policies     what the admission policies would refuse of what runs, workload by workload
+                 --settings FILE         registries and the like, as in redoubt:baseline → policies
+                 --registry NAME,NAME    the registries alone, where there are no settings
+                 --json                  for programs
 
 flags of every command:
   --kubeconfig FILE   the cluster; by default KUBECONFIG, as kubectl reads it
@@ -31,7 +35,7 @@ flags of every command:
 
 // commands by name.
 var commands = map[string]func(ctx context.Context, arguments []string, out io.Writer) error{
-	"access": runAccess,
+	"access": runAccess, "policies": runPolicies,
 }
 
 func main() {

@@ -37,7 +37,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh drive rehearse here bench status kubeconfig access logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: help up verify test down preview refresh drive rehearse here bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -96,6 +96,25 @@ REDOUBT = $(BIN)/redoubt $(1) $(if $(wildcard .state/$(ENV)/kubeconfig),--kubeco
 access: $(BIN)/redoubt ## who can do what, by group, and whose rights each can take on: make access [ARGS=--json]
 	@$(call REDOUBT,access) $(ARGS)
 
+quarantine: $(BIN)/redoubt ## isolate TARGET=pod/NS/NAME, namespace/NAME or node/NAME, with REASON="..."
+	@$(call REDOUBT,quarantine) --target '$(TARGET)' --reason '$(REASON)'
+
+release: $(BIN)/redoubt ## lift the isolation of TARGET=...
+	@$(call REDOUBT,release) --target '$(TARGET)'
+
+# The state of this machine's own nodes is looked at from outside of them; that of others comes with NODE_STATE=DIRECTORY.
+# Archives are outside of .state, which goes with the environment.
+HERE = $(wildcard .state/$(ENV)/machines)
+NODE_STATE = $(if $(HERE),.evidence/$(ENV)/.nodes)
+evidence: $(BIN)/redoubt $(BIN)/rehearse ## collect what there is about TARGET=... into an archive: make evidence TARGET=... REASON="..."
+	@$(if $(HERE),$(BIN)/rehearse node-state --env $(ENV) --out $(NODE_STATE))
+	@$(call REDOUBT,evidence) --target '$(TARGET)' --reason '$(REASON)' --out .evidence/$(ENV) $(if $(NODE_STATE),--node-state '$(NODE_STATE)') \
+		$(foreach f,$(or $(AUDIT),$(wildcard .state/$(ENV)/log/*/kubernetes/audit*.log)),--audit '$(f)'); status=$$?; \
+		$(if $(HERE),rm -rf $(NODE_STATE);) exit $$status
+
+custody: $(BIN)/redoubt ## verify ARCHIVE=FILE and its record; with WHO=NAME TO=NAME hand it over
+	@$(BIN)/redoubt custody --archive '$(ARCHIVE)' $(if $(TO),--who '$(WHO)' --to '$(TO)' --note '$(NOTE)')
+
 logs: ## follow the services' logs: make logs [MACHINE=worker-1] [SERVICE=kubelet]
 	@ls .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log >/dev/null 2>&1 || { echo "no such logs in .state/$(ENV)/log" >&2; exit 1; }
 	@tail -n 20 -F .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log
@@ -105,7 +124,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
@@ -75,7 +76,7 @@ type Baseline struct {
 // NewBaseline registers the baseline: admission policies (M25); levels of Pod
 // Security for the namespaces that Kubernetes makes itself (M22), where the default
 // service accounts give no token to a pod that does not ask for one (CIS 5.1.5);
-// roles, and bindings of the groups (M20).
+// roles, and bindings of the groups (M20); the policies of quarantine (M40).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
@@ -98,6 +99,9 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 		return nil, err
 	}
 	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	var err error

@@ -158,3 +158,12 @@ func (a *api) inForce() error {
 func refused(err error, words string) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), words)
 }
+
+func (a *api) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waiting for it %s", what)
+		}
+	}
+}

@@ -14,6 +14,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 )
 
 const (
@@ -156,12 +158,13 @@ func openPolicy(t *testing.T, c *Cluster) {
 		if !deniesAll(policy.Spec) {
 			continue
 		}
-		patch := func(t *testing.T, ingress string) {
-			_, err := client.Patch(cleanupContext(t), policy.Name, types.MergePatchType, []byte(`{"spec":{"ingress":`+ingress+`}}`), metav1.PatchOptions{})
+		// What allows something must leave out quarantine, or its own policy refuses it.
+		patch := func(t *testing.T, spec string) {
+			_, err := client.Patch(cleanupContext(t), policy.Name, types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
 			require.NoError(t, err)
 		}
-		t.Cleanup(func() { patch(t, "null") })
-		patch(t, "[{}]")
+		t.Cleanup(func() { patch(t, `{"ingress":null,"podSelector":{"matchExpressions":null}}`) })
+		patch(t, `{"ingress":[{}],"podSelector":{"matchExpressions":[{"key":"`+quarantine.Label+`","operator":"DoesNotExist"}]}}`)
 	}
 }
 

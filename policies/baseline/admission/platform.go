@@ -42,7 +42,7 @@ func platformPolicies() []Policy {
 			Conditions: []admissionv1.MatchCondition{notTheServer, notCleaners,
 				condition("of-the-platform", managed(`object`)+` || `+managed(`oldObject`)+` || request.?name.orValue('').startsWith('`+sentinelPrefix+`')`)},
 			Findings: either(managed(`object`)+` || `+managed(`oldObject`), `'metadata.labels[`+LabelManagedBy+`] is "`+ManagedBy+`"'`),
-			Unless:   isPlatform,
+			Unless:   isPlatform + ` || ` + quarantineAlone,
 			Remedy:   "ask the platform to change it in the settings of its stack",
 		},
 		{
@@ -79,9 +79,28 @@ func platformPolicies() []Policy {
 	}
 }
 
+// QuarantineLabel is the label of quarantine and begins its annotations, which
+// policies of its own look after: see policies/baseline/quarantine.
+const QuarantineLabel = Group + "/quarantine"
+
+// quarantineAlone tells in CEL whether a namespace changes in nothing else, by
+// somebody who may impose or release it.
+var quarantineAlone = `(request.kind.kind == 'Namespace' && request.operation == 'UPDATE' && ` + OnlyQuarantineChanges("labels") + ` && ` + OnlyQuarantineChanges("annotations") +
+	` && ['impose', 'release'].exists(v, authorizer.group('` + Group + `').resource('` + ResourceQuarantines + `').check(v).allowed()))`
+
+// OnlyQuarantineChanges tells in CEL whether labels or annotations differ in nothing but what is
+// quarantine's.
+func OnlyQuarantineChanges(what string) string {
+	now, before := `dyn(object).metadata.?`+what+`.orValue({})`, `dyn(oldObject).metadata.?`+what+`.orValue({})`
+	same := func(a, b string) string {
+		return a + `.all(k, k.startsWith('` + QuarantineLabel + `') || ` + b + `[?k] == ` + a + `[?k])`
+	}
+	return same(now, before) + ` && ` + same(before, now)
+}
+
 // changed gives the labels or annotations of the platform's group that an object
 // has otherwise than before.
 func changed(what string) string {
 	kind := map[string]string{"labels": "labels", "notes": "annotations"}[what]
-	return `(variables.` + what + `.map(k, k) + variables.` + what + `Before.map(k, k)).filter(k, k.startsWith('` + Group + `/') && variables.` + what + `[?k] != variables.` + what + `Before[?k]).map(k, 'metadata.` + kind + `[' + k + '] changes')`
+	return `(variables.` + what + `.map(k, k) + variables.` + what + `Before.map(k, k)).filter(k, k.startsWith('` + Group + `/') && !k.startsWith('` + QuarantineLabel + `') && variables.` + what + `[?k] != variables.` + what + `Before[?k]).map(k, 'metadata.` + kind + `[' + k + '] changes')`
 }

@@ -16,7 +16,7 @@ package quarantine
 import "github.com/redoubt-dev/redoubt/policies/baseline/admission"
 
 // Label isolates what has it, whatever its value; on a pod, a namespace or a node.
-const Label = admission.Group + "/quarantine"
+const Label = admission.QuarantineLabel
 
 // Annotations that say why, by whom, since when (RFC 3339), because of what a pod is
 // under quarantine (the target), and whether the node was schedulable before.

@@ -51,6 +51,15 @@ func rule(group, operations, resources string) admissionv1.NamedRuleWithOperatio
 	return out
 }
 
+// inNamespaces holds rules to objects that are in a namespace: a selector of
+// namespaces lets every object through that is in none.
+func inNamespaces(rules ...admissionv1.NamedRuleWithOperations) []admissionv1.NamedRuleWithOperations {
+	for i := range rules {
+		rules[i].Scope = ptr.To(admissionv1.NamespacedScope)
+	}
+	return rules
+}
+
 // controllers keep an object's status and what belongs to it; they make no
 // decision of their own. The API server itself and the kubelets are with them.
 const controllers = `request.userInfo.?groups.orValue([]).exists(g, g in ['system:nodes', 'system:serviceaccounts:kube-system']) || request.userInfo.username in ['system:kube-controller-manager', 'system:apiserver']`
@@ -82,7 +91,7 @@ func policies() []policy {
 			variables: []admissionv1.Variable{
 				// Kubernetes asks update of whoever replaces an object, and patch of whoever changes a part: responders have the second.
 				{Name: "narrow", Expression: `!authorizer.group('').resource(request.resource.resource).namespace(request.namespace).name(request.name).check('update').allowed()`},
-				{Name: "labels", Expression: onlyQuarantine("labels")}, {Name: "annotations", Expression: onlyQuarantine("annotations")},
+				{Name: "labels", Expression: admission.OnlyQuarantineChanges("labels")}, {Name: "annotations", Expression: admission.OnlyQuarantineChanges("annotations")},
 				{Name: "spec", Expression: `request.kind.kind == 'Node' || dyn(object).?spec == dyn(oldObject).?spec`},
 			},
 			validations: [][2]string{
@@ -92,10 +101,9 @@ func policies() []policy {
 		},
 		{
 			id: "frozen-namespace", title: "nothing changes in a namespace under quarantine", namespaces: isolated,
-			rules: []admissionv1.NamedRuleWithOperations{rule("*", "CREATE UPDATE DELETE", "*")},
+			rules: inNamespaces(rule("*", "CREATE UPDATE DELETE", "*")),
 			conditions: []admissionv1.MatchCondition{
 				{Name: "not-of-the-cluster", Expression: `(request.resource.resource == 'pods' && request.operation in ['CREATE', 'DELETE'] && !('system:nodes' in request.userInfo.?groups.orValue([]))) || !(` + controllers + `)`},
-				{Name: "not-the-namespace", Expression: `request.resource.resource != 'namespaces'`},
 				// What only tells of the cluster goes on.
 				{Name: "no-record", Expression: `!(request.resource.resource in ['events', 'leases', 'endpointslices', 'endpoints'])`},
 			},
@@ -103,7 +111,7 @@ func policies() []policy {
 		},
 		{
 			id: "sealed-namespace", title: "nobody but forensics gets into a namespace under quarantine", namespaces: isolated,
-			rules:       []admissionv1.NamedRuleWithOperations{rule("", "CONNECT", connectAPI+" services/proxy"), rule("", "UPDATE", "pods/ephemeralcontainers"), rule("", "CREATE", "pods/eviction")},
+			rules:       inNamespaces(rule("", "CONNECT", connectAPI+" services/proxy"), rule("", "UPDATE", "pods/ephemeralcontainers"), rule("", "CREATE", "pods/eviction")),
 			validations: [][2]string{{mayForensics, "the namespace is under quarantine (M40): no session, no eviction, but for forensics"}},
 		},
 		{
@@ -129,7 +137,7 @@ func policies() []policy {
 		{
 			id: "network", title: "network policies of tenants leave out pods under quarantine",
 			namespaces: &metav1.LabelSelector{MatchLabels: map[string]string{admission.LabelManagedBy: admission.ManagedBy}},
-			rules:      []admissionv1.NamedRuleWithOperations{rule("networking.k8s.io", "CREATE UPDATE", "networkpolicies")},
+			rules:      inNamespaces(rule("networking.k8s.io", "CREATE UPDATE", "networkpolicies")),
 			variables: []admissionv1.Variable{
 				{Name: "allows", Expression: `size(object.spec.?ingress.orValue([])) + size(object.spec.?egress.orValue([])) > 0`},
 				{Name: "leavesOut", Expression: `object.spec.?podSelector.?matchExpressions.orValue([]).exists(e, e.key == '` + Label + `' && e.operator == 'DoesNotExist')`},
@@ -138,16 +146,6 @@ func policies() []policy {
 				"spec.podSelector: it would let a pod under quarantine (M40) send or receive: add matchExpressions: [{key: " + Label + ", operator: DoesNotExist}]"}},
 		},
 	}
-}
-
-// onlyQuarantine tells in CEL whether labels or annotations differ in nothing but
-// what is quarantine's.
-func onlyQuarantine(what string) string {
-	now, before := `dyn(object).metadata.?`+what+`.orValue({})`, `dyn(oldObject).metadata.?`+what+`.orValue({})`
-	same := func(a, b string) string {
-		return a + `.all(k, k.startsWith('` + Label + `') || ` + b + `[?k] == ` + a + `[?k])`
-	}
-	return same(now, before) + ` && ` + same(before, now)
 }
 
 const apiVersion = "admissionregistration.k8s.io/v1"

@@ -1,5 +1,7 @@
 // Command redoubt looks after a running cluster, whoever made it: it reviews who
-// can do what, and what admission policies would refuse. It needs a kubeconfig and nothing else; see `make access`.
+// can do what, what admission policies would refuse, isolates what is suspect, and
+// collects evidence. It needs a kubeconfig and nothing else; see `make access` and
+// docs/incidents.
 package main
 
 import (
@@ -27,15 +29,27 @@ const usage = `usage: redoubt COMMAND [flags]
                  --settings FILE         registries and the like, as in redoubt:baseline → policies
                  --registry NAME,NAME    the registries alone, where there are no settings
                  --json                  for programs
+  quarantine   isolate a pod, a namespace or a node, with the pods in it
+  release      lift that
+                 --target TARGET         pod/NAMESPACE/NAME, namespace/NAME or node/NAME
+                 --reason TEXT           with quarantine: why, in a sentence
+  evidence     collect what there is about a target into an archive
+                 --target TARGET, --reason TEXT
+                 --out DIRECTORY         where the archive goes (evidence)
+                 --audit FILE            the API server's audit log; repeatable, with * for several
+                 --node-state DIRECTORY  files about each node, in a directory by its name
+  custody      verify an archive and the record of who had it
+                 --archive FILE
+                 --who NAME --to NAME    hand it over; --note TEXT
 
-flags of every command:
+flags of every command but custody:
   --kubeconfig FILE   the cluster; by default KUBECONFIG, as kubectl reads it
   --context NAME      one of its contexts
 `
 
 // commands by name.
 var commands = map[string]func(ctx context.Context, arguments []string, out io.Writer) error{
-	"access": runAccess, "policies": runPolicies,
+	"access": runAccess, "policies": runPolicies, "quarantine": runQuarantine, "release": runRelease, "evidence": runEvidence, "custody": runCustody,
 }
 
 func main() {

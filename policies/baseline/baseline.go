@@ -7,7 +7,6 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
-	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
@@ -66,7 +65,7 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
+	if err := newQuarantine(ctx, name, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})

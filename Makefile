@@ -124,7 +124,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 
@@ -166,6 +166,10 @@ $(BIN)/redoubt-agent: $(LIBRARY)
 
 $(BIN)/redoubt: go.mod go.sum $(call sources,hostconfig policies)
 	$(call own,./policies/cmd/redoubt,.,$(STATIC))
+
+# The host program of self-managed clusters.
+$(BIN)/redoubt-node: $(LIBRARY)
+	$(call own,./components/flatcar/cmd/redoubt-node,.,$(STATIC))
 
 $(BIN)/pulumi-resource-redoubt: $(LIBRARY) $(call sources,policies)
 	$(call own,./components,.,$(STATIC))

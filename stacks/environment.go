@@ -3,6 +3,7 @@ package stacks
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -86,7 +87,7 @@ func ReadEnvironment(ctx *pulumi.Context) (Environment, error) {
 	r.Object("tenants", &env.Tenants)
 	r.Object("exceptions", &env.Exceptions)
 	r.RefuseUnknown()
-	incluster.CheckBaseline(r, env.Baseline)
+	incluster.CheckBaseline(r, env.Baseline, env.Exceptions, time.Now())
 	incluster.CheckTenants(r, env.Tenants)
 	return env, r.Err()
 }

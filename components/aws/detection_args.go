@@ -16,8 +16,10 @@ type DetectionArgs struct {
 	Account Account `pulumi:"account"`
 	// Cluster is the name of the cluster: at most 32 characters.
 	Cluster string `pulumi:"cluster"`
-	// ClusterLogGroupName is where EKS writes, see [Logs].
-	ClusterLogGroupName pulumi.StringInput `pulumi:"clusterLogGroupName"`
+	// ClusterLogGroupName is where EKS writes, see [Logs]. Required, but for a
+	// control plane that is SelfManaged, which has none.
+	ClusterLogGroupName pulumi.StringInput `pulumi:"clusterLogGroupName,optional"`
+	SelfManaged         bool               `pulumi:"selfManaged,optional"`
 	// TrailLogGroupName is where CloudTrail writes: that of [Logs], or that of a
 	// trail which the account has. Without one, nothing that is done through the
 	// API of AWS raises an alarm: who gets in, keys, logs, networks, the root user.
@@ -77,7 +79,7 @@ func (a DetectionArgs) Validate(now time.Time) error {
 	var p problems
 	p.account("account", a.Account)
 	p.cluster("cluster", a.Cluster)
-	p.logGroup("clusterLogGroupName", a.ClusterLogGroupName, true)
+	p.logGroup("clusterLogGroupName", a.ClusterLogGroupName, !a.SelfManaged)
 	p.logGroup("trailLogGroupName", a.TrailLogGroupName, false)
 	p.logGroup("flowLogGroupName", a.FlowLogGroupName, false)
 	p.breakGlass("breakGlassArns", a.BreakGlassArns)

@@ -71,6 +71,9 @@ type LogsArgs struct {
 	// NoAuditStream keeps the logs of the control plane out of the archive. It needs
 	// an exception for M38/audit-stream.
 	NoAuditStream bool `pulumi:"noAuditStream,optional"`
+	// SelfManaged is for a control plane of machines of ours: no service of AWS
+	// writes its logs, and so there is neither a group nor a stream for them.
+	SelfManaged bool `pulumi:"selfManaged,optional"`
 	// Trail records what is done in the account, in every region. It needs the
 	// archive and [KeysArgs] with a trail. Leave it out where the account has one.
 	Trail      bool              `pulumi:"trail,optional"`
@@ -101,7 +104,7 @@ func (a LogsArgs) Validate(now time.Time) error {
 	if a.Archive != nil {
 		a.Archive.validate(&p, a.Exceptions)
 	}
-	if a.NoAuditStream && a.Archive != nil {
+	if a.NoAuditStream && a.Archive != nil && !a.SelfManaged {
 		p.weakens("noAuditStream", "who gets into the account can delete the logs of the control plane", "M38/audit-stream", a.Exceptions)
 	}
 	if a.Trail && a.Archive == nil {
@@ -142,18 +145,21 @@ func NewLogs(ctx *pulumi.Context, name string, args *LogsArgs, opts ...pulumi.Re
 	if err := ctx.RegisterComponentResource(logsToken, name, l, opts...); err != nil {
 		return nil, err
 	}
-	group, err := newLogGroup(ctx, name+"-cluster", clusterLogGroup, a.Cluster, a.KeyArn, a.RetentionDays, a.Tags, pulumi.Parent(l))
-	if err != nil {
-		return nil, err
-	}
-	l.ClusterLogGroupName, l.ClusterLogGroupArn = group.Name, group.Arn
 	none := pulumi.String("").ToStringOutput()
-	l.ArchiveArn, l.TrailLogGroupName, l.AuditStreamName = none, none, none
+	l.ClusterLogGroupName, l.ClusterLogGroupArn, l.ArchiveArn, l.TrailLogGroupName, l.AuditStreamName = none, none, none, none, none
+	var group *cloudwatch.LogGroup
+	var err error
+	if !a.SelfManaged {
+		if group, err = newLogGroup(ctx, name+"-cluster", clusterLogGroup, a.Cluster, a.KeyArn, a.RetentionDays, a.Tags, pulumi.Parent(l)); err != nil {
+			return nil, err
+		}
+		l.ClusterLogGroupName, l.ClusterLogGroupArn = group.Name, group.Arn
+	}
 	if a.Archive != nil {
 		if l.ArchiveArn, err = newArchive(ctx, name+"-archive", a, pulumi.Parent(l)); err != nil {
 			return nil, err
 		}
-		if !a.NoAuditStream {
+		if !a.NoAuditStream && !a.SelfManaged {
 			if l.AuditStreamName, err = newStream(ctx, name+"-stream", a, group, l.ArchiveArn, pulumi.Parent(l)); err != nil {
 				return nil, err
 			}

@@ -35,7 +35,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 			"securityGroupId", "subnetIds", "volumesKeyArn"},
 		eksAddonsToken:      {"after", "cluster", "versions", "volumesRoleArn"},
 		registryToken:       {"account", "cluster"},
-		detectionToken:      {"account", "cluster", "clusterLogGroupName"},
+		detectionToken:      {"account", "cluster"},
 		sessionLoggingToken: {"account", "cluster", "keyArn"},
 		clientVpnToken:      {"clientCidr", "cluster", "clusterSecurityGroupId", "logsKeyArn", "networkCidr", "serverCertificateArn", "subnetIds", "vpcId"},
 	} {

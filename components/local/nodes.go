@@ -18,7 +18,10 @@ type worker struct{ pulumi.CustomResourceState }
 const registryEndpoint = "127.0.0.1:5000"
 
 // sandboxImage holds a pod's namespaces; it is in the programs' images/.
-const sandboxImage = "redoubt.local/pause:3.10"
+const sandboxImage = Registry + "/pause:3.10"
+
+// Registry is that of the machines: no other can be reached from them.
+const Registry = "redoubt.local"
 
 // newWorker registers a worker that joins when the control plane answers.
 func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, opts ...pulumi.ResourceOption) (*worker, error) {

@@ -131,6 +131,14 @@ func TestEveryPathAndUnitIsLocked(t *testing.T) {
 }
 
 // TestRefusals is everything else that must not pass.
+func extension(name string) Extension {
+	return Extension{Name: name, Source: "https://extensions.example.org/" + name + ".raw", Hash: imageHash()}
+}
+
+func fetched(path, source string) Fetched {
+	return Fetched{Path: path, Mode: 0o600, Source: source, Hash: imageHash()}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, each := range map[string]struct {
 		change      func(*Spec)
@@ -176,6 +184,23 @@ func TestRefusals(t *testing.T) {
 			s.Node.Exceptions = []hostconfig.Exception{{Control: "M03", Reason: "no longer accepted", Expires: "2026-05-31"}}
 		}, "node.exceptions[0].expires", "expired"},
 		"disk":                 {func(s *Spec) { s.Node.DataDisk = &hostconfig.DataDisk{Device: "/dev/../etc"} }, "node.dataDisk.device", "device"},
+		"extension's name":     {func(s *Spec) { s.Extensions = []Extension{extension("kubernetes-2")} }, "extensions[0].name", "an image of the system"},
+		"extension's path":     {func(s *Spec) { s.Extensions = []Extension{extension("../x")} }, "extensions[0].name", "not the name"},
+		"extension twice":      {func(s *Spec) { s.Extensions = []Extension{extension("kata"), extension("kata")} }, "extensions[1].name", "twice"},
+		"extension's hash":     {func(s *Spec) { s.Extensions = []Extension{{Name: "kata", Source: extension("kata").Source}} }, "extensions[0].hash", "M26"},
+		"extension's source":   {func(s *Spec) { s.Extensions = []Extension{{Name: "kata", Source: imageURL, Hash: imageHash()}} }, "extensions[0].source", "kata.raw"},
+		"fetched over http":    {func(s *Spec) { s.Fetched = []Fetched{fetched("/srv/x", "http://example.org/x")} }, "fetched[0].source", "not the URL"},
+		"fetched with a query": {func(s *Spec) { s.Fetched = []Fetched{fetched("/srv/x", "s3://bucket/x?versionId=1")} }, "fetched[0].source", "not the URL"},
+		"fetched unverified":   {func(s *Spec) { s.Fetched = []Fetched{{Path: "/srv/x", Mode: 0o600, Source: "s3://bucket/x"}} }, "fetched[0].hash", "M26"},
+		"fetched program":      {func(s *Spec) { s.Fetched = []Fetched{fetched("/opt/bin/x", "s3://bucket/x")} }, "fetched[0].path", "M03/file-opt-bin"},
+		"fetched static pod":   {func(s *Spec) { s.Fetched = []Fetched{fetched("/etc/kubernetes/manifests/x.yaml", "s3://bucket/x")} }, "fetched[0].path", "static pod"},
+		"fetched twice": {func(s *Spec) {
+			s.Fetched = []Fetched{fetched("/srv/x", "s3://bucket/x"), fetched("/srv/x", "s3://bucket/y")}
+		}, "fetched[1].path", "is also"},
+		"fetched in place": {func(s *Spec) { s.Fetched = []Fetched{fetched(nftablesPath, "s3://bucket/x")} }, "fetched[0].path", "is also"},
+		"fetched mode": {func(s *Spec) {
+			s.Fetched = []Fetched{{Path: "/srv/x", Mode: 0o4755, Source: "s3://bucket/x", Hash: imageHash()}}
+		}, "fetched[0].mode", "not a mode"},
 		"disk over the system": {func(s *Spec) { s.Node.DataDisk = &hostconfig.DataDisk{Device: "/dev/sdb", Path: "/etc"} }, "node.dataDisk.path", "no place"},
 	} {
 		t.Run(name, func(t *testing.T) {

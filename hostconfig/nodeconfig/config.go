@@ -32,6 +32,9 @@ type Config struct {
 	ControlPlanes []ControlPlane `json:"controlPlanes,omitempty"`
 	// ControlPlaneRole is the role of their instances; see [Pool.Role].
 	ControlPlaneRole string `json:"controlPlaneRole,omitempty"`
+	// APIServer is the https URL of this machine's API server: port 6443 of its
+	// own address by default.
+	APIServer string `json:"apiServer,omitempty"`
 	// Pools are all pools of workers.
 	Pools []Pool `json:"pools,omitempty"`
 	// Tokens says how long what workers join with is good.
@@ -125,6 +128,9 @@ type NetworkAgent struct {
 func (c Config) WithDefaults() Config {
 	if c.PKI == "" {
 		c.PKI = PKIDirectory
+	}
+	if own, found := c.Own(); found && c.APIServer == "" {
+		c.APIServer = own.URL(hostconfig.DefaultPorts().APIServer)
 	}
 	tokens := Tokens{}
 	if c.Tokens != nil {

@@ -47,9 +47,10 @@ const (
 	// TaintNetwork is the key of the taint with which nodes register
 	// (NoSchedule), removed when the network policy agent on them is ready.
 	TaintNetwork = "redoubt.dev/network-agent-not-ready"
-	// UserNodes is the identity with which redoubt-node looks after Node objects
-	// and token Secrets.
+	// UserNodes is the identity with which redoubt-node looks after Node objects.
 	UserNodes = "redoubt:node-agent"
+	// UserTokens is the identity with which it looks after bootstrap tokens.
+	UserTokens = "redoubt:token-agent"
 	// UserJoinPrefix precedes a control plane's name in the identity with which it
 	// joins: a certificate of minutes that it issues itself.
 	UserJoinPrefix = "redoubt:join:"

@@ -72,6 +72,12 @@ func (p *problems) label(field, value string) {
 	}
 }
 
+func (p *problems) server(field, value string) {
+	if server, err := url.Parse(value); err != nil || server.Scheme != "https" || server.Host == "" || server.Path != "" {
+		p.add(field, fmt.Sprintf("%q is not the URL of a server", value), "write for example https://api.prod.internal:6443")
+	}
+}
+
 // Validate reports everything that is wrong with a configuration that has its
 // defaults, as joined [hostconfig.FieldError] values.
 func (c Config) Validate() error {
@@ -79,9 +85,7 @@ func (c Config) Validate() error {
 	p.label("cluster", c.Cluster)
 	c.Cloud.validate(&p)
 	p.match(bucket, "store", c.Store, "write the name of the cluster's bucket")
-	if endpoint, err := url.Parse(c.Endpoint); err != nil || endpoint.Scheme != "https" || endpoint.Host == "" || endpoint.Path != "" {
-		p.add("endpoint", fmt.Sprintf("%q is not the URL of a server", c.Endpoint), "write for example https://api.prod.internal:6443")
-	}
+	p.server("endpoint", c.Endpoint)
 	if !certificates(c.CACertificate) {
 		p.add("caCertificate", "is not one certificate in PEM, or two in a rotation", "write the cluster's authority")
 	}
@@ -154,6 +158,7 @@ func (c Config) controlPlane(p *problems) {
 	if !names[c.Node] {
 		p.add("node", fmt.Sprintf("%q is not among controlPlanes", c.Node), "write this machine's name as it stands there")
 	}
+	p.server("apiServer", c.APIServer)
 	c.Cloud.role(p, "controlPlaneRole", c.ControlPlaneRole)
 	pools := map[string]bool{}
 	for i, each := range c.Pools {

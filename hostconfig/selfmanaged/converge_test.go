@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // world is a control plane whose script is run by the real shell, with programs
@@ -35,13 +36,18 @@ case "$name $*" in
 "redoubt-node initialized --mark") touch $w/marked ;;
 "redoubt-node initialized") [ ! -e $w/unreachable ] || result=1; [ $result = 1 ] || [ -e $w/marked ] || [ -e $w/others ] || result=3 ;;
 "redoubt-node etcd-forget") [ ! -d @R@/var/lib/etcd/member ] || { echo "forgets a member that has its data" >>$w/wrong; }; rm -f $w/stale ;;
+"redoubt-node restore"*)
+	[ -z "$(ls @R@/var/lib/etcd)" ] || { echo "restores over data" >>$w/wrong; }
+	/bin/mkdir @R@/var/lib/etcd/member
+	echo restored >$w/cluster
+	cp $w/cluster @R@/var/lib/etcd/member/cluster ;;
 "redoubt-node issue join"*) [ -e $w/cluster ]; echo join >@R@/etc/kubernetes/join.conf ;;
 "redoubt-node issue kubelet"*) echo kubelet >@R@/etc/kubernetes/kubelet.conf ;;
 "kubeadm init --config"*)
 	if [ ! -e @R@/var/lib/etcd/member/cluster ]; then
 		[ ! -e $w/cluster ] || echo "a second cluster" >>$w/wrong
 		echo $$ >$w/cluster
-		mkdir -p @R@/var/lib/etcd/member
+		/bin/mkdir -p @R@/var/lib/etcd/member
 		cp $w/cluster @R@/var/lib/etcd/member/cluster
 	fi
 	touch @R@/etc/kubernetes/super-admin.conf ;;
@@ -49,7 +55,7 @@ case "$name $*" in
 	[ -e @R@/etc/kubernetes/kubelet.conf ] && [ -e @R@/etc/kubernetes/join.conf ]
 	[ ! -e $w/stale ] || { echo "a member of this name is there already" >&2; result=1; }
 	if [ $result = 0 ] && [ ! -e @R@/var/lib/etcd/member/cluster ]; then
-		mkdir -p @R@/var/lib/etcd/member
+		/bin/mkdir -p @R@/var/lib/etcd/member
 		cp $w/cluster @R@/var/lib/etcd/member/cluster
 	fi ;;
 "kubeadm init phase etcd"*) [ -e @R@/var/lib/etcd/member/cluster ] || echo "etcd without its data" >>$w/wrong ;;
@@ -57,7 +63,7 @@ curl*) [ -e $w/cluster ] && grep -q "https://$(cat $w/ready):" <<-ARGUMENTS || r
 	$*
 	ARGUMENTS
 	;;
-"mv "* | "rm "* | "touch "* | "sync "*) /bin/"$name" "$@" || /usr/bin/"$name" "$@" ;;
+"mv "* | "rm "* | "touch "* | "sync "* | "mkdir "*) /bin/"$name" "$@" || /usr/bin/"$name" "$@" ;;
 esac
 [ "$at" != $count ] || kill -9 0
 exit $result
@@ -88,7 +94,7 @@ func newWorld(t *testing.T, text string, index int) world {
 	text = strings.ReplaceAll(text, kubeadmProgram, w.directory+"/bin/kubeadm")
 	write(t, r+controlPlaneScript, text, 0o700)
 	stub := strings.NewReplacer("@W@", w.directory, "@R@", r).Replace(stubs)
-	for _, name := range []string{"kubeadm", "curl", "systemctl", "nft", "sleep", "mv", "rm", "touch", "sync"} {
+	for _, name := range []string{"kubeadm", "curl", "systemctl", "nft", "sleep", "mv", "rm", "touch", "sync", "mkdir"} {
 		write(t, w.directory+"/bin/"+name, stub, 0o755)
 	}
 	write(t, r+"/opt/redoubt/bin/redoubt-node", stub, 0o755)
@@ -112,10 +118,10 @@ func (w world) machine(t *testing.T) {
 // volume puts a new volume in the place of the one that was.
 func (w world) volume(t *testing.T) {
 	t.Helper()
-	for _, lost := range []string{volumePath, etcdPath} {
-		must[any](t)(nil, os.RemoveAll(w.at(lost)))
-		must[any](t)(nil, os.MkdirAll(w.at(lost), 0o755))
-	}
+	must[any](t)(nil, os.RemoveAll(w.at(volumePath)))
+	must[any](t)(nil, os.MkdirAll(w.at(volumePath+"/etcd"), 0o755))
+	os.Remove(w.at(etcdPath))
+	must[any](t)(nil, os.Symlink(w.at(volumePath+"/etcd"), w.at(etcdPath))) // mounted there on a machine
 }
 
 // set writes a fact about the world.
@@ -196,7 +202,7 @@ func steps(asked []string) string {
 const (
 	kubeletOf1 = "issue kubelet --server https://10.80.1.10:6443; start --no-block kubelet.service"
 	kubeletOf2 = "issue kubelet --server https://10.80.2.10:6443; start --no-block kubelet.service"
-	after      = "; start --no-block redoubt-approve.service"
+	after      = "; start --no-block redoubt-approve.service redoubt-join-config.service"
 	phases     = "certs all; kubeconfig admin; kubeconfig controller-manager; kubeconfig scheduler; etcd local; control-plane all; "
 	uploads    = "; upload-config all; addon coredns; addon kube-proxy; mark-control-plane"
 )
@@ -327,5 +333,64 @@ func (w world) lose(t *testing.T, what string) {
 		} else {
 			os.Remove(w.directory + "/cluster") // nobody had joined: it is gone with its volume
 		}
+	}
+}
+
+// restoring is a cluster that goes back to a snapshot for the next hours.
+func restoring(t *testing.T, until time.Duration) string {
+	s := aws()
+	s.Restore = &Restore{Snapshot: "etcd/a.db", Until: now.Add(time.Hour).Format(time.RFC3339)}
+	text := controlPlaneText(t, s, 1)
+	planned := fmt.Sprint(now.Add(time.Hour).Unix())
+	if !strings.Contains(text, planned) {
+		t.Fatal("the script knows no time")
+	}
+	return strings.ReplaceAll(text, planned, fmt.Sprint(time.Now().Add(until).Unix()))
+}
+
+// TestRestore: a replaced machine puts its data aside and takes the snapshot's,
+// once, whenever the power fails; and not any more when the time is over.
+func TestRestore(t *testing.T) {
+	text := restoring(t, time.Hour)
+	old := func(w world) {
+		write(t, w.at(memberMark), "prod control-plane-2\n", 0o600)
+		write(t, w.at(etcdPath+"/member/cluster"), "old\n", 0o600)
+		w.set(t, "marked", "")
+		w.set(t, "ready", "10.80.2.10")
+	}
+	for call := 1; ; call++ {
+		w := newWorld(t, text, 1)
+		old(w)
+		asked, err := w.run(t, call)
+		if err == nil {
+			if want := "restore --snapshot etcd/a.db --data-dir " + w.at(volumePath+"/etcd") + "; " + phases + kubeletOf2 + uploads + after; steps(asked) != want {
+				t.Errorf("got  %s\nwant %s", steps(asked), want)
+			}
+			break
+		}
+		at := "after " + asked[len(asked)-1]
+		if _, err := w.run(t, 0); err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		w.done(t, at)
+		aside := must[[]string](t)(filepath.Glob(w.at(volumePath + "/before-*")))
+		if len(aside) != 1 || read(t, aside[0]+"/cluster") != "old\n" {
+			t.Errorf("%s: the data from before is not kept: %v", at, aside)
+		}
+		if call%5 > 0 {
+			continue
+		}
+		// The next machine takes up what this one had.
+		w.machine(t)
+		if asked, err := w.run(t, 0); err != nil || strings.Contains(steps(asked), "restore ") {
+			t.Errorf("%s: %v, after %s", at, err, steps(asked))
+		}
+	}
+	// Next month the volume is lost.
+	w := newWorld(t, restoring(t, -time.Hour), 1)
+	w.set(t, "cluster", "1\n")
+	w.set(t, "ready", "10.80.3.10")
+	if asked, err := w.run(t, 0); err != nil || strings.Contains(steps(asked), "restore ") || !strings.Contains(steps(asked), "kubeadm join") {
+		t.Errorf("%v, after %s", err, steps(asked))
 	}
 }

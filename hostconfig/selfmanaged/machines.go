@@ -197,12 +197,9 @@ func (s Spec) controlPlane(plane ControlPlane, now time.Time) (flatcar.Spec, err
 		files = append(files, hostconfig.File{Path: pkiPaths[EncryptionFile], Mode: 0o600, Owner: "root", Contents: contents})
 	}
 	documents, err := s.documents(spec, now)
-	if err != nil {
-		return spec, err
-	}
 	spec.Parts.Files = append(append(files, documents...), s.controlPlaneScripts(spec, plane)...)
 	s.controlPlaneUnits(&spec, plane)
-	return spec, nil
+	return spec, err // what is wrong with the documents may be wrong with more of the machine
 }
 
 // first gives the first of several certificates in PEM: the one that signs.

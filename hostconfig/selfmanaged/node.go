@@ -30,6 +30,11 @@ func (s Spec) config(node, pool string) nodeconfig.Config {
 		c.ControlPlanes = append(c.ControlPlanes, nodeconfig.ControlPlane{Name: plane.Name, Address: plane.Address})
 	}
 	c.ControlPlaneRole = s.ControlPlaneRole
+	for _, plane := range s.ControlPlanes {
+		if plane.Name == node {
+			c.APIServer = ownURL(plane, s.Cluster.Ports.APIServer)
+		}
+	}
 	for _, each := range s.Pools {
 		c.Pools = append(c.Pools, each.Pool)
 	}

@@ -21,6 +21,8 @@ const (
 	signerPath = "/etc/kubernetes/pki/signer.crt"
 	// kmsDir is the directory of the plugin's socket.
 	kmsDir = "/run/redoubt/kms"
+	// approveDir is the directory of the approver's credential.
+	approveDir = "/run/redoubt/approve"
 
 	volumeScript       = "/opt/redoubt/bin/prepare-volume"
 	foldersScript      = "/opt/redoubt/bin/prepare-folders"

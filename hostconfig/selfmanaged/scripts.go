@@ -1,9 +1,12 @@
 package selfmanaged
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/flatcar"
@@ -21,7 +24,7 @@ func (s Spec) controlPlaneScripts(spec flatcar.Spec, plane ControlPlane) []hostc
 		{Path: "/etc/tmpfiles.d/redoubt.conf", Mode: 0o644, Owner: "root",
 			// Not a RuntimeDirectory: the API server's pod keeps the directory that it
 			// mounted, and would not see the socket of a plugin that was started anew.
-			Contents: "d /run/redoubt 0700 root root -\nd " + kmsDir + " 0700 root root -\n"},
+			Contents: "d /run/redoubt 0700 root root -\nd " + kmsDir + " 0700 root root -\nd " + approveDir + " 0700 root root -\n"},
 	}
 	if s.LoadBalancer.Passthrough != "" {
 		files = append(files, s.apiAddress())
@@ -125,7 +128,7 @@ func (s Spec) converge(spec flatcar.Spec, plane ControlPlane) hostconfig.File {
 		"@PEERS@", strings.Join(peers, " "), "@PORT@", fmt.Sprint(port), "@DECIDE@", decide,
 		"@IGNOREINIT@", initial.IgnoredPreflight(), "@IGNOREJOIN@", join.IgnoredPreflight(),
 		"@POINT@", s.point(), "@AFTER@", s.afterwards(), "@ADDONS@", s.addons(),
-	).Replace(convergeScript)
+	).Replace(strings.Replace(convergeScript, "@RESTORE@", s.restore(), 1))
 	if len(peers) == 0 {
 		text = cut(cut(text, "# join:", "# :join\n"), "join) ", "\n")
 	}
@@ -142,6 +145,36 @@ func cut(text, from, to string) string {
 	return before + after
 }
 
+// restore puts the member's data aside, once, and takes the snapshot's. It is done
+// before anything else is decided: what it leaves is a member with data.
+func (s Spec) restore() string {
+	if s.Restore == nil {
+		return ""
+	}
+	until, err := time.Parse(time.RFC3339, s.Restore.Until)
+	if err != nil {
+		return "" // Validate reports it
+	}
+	sum := sha256.Sum256([]byte(s.Restore.Snapshot))
+	return strings.NewReplacer("@ID@", hex.EncodeToString(sum[:6]), "@SNAPSHOT@", s.Restore.Snapshot, "@UNTIL@", fmt.Sprint(until.Unix())).Replace(restoreScript)
+}
+
+const restoreScript = `if [ "$(date +%s)" -lt @UNTIL@ ] && [ ! -e @VOLUME@/restored-@ID@ ]; then
+	# The data that was stays on the volume, however often this begins again.
+	if [ ! -e @VOLUME@/before-@ID@ ]; then
+		[ -d @ETCD@/member ] || mkdir @VOLUME@/etcd/member
+		mv @VOLUME@/etcd/member @VOLUME@/before-@ID@
+		sync @VOLUME@
+	fi
+	rm -rf @VOLUME@/etcd/member
+	$node restore --snapshot '@SNAPSHOT@' --data-dir @VOLUME@/etcd
+	echo "$identity" >@MEMBER@
+	rm -f @FOUNDING@
+	touch @VOLUME@/restored-@ID@
+	sync @VOLUME@
+fi
+`
+
 // addons are those that a newer version of Kubernetes brings along.
 func (s Spec) addons() string {
 	if s.Kubeadm.SkipKubeProxy {
@@ -150,9 +183,10 @@ func (s Spec) addons() string {
 	return "coredns kube-proxy"
 }
 
-// afterwards is what begins once the machine serves the API.
+// afterwards is what begins once the machine serves the API. The first token must
+// not wait for its timer: workers wait for it.
 func (s Spec) afterwards() string {
-	units := unitApprove
+	units := unitApprove + " " + unitJoinConfig
 	if s.LoadBalancer.Passthrough != "" {
 		units += " " + unitAPIAddress
 	}
@@ -273,7 +307,7 @@ for each in @FOUNDING@ @MEMBER@; do
 		exit 1
 	fi
 done
-if [ -e @FOUNDING@ ]; then
+@RESTORE@if [ -e @FOUNDING@ ]; then
 	step=init
 elif [ -e @MEMBER@ ] && [ -d @ETCD@/member ]; then
 	step=recover

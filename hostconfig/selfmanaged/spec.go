@@ -44,7 +44,9 @@ type Spec struct {
 	PKI        map[string]string `json:"pki"`
 	Encryption Encryption        `json:"encryption"`
 	Snapshots  Snapshots         `json:"snapshots"`
-	Program    Program           `json:"program"`
+	// Restore makes every control plane begin again with a snapshot. None by default.
+	Restore *Restore `json:"restore,omitempty"`
+	Program Program  `json:"program"`
 	// Kubernetes is the system extension with kubelet, kubeadm and kubectl. Required.
 	Kubernetes flatcar.Image `json:"kubernetes"`
 	// Kubeadm is what kubeadm has beyond the nodes.
@@ -176,6 +178,19 @@ type Snapshots struct {
 	Bucket string `json:"bucket"`
 	// Every is the time between two; six hours by default, at most a day.
 	Every hostconfig.Duration `json:"every"`
+}
+
+// Restore brings a cluster back to a snapshot: every control plane that is replaced
+// while it holds puts its own data aside and takes the snapshot's, once. Whatever
+// was written after the snapshot is gone.
+type Restore struct {
+	// Snapshot is the object's key in the bucket of snapshots. Required: all control
+	// planes must take the same.
+	Snapshot string `json:"snapshot"`
+	// Until is an RFC 3339 time, at most a day away. A machine that starts later
+	// restores nothing: it joins, so that a volume that is lost next month does not
+	// bring the snapshot back. Required.
+	Until string `json:"until"`
 }
 
 // Program is redoubt-node, one static binary for every machine.

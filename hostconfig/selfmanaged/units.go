@@ -19,11 +19,14 @@ var cloudNetwork = []string{"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"}
 func (s Spec) controlPlaneUnits(spec *flatcar.Spec, plane ControlPlane) {
 	p := &spec.Parts
 	p.Services = append(p.Services, volumeUnit(), foldersUnit())
+	// nofail: without it systemd puts a mount before local-fs.target (systemd.mount(5)),
+	// and so before the services that these two need: a cycle, out of which systemd
+	// throws jobs at will.
 	p.Mounts = append(p.Mounts,
 		systemd.Mount{Description: "Volume of etcd", What: plane.Device, Where: volumePath, Type: "ext4",
-			Options: []string{"nodev", "nosuid", "noexec"}, Requires: []string{unitVolume}, After: []string{unitVolume}},
+			Options: []string{"nodev", "nosuid", "noexec", "nofail"}, Requires: []string{unitVolume}, After: []string{unitVolume}},
 		systemd.Mount{Description: "Data of etcd", What: volumePath + "/etcd", Where: etcdPath, Type: "none",
-			Options: []string{"bind"}, Requires: []string{unitFolders}, After: []string{unitFolders}})
+			Options: []string{"bind", "nofail"}, Requires: []string{unitFolders}, After: []string{unitFolders}})
 	p.KubeletMounts = []string{etcdPath}
 	// With a certificate that the kubelet could not renew while the machine was off
 	// it would not start: this one holds the authority's key, and makes a new one.
@@ -119,8 +122,9 @@ func kmsUnit() systemd.Service {
 
 // approveUnit answers requests of machines, and looks after their Node objects.
 func approveUnit() systemd.Service {
-	u := program(unitApprove, "Answer the certificate requests of nodes", "approve")
+	u := program(unitApprove, "Answer the certificate requests of nodes", "approve", "--runtime-dir", approveDir)
 	u.Conditions = joined()
+	u.Sandbox.Writable = []string{approveDir}
 	u.Restart, u.RestartDelay = "always", 10*time.Second
 	u.WantedBy = []string{"multi-user.target"}
 	return u
@@ -129,6 +133,8 @@ func approveUnit() systemd.Service {
 func joinConfigUnit() systemd.Service {
 	u := program(unitJoinConfig, "Rotate the tokens with which workers join", "join-config", "rotate")
 	u.Type, u.Conditions, u.StartTimeout = systemd.TypeOneshot, joined(), 10*time.Minute
+	// In a new cluster its rights are made at the same moment, by redoubt-approve.
+	u.Restart, u.RestartDelay = "on-failure", 5*time.Second
 	return u
 }
 

@@ -36,7 +36,7 @@ func (s Spec) Validate(now time.Time) error {
 	p.network(s)
 	p.store(s)
 	p.encryption(s)
-	p.snapshots(s)
+	p.snapshots(s, now)
 	if !imageHash.MatchString(s.Program.Hash) {
 		p.add("program.hash", "is missing or not a hash (M26)", "write sha512- and 128, or sha256- and 64 hexadecimal digits of redoubt-node")
 	}
@@ -213,7 +213,22 @@ func (p *problems) encryption(s Spec) {
 	}
 }
 
-func (p *problems) snapshots(s Spec) {
+// snapshotPattern is a key that needs no quoting in a script.
+var snapshotPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@+/-]{0,200}$`)
+
+func (p *problems) snapshots(s Spec, now time.Time) {
+	if r := s.Restore; r != nil {
+		if !snapshotPattern.MatchString(r.Snapshot) {
+			p.add("restore.snapshot", fmt.Sprintf("%q is not the key of a snapshot", r.Snapshot), "write it as the bucket lists it, such as etcd/2026-06-01T12:00:00Z-control-plane-1.db")
+		}
+		until, err := time.Parse(time.RFC3339, r.Until)
+		switch {
+		case err != nil:
+			p.add("restore.until", fmt.Sprintf("%q is not a time", r.Until), "write an RFC 3339 time within the next day, such as "+now.Add(4*time.Hour).UTC().Format(time.RFC3339))
+		case until.After(now.Add(24 * time.Hour)):
+			p.add("restore.until", r.Until+" is more than a day away: a volume that is lost by then would bring the snapshot back", "write a time within the next day")
+		}
+	}
 	if every := s.Snapshots.Every.Duration; every < 10*time.Minute || every > 24*time.Hour {
 		p.add("snapshots.every", every.String()+" is not between ten minutes and a day", "write 6h")
 	}
@@ -223,16 +238,22 @@ func (p *problems) snapshots(s Spec) {
 // specification does.
 func (p *problems) machines(s Spec, now time.Time) {
 	take := func(at string, spec flatcar.Spec, err error, config error) {
-		for _, each := range split(errors.Join(err, config)) {
+		for _, each := range split(config) {
 			p.add(at+each.Field, each.Problem, each.Remedy)
 		}
-		if err == nil {
-			for _, each := range split(spec.Validate(now)) {
-				p.add(field(at, each.Field), each.Problem, each.Remedy)
+		for _, each := range split(err) {
+			if !strings.HasPrefix(each.Field, "node.") { // kubeadm's documents have the rest
+				each.Field = "kubeadm." + each.Field
 			}
+			p.add(field(at, each.Field), each.Problem, each.Remedy)
+		}
+		for _, each := range split(spec.Validate(now)) {
+			p.add(field(at, each.Field), each.Problem, each.Remedy)
 		}
 	}
-	for i, plane := range s.ControlPlanes {
+	// Control planes differ in what planes and the cluster's own judge look at, and
+	// each is judged once more when it is rendered.
+	for i, plane := range s.ControlPlanes[:1] {
 		spec, err := s.controlPlane(plane, now)
 		take(fmt.Sprintf("controlPlanes[%d].", i), spec, err, s.config(plane.Name, "").WithDefaults().Validate())
 	}

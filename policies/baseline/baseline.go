@@ -1,6 +1,10 @@
 package baseline
 
 import (
+	"errors"
+	"slices"
+	"time"
+
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -24,9 +28,13 @@ type Args struct {
 	// PodSecurityVersion pins the meaning of the levels of Pod Security; v1.35 by
 	// default.
 	PodSecurityVersion string
+	// Policies are further ones, in the form of the catalogue.
+	Policies []admission.Policy
 	// Kubeconfig reaches the cluster. With it, a policy is replaced only once its
 	// successor was seen to refuse something.
 	Kubeconfig pulumi.StringInput
+	// Patience bounds the wait for policies to take effect; a minute by default.
+	Patience time.Duration
 	// Exceptions accept risks of the whole cluster.
 	Exceptions []hostconfig.Exception
 	// Bootstrapped tells that the cluster was made with the role of its platform
@@ -34,21 +42,45 @@ type Args struct {
 	Bootstrapped bool
 }
 
-// Validate reports everything that is wrong with the groups, below the field.
-func (s Spec) Validate(field string) error { return s.Access.Validate(field + ".access") }
+// Validate reports everything that is wrong, below the field. The exceptions are
+// those of the whole cluster; now judges their expiry and that of the policies'.
+func (s Spec) Validate(field string, exceptions []hostconfig.Exception, now time.Time) error {
+	return errors.Join(s.Access.Validate(field+".access"), hostconfig.Within(field+".policies", s.Policies.Validate(exceptions, now)))
+}
+
+// WithRegistries has the registries as those that images may come from, unless
+// settings name some.
+func (s Spec) WithRegistries(registries ...string) Spec {
+	if len(s.Policies.Registries) == 0 {
+		s.Policies.Registries = registries
+	}
+	return s
+}
+
+// WithSystemUsers adds identities of a provider, see
+// [admission.Settings.SystemUsers].
+func (s Spec) WithSystemUsers(users ...string) Spec {
+	s.Policies.SystemUsers = append(slices.Clone(s.Policies.SystemUsers), users...)
+	return s
+}
 
 // Baseline is what a cluster gets once, whatever runs in it.
-type Baseline struct{ pulumi.ResourceState }
+type Baseline struct {
+	pulumi.ResourceState
 
-// NewBaseline registers the baseline: roles, and bindings of the groups (M20); the
-// policies of quarantine (M40); and the default service accounts of the namespaces
-// that Kubernetes makes itself give no token to a pod that does not ask for one
-// (CIS 5.1.5).
+	// InForce is known once all policies are, and says how many.
+	InForce pulumi.StringOutput `pulumi:"inForce"`
+}
+
+// NewBaseline registers the baseline: admission policies (M25); levels of Pod
+// Security for the namespaces that Kubernetes makes itself (M22), where the default
+// service accounts give no token to a pod that does not ask for one (CIS 5.1.5);
+// roles, and bindings of the groups (M20); the policies of quarantine (M40).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
 	}
-	if err := args.Spec.Validate("spec"); err != nil {
+	if err := args.Spec.Validate("spec", args.Exceptions, time.Now()); err != nil {
 		return nil, err
 	}
 	b := &Baseline{}
@@ -65,10 +97,17 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
+	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
 	if err := newQuarantine(ctx, name, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})
+	var err error
+	if b.InForce, err = newPolicies(ctx, name, args, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"inForce": b.InForce})
 }
 
 // withoutToken patches a namespace's default service account, which its

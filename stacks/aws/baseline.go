@@ -34,6 +34,10 @@ type BaselineEnvironment struct {
 	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
 }
 
+// systemUsers are what EKS itself acts as in a cluster; nobody can be mapped to such a name.
+// https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+const systemUsers = "eks:*"
+
 // readBaseline reads and checks the settings of a second stack.
 func readBaseline(ctx *pulumi.Context) (BaselineEnvironment, error) {
 	var e BaselineEnvironment
@@ -59,7 +63,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	// The cluster's name is known from the first stack only.
 	addons := e.addons("cluster", pulumi.StringArrayOutput{}, later, nil)
 	r.Report("", addons.Validate(now), map[string]string{"cluster": "", "versions": "addonVersions"})
-	incluster.CheckBaseline(r, e.Baseline)
+	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
 	incluster.CheckTenants(r, e.Tenants)
 }
 
@@ -126,5 +130,7 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, f.cluster, "ebs.csi.aws.com", volumes, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, f.cluster, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions}, e.Tenants, in)
+	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
+		Spec: e.Baseline.WithRegistries(f.account + ".dkr.ecr." + f.region + ".amazonaws.com").WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
+	}, e.Tenants, in)
 }

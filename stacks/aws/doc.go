@@ -22,6 +22,9 @@ import (
 const (
 	Platform         = "aws"
 	BaselinePlatform = "aws-baseline"
+	// Those of clusters that run themselves.
+	FlatcarPlatform         = "aws-flatcar"
+	FlatcarBaselinePlatform = "aws-flatcar-baseline"
 )
 
 // Program is the Pulumi program of every stack on AWS.
@@ -31,7 +34,12 @@ func Program(ctx *pulumi.Context) error {
 		return cluster(ctx)
 	case BaselinePlatform:
 		return inCluster(ctx)
+	case FlatcarPlatform:
+		return flatcarCluster(ctx)
+	case FlatcarBaselinePlatform:
+		return flatcarInCluster(ctx)
 	default:
-		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s or %s", settings.Namespace, platform, Platform, BaselinePlatform)
+		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s, %s, %s or %s", settings.Namespace, platform,
+			Platform, BaselinePlatform, FlatcarPlatform, FlatcarBaselinePlatform)
 	}
 }

@@ -30,6 +30,10 @@ type BaselineEnvironment struct {
 	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
 }
 
+// systemUsers are what GKE itself acts as in a cluster. Names that begin with
+// "system:" are Kubernetes' own: no user of Google Cloud has one.
+var systemUsers = []string{"system:addon-manager", "system:gke-*"}
+
 // readBaseline reads and checks the settings of a second stack.
 func readBaseline(ctx *pulumi.Context) (BaselineEnvironment, error) {
 	var e BaselineEnvironment
@@ -46,7 +50,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 		r.Add("cluster", "is missing", "write the name of the first stack, such as gcp-prod")
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
-	incluster.CheckBaseline(r, e.Baseline)
+	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
 	incluster.CheckTenants(r, e.Tenants)
 }
 
@@ -84,5 +88,12 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, name, "pd.csi.storage.gke.io", disks, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, name, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions}, e.Tenants, in)
+	// The project's own registry.
+	// https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
+	registry := of.Text(outputRegion) + "-docker.pkg.dev/" + of.Text(outputProject)
+	if err := of.Err(); err != nil {
+		return err
+	}
+	spec := e.Baseline.WithRegistries(registry).WithSystemUsers(systemUsers...)
+	return incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
 }

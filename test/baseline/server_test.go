@@ -92,13 +92,7 @@ func (a *api) start(s admission.Settings) (err error) {
 	if a.Server, err = kubeapi.Start(kubeapi.Options{Controllers: true, APIServer: []string{"--audit-policy-file=" + policy, "--audit-log-path=-", "--allow-privileged=true"}}); err != nil {
 		return err
 	}
-	if a.config, err = a.Config(); err != nil {
-		return err
-	}
-	if a.client, err = kubernetes.NewForConfig(a.config); err != nil {
-		return err
-	}
-	if a.dynamic, err = dynamic.NewForConfig(a.config); err != nil {
+	if err := a.connect(); err != nil {
 		return err
 	}
 	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed"} {
@@ -117,6 +111,17 @@ func (a *api) start(s admission.Settings) (err error) {
 		return err
 	}
 	return a.accounts()
+}
+
+func (a *api) connect() (err error) {
+	if a.config, err = a.Config(); err != nil {
+		return err
+	}
+	if a.client, err = kubernetes.NewForConfig(a.config); err != nil {
+		return err
+	}
+	a.dynamic, err = dynamic.NewForConfig(a.config)
+	return err
 }
 
 // apply puts policies into force and waits until they are.

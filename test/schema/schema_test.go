@@ -26,14 +26,18 @@ var schemas = map[string]struct {
 	value        any
 	environments []string
 }{
-	aws.Platform:         {aws.Defaults(), []string{"aws-dev", "aws-prod"}},
-	aws.BaselinePlatform: {aws.BaselineEnvironment{}, []string{"aws-dev-baseline", "aws-prod-baseline"}},
-	gcp.Platform:         {gcp.Defaults(), []string{"gcp-dev", "gcp-prod"}},
-	gcp.BaselinePlatform: {gcp.BaselineEnvironment{}, []string{"gcp-dev-baseline", "gcp-prod-baseline"}},
+	aws.Platform:                {aws.Defaults(), []string{"aws-dev", "aws-prod"}},
+	aws.BaselinePlatform:        {aws.BaselineEnvironment{}, []string{"aws-dev-baseline", "aws-prod-baseline"}},
+	aws.FlatcarPlatform:         {aws.FlatcarDefaults(), []string{"aws-flatcar"}},
+	aws.FlatcarBaselinePlatform: {aws.FlatcarBaselineEnvironment{}, []string{"aws-flatcar-baseline"}},
+	gcp.Platform:                {gcp.Defaults(), []string{"gcp-dev", "gcp-prod"}},
+	gcp.BaselinePlatform:        {gcp.BaselineEnvironment{}, []string{"gcp-dev-baseline", "gcp-prod-baseline"}},
+	gcp.FlatcarPlatform:         {gcp.FlatcarDefaults(), []string{"gcp-flatcar"}},
+	gcp.FlatcarBaselinePlatform: {gcp.FlatcarBaselineEnvironment{}, []string{"gcp-flatcar-baseline"}},
 }
 
 // sources have the comments of settings.
-var sources = []string{"../../stacks/aws", "../../stacks/gcp", "../../hostconfig", "../../policies/baseline"}
+var sources = []string{"../../stacks/aws", "../../stacks/gcp", "../../hostconfig", "../../hostconfig/selfmanaged", "../../hostconfig/nodeconfig", "../../hostconfig/flatcar", "../../hostconfig/kubeadm", "../../hostconfig/systemd", "../../policies/baseline"}
 
 func TestSchemas(t *testing.T) {
 	for platform, each := range schemas {

@@ -31,7 +31,7 @@
 //	redoubt-node issue kubelet [--out /etc/kubernetes/kubelet.conf] [--server URL]
 //	    Write the kubelet's own kubeconfig with a certificate of 24 hours, which the
 //	    kubelet renews: for the recovery of a control plane whose volume survived.
-//	redoubt-node etcd-forget [--timeout 10m]
+//	redoubt-node etcd-forget [--data-dir /var/lib/etcd] [--timeout 10m]
 //	    Remove this machine's member from etcd, through the other control planes:
 //	    before kubeadm join on a machine whose volume is new. It refuses when the
 //	    machine has a data directory, and when the others would lose their quorum;
@@ -39,7 +39,7 @@
 //
 // On control planes, for good:
 //
-//	redoubt-node approve
+//	redoubt-node approve [--runtime-dir /run/redoubt/approve]
 //	    Long-running; on all control planes at once. It keeps the objects applied that
 //	    joining needs (hostconfig.BootstrapObjects, kubeadm.JoinAccess and its own
 //	    rights), answers the certificate requests of kubelets by the cloud's list of
@@ -59,7 +59,7 @@
 //	    Take a snapshot of the local etcd, verify it and put it into the snapshots'
 //	    bucket as <prefix><RFC 3339 time>-<node>.db; with --out also keep it. For a
 //	    timer of 6 hours on each control plane.
-//	redoubt-node restore [--snapshot KEY|FILE] --data-dir /var/lib/etcd
+//	redoubt-node restore [--snapshot KEY|FILE] [--data-dir /var/lib/etcd]
 //	    Fetch a snapshot (the newest by default), verify its hash and make a data
 //	    directory of it for this member, of a new etcd with the same members on all
 //	    control planes. It refuses a data directory that is not empty. The procedure

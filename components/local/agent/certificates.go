@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/redoubt-dev/redoubt/components/internal/filepair"
 	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -58,23 +59,23 @@ func (i *issuer) pass(config hostconfig.AgentConfig) error {
 
 // ensure issues one certificate if it needs to be.
 func (i *issuer) ensure(leaf hostconfig.LeafCertificate, authority *pki.Authority) error {
-	owner, err := lookupOwner(leaf.Owner)
+	owner, err := filepair.LookupOwner(leaf.Owner)
 	if err != nil {
 		return err
 	}
 	now := i.now()
 	flaw := inspect(leaf, authority, now)
 	if flaw == nil {
-		return owner.enforce(leaf.CertFile, leaf.KeyFile)
+		return owner.Enforce(leaf.CertFile, leaf.KeyFile)
 	}
 	if i.endsWithAuthority(leaf, authority, now) {
-		return owner.enforce(leaf.CertFile, leaf.KeyFile)
+		return owner.Enforce(leaf.CertFile, leaf.KeyFile)
 	}
 	certPEM, keyPEM, err := pki.IssueAt(authority, LeafRequest(leaf), now)
 	if err != nil {
 		return err
 	}
-	if err := writePair(leaf.CertFile, leaf.KeyFile, certPEM, keyPEM, owner); err != nil {
+	if err := filepair.WritePair(leaf.CertFile, leaf.KeyFile, certPEM, keyPEM, owner); err != nil {
 		return err
 	}
 	certificate, err := pki.ParseCertificate(certPEM)

@@ -15,6 +15,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/redoubt-dev/redoubt/components/internal/filepair"
 	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -271,11 +272,11 @@ func TestKeyIsSwappedFirst(t *testing.T) {
 	if err := os.MkdirAll(obstacle, 0o755); err != nil { // a name that cannot be replaced
 		t.Fatal(err)
 	}
-	o, err := lookupOwner("")
+	o, err := filepair.LookupOwner("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writePair(leaf.CertFile, leaf.KeyFile, []byte("certificate"), []byte("key"), o); err == nil {
+	if err := filepair.WritePair(leaf.CertFile, leaf.KeyFile, []byte("certificate"), []byte("key"), o); err == nil {
 		t.Fatal("the obstacle did not stop the swap")
 	}
 	if read(t, leaf.KeyFile) != "key" {

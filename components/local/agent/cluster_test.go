@@ -31,7 +31,8 @@ func TestAgentWithRealControlPlane(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a control plane: left out with -short")
 	}
-	c := startControlPlane(t, []hostconfig.NodeIdentity{{Name: "worker-1", Addresses: []string{"10.80.0.11"}}})
+	c := startControlPlane(t, []hostconfig.NodeIdentity{{Name: "worker-1", Addresses: []string{"10.80.0.11"}},
+		{Name: "worker-3", Addresses: []string{"10.80.0.13"}}})
 	masters := c.client(t, "test", "system:masters")
 
 	t.Run("bootstrap objects", func(t *testing.T) { testBootstrapObjects(t, c, masters) })
@@ -185,7 +186,7 @@ func testRequests(t *testing.T, c *controlPlane, masters *rest.Config) {
 	client, serving := certificatesv1.KubeAPIServerClientKubeletSignerName, certificatesv1.KubeletServingSignerName
 
 	// The token opens one door.
-	denied(t, joining, "join-as-other", client, "system:node:worker-2", nil, "TokenIsNotForThisNode")
+	denied(t, joining, "join-as-other", client, "system:node:worker-3", nil, "TokenIsNotForThisNode")
 	denied(t, joining, "join-with-name", client, "system:node:worker-1", &x509.CertificateRequest{DNSNames: []string{"worker-1"}}, "ExtensionIsNotAllowed")
 	denied(t, joining, "serve-with-token", serving, "system:node:worker-1", &x509.CertificateRequest{DNSNames: []string{"worker-1"}}, "RequesterIsNotThisNode")
 	certPEM, keyPEM := issued(t, joining, "join", client, "system:node:worker-1", nil)

@@ -21,6 +21,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/redoubt-dev/redoubt/components/internal/filepair"
 	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -117,7 +118,7 @@ func (c *controlPlane) writeConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeFile(c.configPath, data, 0o600); err != nil {
+	if err := filepair.Write(c.configPath, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,7 +11,9 @@ import (
 
 	"k8s.io/client-go/dynamic"
 
-	"github.com/redoubt-dev/redoubt/components/local/agent/approver"
+	"github.com/redoubt-dev/redoubt/components/internal/approver"
+	"github.com/redoubt-dev/redoubt/components/internal/bootstrap"
+	"github.com/redoubt-dev/redoubt/components/internal/filepair"
 	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -54,12 +56,8 @@ func run(ctx context.Context, configPath string, log *slog.Logger, objectInterva
 	})
 	work.Go(func() {
 		if wait(ctx, applied) {
-			nodes := func() ([]hostconfig.NodeIdentity, error) {
-				config, err := load()
-				return config.Nodes, err
-			}
 			authority := func() (*pki.Authority, error) { return pki.ReadAuthority(config.ClusterCA) }
-			approver.Run(ctx, config.Kubeconfig, nodes, authority, log)
+			approver.Run(ctx, config.Kubeconfig, inventory(load), authority, log)
 		}
 	})
 	work.Wait()
@@ -67,6 +65,20 @@ func run(ctx context.Context, configPath string, log *slog.Logger, objectInterva
 }
 
 type loader func() (hostconfig.AgentConfig, error)
+
+// inventory are the nodes of the configuration, each of which joins with a token
+// of its own.
+func inventory(load loader) approver.Inventory {
+	return func(_ context.Context, name string) (approver.Machine, bool, error) {
+		config, err := load()
+		for _, node := range config.Nodes {
+			if node.Name == name && err == nil {
+				return approver.Machine{NodeIdentity: node, JoinGroup: hostconfig.GroupNodeBootstrapper(name)}, true, nil
+			}
+		}
+		return approver.Machine{}, false, err
+	}
+}
 
 // keepCertificates makes passes for ever, and closes issued after the first one
 // that left every certificate in order and the ready file written.
@@ -81,7 +93,7 @@ func keepCertificates(ctx context.Context, load loader, issuer *issuer, issued c
 			return 0, err
 		}
 		if !ready {
-			if err := writeFile(config.ReadyFile, nil, 0o644); err != nil {
+			if err := filepair.Write(config.ReadyFile, nil, 0o644); err != nil {
 				return 0, err
 			}
 			ready = true
@@ -100,8 +112,8 @@ func keepObjects(ctx context.Context, load loader, log *slog.Logger, every time.
 		if err != nil {
 			return 0, err
 		}
-		err = withMasters(config, time.Now(), func(client dynamic.Interface) error {
-			return applyObjects(ctx, client, hostconfig.BootstrapObjects(), log)
+		err = bootstrap.WithMasters(config.APIServer, config.ClusterCA, time.Now(), func(client dynamic.Interface) error {
+			return bootstrap.Apply(ctx, client, hostconfig.BootstrapObjects(), log)
 		})
 		if err != nil {
 			return 0, err

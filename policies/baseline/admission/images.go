@@ -15,7 +15,9 @@ const imageVolumes = `variables.spec.?volumes.orValue([]).filter(v, has(v.image)
 func imagePolicies() []Policy {
 	image := `c.?image.orValue('')`
 	foreign := func(image string) string {
-		return `!variables.allowed.exists(r, ` + reference(image) + `.startsWith(r)) || (size(variables.narrowed) > 0 && !variables.narrowed.exists(r, ` + reference(image) + `.startsWith(r.trim() + '/')))`
+		// The list of one gives the reference a name: made anew for each registry, it
+		// would cost more than the API server allows.
+		return `![` + reference(image) + `].exists(i, variables.allowed.exists(r, i.startsWith(r)) && (size(variables.narrowed) == 0 || variables.narrowed.exists(r, i.startsWith(r))))`
 	}
 	volume := `v.image.?reference.orValue('')`
 	pinned := `@sha256:[a-f0-9]{64}$`
@@ -24,7 +26,7 @@ func imagePolicies() []Policy {
 			ID: "image-registries", Title: "images come from registries that the platform trusts", Controls: []string{"M26", "CIS-5.5.1"},
 			Variables: []admissionv1.Variable{
 				variable("allowed", `params.data.registries.split('\n')`),
-				variable("narrowed", `namespaceObject == null ? [] : namespaceObject.metadata.?annotations[?'`+AnnotationRegistries+`'].orValue('').split(',').filter(r, r.trim() != '')`),
+				variable("narrowed", `namespaceObject == null ? [] : namespaceObject.metadata.?annotations[?'`+AnnotationRegistries+`'].orValue('').split(',').map(r, r.trim()).filter(r, r != '').map(r, r + '/')`),
 			},
 			Findings: all(containers(foreign(image), "image", image),
 				imageVolumes+`.filter(v, `+foreign(volume)+`).map(v, variables.path + 'volumes[' + v.name + '].image.reference is "' + `+volume+` + '"')`),

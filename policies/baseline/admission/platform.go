@@ -1,10 +1,6 @@
 package admission
 
-import (
-	"slices"
-
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-)
+import admissionv1 "k8s.io/api/admissionregistration/v1"
 
 // Annotations of an emergency binding.
 const (
@@ -104,10 +100,4 @@ func OnlyQuarantineChanges(what string) string {
 func changed(what string) string {
 	kind := map[string]string{"labels": "labels", "notes": "annotations"}[what]
 	return `(variables.` + what + `.map(k, k) + variables.` + what + `Before.map(k, k)).filter(k, k.startsWith('` + Group + `/') && !k.startsWith('` + QuarantineLabel + `') && variables.` + what + `[?k] != variables.` + what + `Before[?k]).map(k, 'metadata.` + kind + `[' + k + '] changes')`
-}
-
-// PlatformRules give the platform what the policies ask for. A role of its own has
-// them, beside what it needs of Kubernetes.
-func PlatformRules() map[string][]string {
-	return map[string][]string{ResourcePlatform: {VerbAdminister}, ResourceBreakGlass: {VerbUse}, ResourceQuarantines: slices.Clone([]string{"set", "investigate"})}
 }

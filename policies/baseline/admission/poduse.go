@@ -46,6 +46,17 @@ func podUsePolicies() []Policy {
 				`variables.spec.?tolerations.orValue([]).filter(t, t.?key.orValue('') in ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'] || t.?key.orValue('') == '').map(t, variables.path + 'tolerations[].key is "' + t.?key.orValue('') + '"')`),
 			Remedy: "leave out nodeName, use nodeSelector or affinity; tolerate taints by their names; use a priority class of the cluster that is not the system's",
 		}),
+		onPods(Policy{
+			ID: "isolation-pool", Title: "pods of a namespace with a pool of nodes run there, and no others do", Controls: []string{"M24"},
+			Variables: []admissionv1.Variable{
+				variable("pool", `namespaceObject == null ? '' : namespaceObject.metadata.?annotations[?'`+LabelPool+`'].orValue('')`),
+				variable("asked", `variables.spec.?nodeSelector[?'`+LabelPool+`'].orValue('')`),
+			},
+			Findings: all(
+				either(`variables.asked != variables.pool`, `variables.path + 'nodeSelector[`+LabelPool+`] is "' + variables.asked + '"'`),
+				`variables.spec.?tolerations.orValue([]).filter(t, t.?key.orValue('') == '`+LabelPool+`' && (variables.pool == '' || t.?value.orValue('') != variables.pool)).map(t, variables.path + 'tolerations[`+LabelPool+`].value is "' + t.?value.orValue('') + '"')`),
+			Remedy: "in a namespace with a pool set nodeSelector redoubt.dev/pool to its name, and tolerate the taint of the same name with the pool as value; elsewhere leave out both",
+		}),
 		{
 			ID: "default-namespace", Title: "nothing runs in the namespace default", Controls: []string{"M24", "CIS-5.7.4"}, Mode: Deny, Scope: Workloads, Rules: podRules, Templates: templateRules, Sentinel: Sentinel{Kind: "Pod"},
 			Findings: either(`request.?namespace.orValue('') == 'default' && !(request.?dryRun.orValue(false) && request.?name.orValue('').startsWith('`+sentinelPrefix+`'))`, `'metadata.namespace is "default"'`),

@@ -10,12 +10,10 @@ import (
 // policy is in force there, and that changes nothing: a dry run, or a connection
 // to something that does not exist. Whatever else the catalogue asks for, it has.
 type Sentinel struct {
-	// Kind is that of an object that is created in a dry run, such as Pod. With
-	// Connect it is exec, for a session in a pod, or node, for its proxy. Empty:
-	// there is none, because the kind may not be served.
+	// Kind is that of an object that is created in a dry run, such as Pod; or exec,
+	// for a session in a pod. Empty: there is none, because the kind may not be
+	// served.
 	Kind string
-	// Connect tells which of the two it is.
-	Connect bool
 }
 
 // name is what the sentinel of a policy is called: by it the policy knows it.
@@ -49,11 +47,8 @@ func (r Rendered) Probe(s Settings) (Probe, bool) {
 	}
 	probe := Probe{Policy: policy, Words: inForce}
 	name := r.Catalogue.Sentinel.name(policy)
-	if r.Catalogue.Sentinel.Connect {
+	if kind == "exec" {
 		probe.Path = "/api/v1/namespaces/" + metav1.NamespaceDefault + "/pods/" + name + "/exec"
-		if kind == "node" {
-			probe.Path = "/api/v1/nodes/" + name + "/proxy"
-		}
 		return probe, true
 	}
 	probe.Object = s.withDefaults().sentinel(kind, name)

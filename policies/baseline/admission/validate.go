@@ -21,6 +21,9 @@ const ControlEnforcement = controlPrefix + "enforcement"
 // a path, in lower case as references of images are.
 var registryPattern = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?|[a-z0-9-]+:[0-9]+|localhost)(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 
+// IsRegistry tells whether a text names a registry, and perhaps a path in it.
+func IsRegistry(text string) bool { return registryPattern.MatchString(text) }
+
 var (
 	classPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 	userPattern  = regexp.MustCompile(`^[^\s*]{3,}\*?$`)

@@ -41,6 +41,9 @@ func NewClient(kubeconfig string) (*Client, error) {
 	config.GroupVersion = &certificatesv1.SchemeGroupVersion
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	config.UserAgent = "redoubt-agent"
+	// A group of a hundred machines that joins at once is answered in seconds; each
+	// answer takes two requests.
+	config.QPS, config.Burst = 25, 50
 	restClient, err := rest.RESTClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", kubeconfig, err)

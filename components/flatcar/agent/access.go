@@ -1,0 +1,50 @@
+package agent
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/kubeadm"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
+)
+
+// Objects gives every RBAC object that redoubt-node keeps applied: those of every
+// cluster, those that kubeadm join needs, and its own rights.
+func Objects() []runtime.Object {
+	return append(append(hostconfig.BootstrapObjects(), kubeadm.JoinAccess()...), access()...)
+}
+
+// access are the rights of redoubt-node's two identities. Approving certificates
+// is a third one's, hostconfig.UserAgent.
+func access() []runtime.Object {
+	const group, version = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
+	meta := func(name, namespace string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{"app.kubernetes.io/managed-by": "redoubt"}}
+	}
+	kind := func(name string) metav1.TypeMeta { return metav1.TypeMeta{APIVersion: version, Kind: name} }
+	user := func(name string) []rbacv1.Subject {
+		return []rbacv1.Subject{{APIGroup: group, Kind: "User", Name: name}}
+	}
+	rule := func(apiGroup, resource string, verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{apiGroup}, Resources: []string{resource}, Verbs: verbs}
+	}
+	nodes, tokens := nodeconfig.UserNodes, nodeconfig.UserTokens
+	lock := rule("coordination.k8s.io", "leases", "get", "update")
+	lock.ResourceNames = []string{lockName}
+	return []runtime.Object{
+		&rbacv1.ClusterRole{TypeMeta: kind("ClusterRole"), ObjectMeta: meta(nodes, ""), Rules: []rbacv1.PolicyRule{
+			rule("", "nodes", "get", "list", "patch", "delete"), rule("", "pods", "list"), rule("", "pods/eviction", "create"),
+		}},
+		&rbacv1.ClusterRoleBinding{TypeMeta: kind("ClusterRoleBinding"), ObjectMeta: meta(nodes, ""), Subjects: user(nodes),
+			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "ClusterRole", Name: nodes}},
+		// RBAC knows no types of Secrets: tokens live where the token authenticator
+		// looks for them.
+		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(tokens, metav1.NamespaceSystem), Rules: []rbacv1.PolicyRule{
+			rule("", "secrets", "list", "create", "delete"), rule("coordination.k8s.io", "leases", "create"), lock,
+		}},
+		&rbacv1.RoleBinding{TypeMeta: kind("RoleBinding"), ObjectMeta: meta(tokens, metav1.NamespaceSystem), Subjects: user(tokens),
+			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: tokens}},
+	}
+}

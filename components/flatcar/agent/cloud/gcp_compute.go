@@ -1,0 +1,107 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
+)
+
+// compute is Compute Engine: https://cloud.google.com/compute/docs/reference/rest/v1/instances/list
+type compute struct{ *gcpClient }
+
+const computeHost = "https://compute.googleapis.com"
+
+func (c compute) list(ctx context.Context, filter string) ([]Instance, error) {
+	var found []Instance
+	for _, zone := range c.zones {
+		query := url.Values{"filter": {fmt.Sprintf("(labels.%s = %q)%s", nodeconfig.LabelCluster, c.cluster, filter)}}
+		for {
+			var page struct {
+				Items []struct {
+					ID         string `json:"id"`
+					Name       string `json:"name"`
+					Status     string `json:"status"`
+					Created    string `json:"creationTimestamp"`
+					Interfaces []struct {
+						Address string `json:"networkIP"`
+					} `json:"networkInterfaces"`
+					Accounts []struct {
+						Email string `json:"email"`
+					} `json:"serviceAccounts"`
+					Metadata struct {
+						Items []struct {
+							Key   string `json:"key"`
+							Value string `json:"value"`
+						} `json:"items"`
+					} `json:"metadata"`
+				} `json:"items"`
+				Next string `json:"nextPageToken"`
+			}
+			address := computeHost + "/compute/v1/projects/" + url.PathEscape(c.project) + "/zones/" + url.PathEscape(zone) + "/instances?" + query.Encode()
+			if err := c.call(ctx, "listing the instances in "+zone, http.MethodGet, address, nil, &page); err != nil {
+				return nil, err
+			}
+			for _, each := range page.Items {
+				if !slices.Contains([]string{"PROVISIONING", "STAGING", "RUNNING", "STOPPING"}, each.Status) {
+					continue
+				}
+				created, err := time.Parse(time.RFC3339, each.Created)
+				if err != nil {
+					return nil, fmt.Errorf("instance %s: %w", each.Name, err)
+				}
+				instance := Instance{ID: each.ID, Node: each.Name, Launched: created, Leaving: each.Status == "STOPPING"}
+				for _, i := range each.Interfaces {
+					instance.Addresses = append(instance.Addresses, i.Address)
+				}
+				if len(each.Accounts) == 1 {
+					instance.Role = each.Accounts[0].Email
+				}
+				// A managed instance group notes itself on what it makes:
+				// projects/NUMBER/regions/REGION/instanceGroupManagers/NAME.
+				for _, item := range each.Metadata.Items {
+					if item.Key == "created-by" {
+						instance.Group = path.Base(item.Value)
+					}
+				}
+				found = append(found, instance)
+			}
+			if page.Next == "" {
+				break
+			}
+			query.Set("pageToken", page.Next)
+		}
+	}
+	return found, nil
+}
+
+func (c compute) Running(ctx context.Context, address string) ([]Instance, error) {
+	found, err := c.list(ctx, "")
+	if err != nil || address == "" {
+		return found, err
+	}
+	return selected(found, func(i Instance) bool { return slices.Contains(i.Addresses, address) }), nil
+}
+
+// Named wants a name that an instance can have: it comes from whoever asks for a
+// certificate, and stands in a filter.
+func (c compute) Named(ctx context.Context, node string) ([]Instance, error) {
+	if len(validation.IsDNS1123Label(node)) > 0 {
+		return nil, nil
+	}
+	found, err := c.list(ctx, fmt.Sprintf(" (name = %q)", node))
+	if err != nil {
+		return nil, err
+	}
+	return selected(found, func(i Instance) bool { return i.Node == node }), nil
+}
+
+// Release has nothing to do: a managed instance group waits for nobody.
+func (compute) Release(context.Context, Instance) error { return nil }

@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// lockName is a Lease in kube-system.
+	lockName = "redoubt-join-config"
+	// lockDuration bounds a run, and how long a killed one keeps others out.
+	lockDuration = 2 * time.Minute
+)
+
+// locked calls do while this machine alone holds the lock, and ends do's context
+// before the lock could become another's. When somebody else holds it, nothing is
+// done: that one does the work.
+func (a *Agent) locked(ctx context.Context, config *rest.Config, client *http.Client, do func(context.Context) error) error {
+	coordination, err := coordinationclient.NewForConfigAndClient(config, client)
+	if err != nil {
+		return err
+	}
+	leases := coordination.Leases(metav1.NamespaceSystem)
+	start := time.Now() // the lock is about real time
+	ctx, cancel := context.WithDeadline(ctx, start.Add(lockDuration))
+	defer cancel()
+	now, seconds, holder := metav1.NewMicroTime(start), int32(lockDuration.Seconds()), a.config.Node
+	lease, err := leases.Get(ctx, lockName, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: lockName}}
+		lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now}
+		lease, err = leases.Create(ctx, lease, metav1.CreateOptions{})
+	case err == nil && held(lease, start):
+		a.log.Info("another control plane is at it", "holder", *lease.Spec.HolderIdentity)
+		return nil
+	case err == nil:
+		lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now}
+		lease, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
+	}
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
+		a.log.Info("another control plane was faster")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("taking the lock: %w", err)
+	}
+	result := do(ctx)
+	nobody := ""
+	lease.Spec.HolderIdentity = &nobody
+	if _, err := leases.Update(ctx, lease, metav1.UpdateOptions{}); err != nil {
+		a.log.Warn("the lock is released by its end only", "error", err.Error())
+	}
+	return result
+}
+
+// held tells whether somebody holds the lock. This machine's own name counts: it
+// may be a second run beside the first.
+func held(lease *coordinationv1.Lease, now time.Time) bool {
+	spec := lease.Spec
+	return spec.HolderIdentity != nil && *spec.HolderIdentity != "" && spec.RenewTime != nil && spec.LeaseDurationSeconds != nil &&
+		now.Before(spec.RenewTime.Add(time.Duration(*spec.LeaseDurationSeconds)*time.Second))
+}

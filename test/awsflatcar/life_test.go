@@ -1,0 +1,66 @@
+package awsflatcar_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redoubt-dev/redoubt/test/simcloud"
+)
+
+// The environment is planned as it is made, made again without a change, found as it was made, and removed only on
+// purpose, with nothing left but what must outlive it (M12, M43).
+func TestLife(t *testing.T) {
+	t.Parallel()
+	e := prepare(t, simcloud.Options{})
+	before := keysOf(e.Cloud)
+	planned, err := e.preview()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := keysOf(e.Cloud); !slices.Equal(made, before) {
+		t.Errorf("a preview made %v", made)
+	}
+	made := e.mustUp()
+	if made.Creates() != planned.Creates() || made.Changed() != made.Creates() {
+		t.Errorf("planned %v, did %v", planned.Changes, made.Changes)
+	}
+	for key, want := range map[string]string{
+		"account": "111122223333", "clusterName": name, "apiEndpoint": "https://api." + name + ".internal:6443", "kubernetesVersion": "v1.35.4", "vpcId": "vpc-",
+		"storeName": name + "-store-", "certificateAuthority": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t",
+	} {
+		if !strings.Contains(made.Output(key), want) {
+			t.Errorf("output %s is %q, want %q in it", key, made.Output(key), want)
+		}
+	}
+	if again := e.mustUp(); again.Changed() != 0 || again.Same() != made.Creates() {
+		t.Errorf("a second pass: %v", again.Changes)
+	}
+	if drift, err := e.Refresh(); err != nil || drift.Changed() != 0 {
+		t.Errorf("drift where there is none: %v %v", drift.Changes, err)
+	}
+	all := keysOf(e.Cloud)
+	refused(t, e.Destroy(), "ebs/volume:Volume aws-flatcar-control-plane-1", "tls:index/privateKey:PrivateKey aws-flatcar-ca-1", "s3/bucketV2:BucketV2 aws-flatcar-store", "unprotected: true")
+	if left := keysOf(e.Cloud); !slices.Equal(left, all) {
+		t.Fatalf("refused, but gone: %d of %d are left", len(left), len(all))
+	}
+	free := e.edited(map[string]any{"unprotected": true})
+	if freed := free.mustUp(); freed.Replaces() != 0 || freed.Creates() != 0 {
+		t.Errorf("without protection: %v", freed.Changes)
+	}
+	if err := free.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, o := range e.Cloud.Objects() {
+		if !slices.Contains(before, o.Key()) && o.Type != "" {
+			left = append(left, o.Type[strings.LastIndex(o.Type, ":")+1:]+" "+o.ID)
+		}
+	}
+	for _, each := range left {
+		kind, id, _ := strings.Cut(each, " ")
+		if !strings.HasPrefix(kind, "Bucket") && kind != "Key" || strings.HasPrefix(kind, "Bucket") && !strings.Contains(id, "-etcd-") && !strings.Contains(id, "-audit-") {
+			t.Errorf("left behind: %s", each)
+		}
+	}
+}

@@ -24,6 +24,9 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 		Lift: map[string]string{"redoubt:unprotected": "true"}, StrictAgent: true,
 		Replace: replace, Given: given, Machines: Machines, Costs: estimate, Keeps: Keeps,
 	}
+	if cloud.PlatformOf(root, environment) == program.FlatcarPlatform {
+		return flatcarRehearsal(r)
+	}
 	var err error
 	r.Cluster, err = r.ThisMachine("")
 	return r, err

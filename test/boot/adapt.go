@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,7 +33,8 @@ var adaptations = []adaptation{
 	{"/etc/containerd/config.toml", regexp.MustCompile(`enable_selinux = true`), "enable_selinux = false", "the host has no SELinux policy"},
 }
 
-// adapt makes those changes.
+// adapt makes those changes. Where the cluster's network plugin would write its
+// configuration later, through the API, the bridge's takes its place.
 func (m *running) adapt() error {
 	for _, a := range adaptations {
 		names, err := filepath.Glob(m.root(a.path))
@@ -45,7 +47,11 @@ func (m *running) adapt() error {
 			}
 		}
 	}
-	return nil
+	written, err := filepath.Glob(m.root("etc/cni/net.d/*"))
+	if err != nil || len(written) > 0 || m.PodCIDR == "" {
+		return err
+	}
+	return writeFile(m.root("etc/cni/net.d/10-bridge.conflist"), fmt.Sprintf(bareNetwork, m.PodCIDR), 0o600)
 }
 
 func (a adaptation) apply(name string) error {

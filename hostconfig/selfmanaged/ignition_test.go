@@ -114,6 +114,9 @@ func TestIgnitionWrites(t *testing.T) {
 					t.Errorf("%s: %s holds %q", m.Name, fetched.Path, got)
 				}
 				mode(t, r+fetched.Path, os.FileMode(fetched.Mode))
+				if open := fetched.Mode&0o077 != 0; open && !strings.HasSuffix(fetched.Path, ".crt") && !strings.HasSuffix(fetched.Path, ".pub") && fetched.Path != nodeconfig.Program {
+					t.Errorf("%s: others may read %s (CIS 1.1.21)", m.Name, fetched.Path)
+				}
 			}
 			for _, service := range m.Spec.Services() {
 				if got := read(t, r+"/etc/systemd/system/"+service.Name); got != must[string](t)(service.Render()) {

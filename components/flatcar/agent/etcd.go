@@ -44,19 +44,6 @@ func (a *Agent) etcdConfig(endpoints ...string) (clientv3.Config, error) {
 	if err != nil {
 		return clientv3.Config{}, err
 	}
-<<<<<<< HEAD
-=======
-	// The whole file: in a rotation the other members have certificates of the
-	// authority that signed before.
-	bundle, err := os.ReadFile(filepath.Join(a.config.PKI, "etcd", "ca.crt"))
-	if err != nil {
-		return clientv3.Config{}, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(bundle) {
-		return clientv3.Config{}, errors.New("etcd's authority holds no certificate")
-	}
->>>>>>> main
 	return clientv3.Config{
 		Endpoints: endpoints, DialTimeout: etcdTimeout, Logger: zap.NewNop(),
 		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, Certificates: []tls.Certificate{pair}},

@@ -83,7 +83,6 @@ func parseJoinConfig(config nodeconfig.Config, data []byte, now time.Time, margi
 	return auth.Token, expires, errors.Join(faults...)
 }
 
-<<<<<<< HEAD
 // shareCertificate tells whether two bundles have an authority in common: while
 // one is replaced, a machine may know only the old one and the cluster both.
 func shareCertificate(a, b []byte) bool {
@@ -95,29 +94,4 @@ func shareCertificate(a, b []byte) bool {
 	return err == nil && slices.ContainsFunc(some, func(c *x509.Certificate) bool {
 		return slices.ContainsFunc(own, c.Equal)
 	})
-=======
-// shareCertificate tells whether two bundles of authorities have one in common, and
-// both hold certificates alone. In a rotation the control plane may be a step ahead
-// of the machine: the one trusts the next authority, or no more the last, while the
-// other was made before.
-func shareCertificate(a, b []byte) bool {
-	known := map[string]bool{}
-	for _, each := range certificates(a) {
-		known[string(each)] = true
-	}
-	return slices.ContainsFunc(certificates(b), func(each []byte) bool { return known[string(each)] })
-}
-
-// certificates gives those of a bundle, or none of one that holds anything else.
-func certificates(bundle []byte) [][]byte {
-	var found [][]byte
-	for rest := bundle; len(bytes.TrimSpace(rest)) > 0; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
-			return nil
-		}
-		found = append(found, block.Bytes)
-	}
-	return found
->>>>>>> main
 }

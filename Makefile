@@ -21,8 +21,8 @@ CLOUD = $(firstword $(subst -, ,$(PLATFORM)))
 REHEARSE = $(BIN)/rehearse-$(CLOUD) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
-TOOLS := kubernetes pulumi etcd
-JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 ignition
+TOOLS := kubernetes pulumi etcd kube-router
+JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 coredns ignition
 OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum
@@ -38,7 +38,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh drive rehearse node-program here bench status kubeconfig logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: help up verify test down preview refresh drive rehearse node-program here bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -91,6 +91,31 @@ kubeconfig: ## print the command that points kubectl at the environment
 	@test -f .state/$(ENV)/kubeconfig || { echo "environment $(ENV) is not up: make up ENV=$(ENV)" >&2; exit 1; }
 	@echo "export KUBECONFIG=$(CURDIR)/.state/$(ENV)/kubeconfig"
 
+# A cluster of another platform is the one that KUBECONFIG names.
+REDOUBT = $(BIN)/redoubt $(1) $(if $(wildcard .state/$(ENV)/kubeconfig),--kubeconfig .state/$(ENV)/kubeconfig)
+
+access: $(BIN)/redoubt ## who can do what, by group, and whose rights each can take on: make access [ARGS=--json]
+	@$(call REDOUBT,access) $(ARGS)
+
+quarantine: $(BIN)/redoubt ## isolate TARGET=pod/NS/NAME, namespace/NAME or node/NAME, with REASON="..."
+	@$(call REDOUBT,quarantine) --target '$(TARGET)' --reason '$(REASON)'
+
+release: $(BIN)/redoubt ## lift the isolation of TARGET=...
+	@$(call REDOUBT,release) --target '$(TARGET)'
+
+# The state of this machine's own nodes is looked at from outside of them; that of others comes with NODE_STATE=DIRECTORY.
+# Archives are outside of .state, which goes with the environment.
+HERE = $(wildcard .state/$(ENV)/machines)
+NODE_STATE = $(if $(HERE),.evidence/$(ENV)/.nodes)
+evidence: $(BIN)/redoubt $(BIN)/rehearse ## collect what there is about TARGET=... into an archive: make evidence TARGET=... REASON="..."
+	@$(if $(HERE),$(BIN)/rehearse node-state --env $(ENV) --out $(NODE_STATE))
+	@$(call REDOUBT,evidence) --target '$(TARGET)' --reason '$(REASON)' --out .evidence/$(ENV) $(if $(NODE_STATE),--node-state '$(NODE_STATE)') \
+		$(foreach f,$(or $(AUDIT),$(wildcard .state/$(ENV)/log/*/kubernetes/audit*.log)),--audit '$(f)'); status=$$?; \
+		$(if $(HERE),rm -rf $(NODE_STATE);) exit $$status
+
+custody: $(BIN)/redoubt ## verify ARCHIVE=FILE and its record; with WHO=NAME TO=NAME hand it over
+	@$(BIN)/redoubt custody --archive '$(ARCHIVE)' $(if $(TO),--who '$(WHO)' --to '$(TO)' --note '$(NOTE)')
+
 logs: ## follow the services' logs: make logs [MACHINE=worker-1] [SERVICE=kubelet]
 	@ls .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log >/dev/null 2>&1 || { echo "no such logs in .state/$(ENV)/log" >&2; exit 1; }
 	@tail -n 20 -F .state/$(ENV)/log/$(or $(MACHINE),*)/$(or $(SERVICE),*).log
@@ -100,7 +125,7 @@ tools: ## build what `make up` needs, once
 	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(BIN)/rehearse $(OWN)
 
 tools-all:
-	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
+	@$(MAKE) -s --no-print-directory -j2 $(TOOLS) $(JUDGES) $(BIN)/rehearse $(OWN) $(BIN)/redoubt $(BIN)/redoubt-node $(BIN)/pulumi-resource-redoubt
 
 plugin: $(BIN)/pulumi-resource-redoubt $(OWN) ## build bin/pulumi-resource-redoubt, for the ordinary Pulumi CLI
 
@@ -141,6 +166,9 @@ $(BIN)/redoubt-machine: $(LIBRARY)
 
 $(BIN)/redoubt-agent: $(LIBRARY)
 	$(call own,./components/local/cmd/redoubt-agent,.,$(STATIC))
+
+$(BIN)/redoubt: go.mod go.sum $(call sources,hostconfig policies)
+	$(call own,./policies/cmd/redoubt,.,$(STATIC))
 
 # The host program of self-managed clusters.
 $(BIN)/redoubt-node: $(LIBRARY)

@@ -20,6 +20,10 @@ const defaultPrefix = "oidc:"
 // makes the group kubeadm:cluster-admins an administrator.
 var reservedPrefixes = []string{"system:", "redoubt:", "kubeadm:"}
 
+// ReservedPrefixes begin the names of users and groups that no identity provider
+// may form.
+func ReservedPrefixes() []string { return slices.Clone(reservedPrefixes) }
+
 // mostIssuers is upstream's limit.
 const mostIssuers = 64
 

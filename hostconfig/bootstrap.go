@@ -23,7 +23,8 @@ const (
 
 // Names of the bootstrap objects.
 const (
-	rolePlatformAdmin  = "redoubt:platform-admin"
+	// RolePlatformAdmin is the cluster role of [GroupPlatformAdmins].
+	RolePlatformAdmin  = "redoubt:platform-admin"
 	roleAgent          = "redoubt:agent"
 	managedByLabel     = "app.kubernetes.io/managed-by"
 	managedByLabelName = "redoubt"
@@ -47,30 +48,34 @@ func GroupNodeBootstrapper(node string) string {
 // is bound to cluster-admin (CIS 5.1.1), and no anonymous access is given.
 func BootstrapObjects() []runtime.Object {
 	return []runtime.Object{
-		clusterRole(rolePlatformAdmin, platformAdminRules()),
-		clusterRoleBinding(rolePlatformAdmin, rolePlatformAdmin, group(GroupPlatformAdmins)),
+		clusterRole(RolePlatformAdmin, PlatformAdminRules()),
+		clusterRoleBinding(RolePlatformAdmin, RolePlatformAdmin, group(GroupPlatformAdmins)),
 
 		clusterRole(roleAgent, agentRules()),
 		clusterRoleBinding(roleAgent, roleAgent, user(UserAgent)),
 
 		// A bootstrap token may ask for a certificate, and nothing else.
 		clusterRoleBinding("redoubt:node-bootstrapper", "system:node-bootstrapper", group(GroupNodeBootstrappers)),
+		clusterRole(rolePolicyAgent, policyAgentRules()),
+		clusterRoleBinding(rolePolicyAgent, rolePolicyAgent, group(GroupPolicyAgents)),
 		// Without it logs, exec and port-forward are forbidden by the kubelet.
 		clusterRoleBinding("redoubt:kubelet-api", "system:kubelet-api-admin", user(UserKubeletClient)),
 	}
 }
 
 // agentRules are what the agent needs to judge certificate requests: to read
-// them, to approve or deny, and only for the two signers of kubelets. It does
-// not sign: the controller-manager does.
+// them, to approve or deny, and only for the two signers of kubelets and that of
+// policy agents. It signs for the latter alone; for kubelets the
+// controller-manager does.
 func agentRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule("certificates.k8s.io", "get list watch", "certificatesigningrequests"),
-		rule("certificates.k8s.io", "update", "certificatesigningrequests/approval"),
+		rule("certificates.k8s.io", "update", "certificatesigningrequests/approval", "certificatesigningrequests/status"),
 		{
 			APIGroups: []string{"certificates.k8s.io"}, Verbs: []string{"approve"}, Resources: []string{"signers"},
-			ResourceNames: []string{"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"},
+			ResourceNames: []string{"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving", SignerPolicyAgent},
 		},
+		{APIGroups: []string{"certificates.k8s.io"}, Verbs: []string{"sign"}, Resources: []string{"signers"}, ResourceNames: []string{SignerPolicyAgent}},
 		rule("", "get list watch", "nodes"),
 	}
 }

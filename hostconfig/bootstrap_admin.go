@@ -19,7 +19,7 @@ func rule(apiGroup, verbs string, resources ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{apiGroup}, Verbs: strings.Fields(verbs), Resources: resources}
 }
 
-// platformAdminRules are what it takes to run a cluster as code: to install
+// PlatformAdminRules are what it takes to run a cluster as code: to install
 // namespaces, workloads, policies and APIs, and to look after nodes.
 //
 // Every resource and verb is named: no wildcard, so that an API that is added
@@ -29,9 +29,21 @@ func rule(apiGroup, verbs string, resources ...string) rbacv1.PolicyRule {
 // status. A role that this group writes can grant only what stands here,
 // because the API server refuses escalation; so everything that a tenant's role
 // grants must be here too.
-func platformAdminRules() []rbacv1.PolicyRule {
+func PlatformAdminRules() []rbacv1.PolicyRule {
 	rules := append(workloadRules(), clusterRules()...)
-	return append(rules, observationRules()...)
+	return append(append(rules, observationRules()...), virtualRules()...)
+}
+
+// virtualRules are rights on resources that no API serves: admission policies ask
+// the authorizer for them, to know who the platform is, who acts in an emergency,
+// and who looks after quarantine. They stand here because a role can grant only
+// what its author holds.
+func virtualRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		rule("redoubt.dev", "administer", "platform"),
+		rule("redoubt.dev", "use", "breakglass"),
+		rule("redoubt.dev", "impose release forensics", "quarantines"),
+	}
 }
 
 // workloadRules are what lives in namespaces.
@@ -82,6 +94,10 @@ func clusterRules() []rbacv1.PolicyRule {
 		rule("apiregistration.k8s.io", verbsAll, "apiservices"),
 		rule("apiregistration.k8s.io", "get", "apiservices/status"),
 		rule("certificates.k8s.io", "get list watch delete", "certificatesigningrequests"),
+		// To look at only: a mutating policy changes what others write.
+		rule("admissionregistration.k8s.io", verbsRead, "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"),
+		rule("networking.k8s.io", verbsRead, "ipaddresses", "servicecidrs"),
+		rule("resource.k8s.io", verbsRead, "resourceclaims", "resourceclaimtemplates", "deviceclasses", "resourceslices"),
 	}
 }
 

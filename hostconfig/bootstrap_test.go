@@ -80,7 +80,8 @@ func TestPlatformAdminIsEnumerated(t *testing.T) {
 			}
 		}
 		for _, verb := range rule.Verbs {
-			if slices.Contains([]string{"impersonate", "escalate", "bind", "approve", "sign", "use"}, verb) {
+			// Virtual resources of the project's own group grant nothing by themselves.
+			if slices.Contains([]string{"impersonate", "escalate", "bind", "approve", "sign", "use"}, verb) && !slices.Equal(rule.APIGroups, []string{"redoubt.dev"}) {
 				t.Errorf("%s: %+v", verb, rule)
 			}
 			for _, resource := range rule.Resources {
@@ -155,6 +156,7 @@ func TestBindings(t *testing.T) {
 		"redoubt:agent":            "User redoubt:agent",
 		"system:node-bootstrapper": "Group system:bootstrappers:redoubt",
 		"system:kubelet-api-admin": "User kube-apiserver-kubelet-client",
+		"redoubt:policy-agent":     "Group redoubt:policy-agents",
 	}
 	for role, subject := range want {
 		if got[role] != subject {
@@ -167,11 +169,31 @@ func TestBindings(t *testing.T) {
 	}
 }
 
-func TestAgentApprovesForKubeletsOnly(t *testing.T) {
+// TestPolicyAgentsOnlyRead: each node has one, and what a node holds a stolen
+// node gives away.
+func TestPolicyAgentsOnlyRead(t *testing.T) {
+	for _, rule := range objectsOf[*rbacv1.ClusterRole](t)["redoubt:policy-agent"].Rules {
+		for _, verb := range rule.Verbs {
+			if !slices.Contains(strings.Fields(verbsRead), verb) {
+				t.Errorf("%s: %+v", verb, rule)
+			}
+		}
+		for _, resource := range rule.Resources {
+			if slices.Contains([]string{"secrets", "configmaps", "*"}, resource) || strings.Contains(resource, "/") {
+				t.Errorf("%s: %+v", resource, rule)
+			}
+		}
+	}
+}
+
+func TestAgentApprovesForNodesOnly(t *testing.T) {
 	role := objectsOf[*rbacv1.ClusterRole](t)["redoubt:agent"]
 	for _, rule := range role.Rules {
 		if slices.Contains(rule.Resources, "signers") {
-			if !slices.Equal(rule.Verbs, []string{"approve"}) || len(rule.ResourceNames) != 2 {
+			approves := slices.Equal(rule.Verbs, []string{"approve"}) && slices.Equal(rule.ResourceNames,
+				[]string{"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving", SignerPolicyAgent})
+			signs := slices.Equal(rule.Verbs, []string{"sign"}) && slices.Equal(rule.ResourceNames, []string{SignerPolicyAgent})
+			if !approves && !signs {
 				t.Errorf("signers: %+v", rule)
 			}
 		} else if slices.Contains(rule.Verbs, "create") || slices.Contains(rule.Verbs, "delete") {

@@ -28,14 +28,15 @@ type Exception struct {
 const minimumReason = 10
 
 // controlPattern is the form of a control id: a recommendation of CIS
-// Kubernetes, one of CIS Bottlerocket (its numbers overlap, so it is marked BR),
-// or a row of the project's own list. A row may be followed by the part of it
-// that a setting upholds, in lower-case words: M03/admin-container. The
-// recommendations of CIS are narrow already and have no parts.
-var controlPattern = regexp.MustCompile(`^(CIS-[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2}(/[a-z0-9]+(-[a-z0-9]+)*)?)$`)
+// Kubernetes, one of CIS Bottlerocket, GKE or EKS (their numbers overlap, so they
+// are marked BR, GKE and EKS), or a row of the project's own list. A row may be
+// followed by the part of it that a setting upholds, in lower-case words:
+// M03/admin-container. The recommendations of CIS are narrow already and have no
+// parts.
+var controlPattern = regexp.MustCompile(`^(CIS-(GKE-|EKS-)?[0-9]+(\.[0-9]+){1,2}|CIS-BR-[0-9]+(\.[0-9]+){1,3}|M[0-9]{2}(/[a-z0-9]+(-[a-z0-9]+)*)?)$`)
 
-// expiry gives the first instant at which the exception no longer holds.
-func (e Exception) expiry() (time.Time, error) {
+// Expiry gives the first instant at which the exception no longer holds.
+func (e Exception) Expiry() (time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, e.Expires); err == nil {
 		return day.AddDate(0, 0, 1), nil
 	}
@@ -43,9 +44,9 @@ func (e Exception) expiry() (time.Time, error) {
 }
 
 // complete tells whether the exception has everything that the form demands.
-// Rendering knows no time, so it asks for this much only; expiry is for Validate.
+// Rendering knows no time, so it asks for this much only; Expiry is for Validate.
 func (e Exception) complete() bool {
-	_, err := e.expiry()
+	_, err := e.Expiry()
 	return err == nil && controlPattern.MatchString(e.Control) && len(strings.TrimSpace(e.Reason)) >= minimumReason
 }
 
@@ -70,7 +71,7 @@ func (p *problems) exceptions(field string, exceptions []Exception, now time.Tim
 		if !plainText(e.Reason) {
 			p.add(at+".reason", "holds a line break or another control character", "write it on one line: it is shown in reports as it is")
 		}
-		end, err := e.expiry()
+		end, err := e.Expiry()
 		switch {
 		case err != nil:
 			p.add(at+".expires", fmt.Sprintf("%q is not a date", e.Expires),

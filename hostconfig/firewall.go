@@ -46,6 +46,10 @@ type Firewall struct {
 	// PodInterfaces or Network tell others, such as "cali*" and "lxc*".
 	PodInterface  string   `json:"podInterface,omitempty"`
 	PodInterfaces []string `json:"podInterfaces,omitempty"`
+	// PolicyAgent enforces NetworkPolicies on the machine. With it, what it has not
+	// judged does not pass between pods and others; without it, pods are open to
+	// each other until some other agent forbids it.
+	PolicyAgent PolicyAgent `json:"policyAgent,omitempty"`
 }
 
 // WithDefaults gives a copy with the default platform, ports and interfaces.

@@ -19,6 +19,9 @@ func (f Firewall) Validate() error {
 	if f.Managed && f.Role == RoleControlPlane {
 		p.add("role", "the control plane is the cloud's and has no firewall of ours", "write worker, or leave managed out")
 	}
+	if _, known := judgedMarks[f.PolicyAgent]; f.PolicyAgent != "" && !known {
+		p.add("policyAgent", quote(string(f.PolicyAgent))+" is not an agent whose marks are known", "write kube-router, or leave it out where another enforces policies")
+	}
 	p.topology(f.Topology())
 	pods := p.podNetworks(f)
 	p.machines(f, pods)

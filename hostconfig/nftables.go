@@ -14,7 +14,7 @@ const FirewallTable = "inet redoubt"
 // Applying it again replaces the table in one transaction, without a moment in
 // which more is allowed. What does not validate is not rendered.
 //
-// Every chain drops by default: what comes in, what goes out and what is
+// Every chain of flows drops by default: what comes in, what goes out and what is
 // forwarded. A family that neither machines nor pods have is dropped except on
 // loopback. Nothing is counted or logged.
 //
@@ -50,6 +50,15 @@ func Nftables(f Firewall) (string, error) {
 			for _, rule := range rules {
 				b.WriteString("\t\t" + rule + "\n")
 			}
+		}
+		b.WriteString("\t}\n")
+	}
+	if rules := f.judgement(); len(rules) > 0 {
+		// After the agent's own rules, which stand at the priority of the chains above.
+		// It takes away and adds nothing: a packet must pass every chain of a hook.
+		b.WriteString("\n\tchain judged {\n\t\ttype filter hook forward priority filter + 10; policy accept;\n")
+		for _, rule := range rules {
+			b.WriteString("\t\t" + rule + "\n")
 		}
 		b.WriteString("\t}\n")
 	}

@@ -32,8 +32,10 @@ func firewalls() map[string]Firewall {
 		PodCIDRs: []string{"fd81::/56"}, Surroundings: Surroundings{Platform: PlatformMetal, Resolvers: []string{"fd80::53"}, Network: []NetworkTraffic{CalicoWireGuard}}}
 	managed := Firewall{Role: RoleWorker, Surroundings: Surroundings{Platform: PlatformAWS}, Managed: true, ControlPlane: []string{"10.80.16.0/20"},
 		Workers: []string{"10.80.16.0/20"}, PodCIDRs: []string{"100.64.0.0/16"}, PodInterfaces: []string{"eni*"}, NodeInterface: "ens5"}
+	policies := worker
+	policies.PolicyAgent = KubeRouter
 	return map[string]Firewall{
-		"control-plane-cloud": cloud, "worker-cloud": cloudWorker, "control-plane-gcp": gcp, "worker-ipv6": only6, "worker-managed": managed,
+		"worker-policies": policies, "control-plane-cloud": cloud, "worker-cloud": cloudWorker, "control-plane-gcp": gcp, "worker-ipv6": only6, "worker-managed": managed,
 		"control-plane": controlPlane, "worker": worker, "control-plane-alone": alone,
 		"control-plane-several": wide, "worker-webhooks": wideWorker,
 	}
@@ -106,7 +108,8 @@ func TestNftablesShape(t *testing.T) {
 		if !strings.HasPrefix(ruleset, "table inet redoubt\ndelete table inet redoubt\n") {
 			t.Errorf("%s cannot be applied twice", name)
 		}
-		if strings.Count(ruleset, "policy drop;") != 3 || strings.Contains(ruleset, "policy accept") {
+		// What an agent has judged passes a further chain, which accepts nothing by itself.
+		if strings.Count(ruleset, "policy drop;") != 3 || strings.Contains(ruleset, "policy accept") != (f.PolicyAgent != "") {
 			t.Errorf("%s: not every chain drops", name)
 		}
 		never := []string{"flush", "counter", " log", "0.0.0.0/0", "::/0"}

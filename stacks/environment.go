@@ -1,15 +1,16 @@
 package stacks
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/components/local"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -38,6 +39,7 @@ type Environment struct {
 	ExtraArgs    map[string]map[string]string
 	ExtraKubelet map[string]any
 	NodeLabels   map[string]string
+	Baseline     baseline.Spec
 	Tenants      []baseline.TenantSpec
 	Exceptions   []hostconfig.Exception
 }
@@ -81,14 +83,12 @@ func ReadEnvironment(ctx *pulumi.Context) (Environment, error) {
 	r.Object("extraArgs", &env.ExtraArgs)
 	r.Object("extraKubelet", &env.ExtraKubelet)
 	r.Object("nodeLabels", &env.NodeLabels)
+	r.Object("baseline", &env.Baseline)
 	r.Object("tenants", &env.Tenants)
 	r.Object("exceptions", &env.Exceptions)
 	r.RefuseUnknown()
-	for i, tenant := range env.Tenants {
-		if err := tenant.Validate(); err != nil {
-			r.Problem(fmt.Sprintf("tenants[%d]", i), "%v", err)
-		}
-	}
+	incluster.CheckBaseline(r, env.Baseline, env.Exceptions, time.Now())
+	incluster.CheckTenants(r, env.Tenants)
 	return env, r.Err()
 }
 

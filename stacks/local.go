@@ -8,6 +8,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/components/local"
 	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 )
 
 // localPlatform is a cluster on this machine and its baseline, in one stack:
@@ -35,16 +36,9 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	}
 	// Whoever takes the cluster down takes these with it.
 	inCluster := []pulumi.ResourceOption{pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane())}
-	if _, err := baseline.NewBaseline(ctx, env.Name+"-baseline", inCluster...); err != nil {
+	args := &baseline.Args{Spec: env.Baseline.WithRegistries(local.Registry), Kubeconfig: cluster.Kubeconfig, Exceptions: env.Exceptions, Bootstrapped: true}
+	if err := incluster.Baseline(ctx, env.Name, args, env.Tenants, inCluster...); err != nil {
 		return err
-	}
-	var names []string
-	for _, tenant := range env.Tenants {
-		_, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, inCluster...)
-		if err != nil {
-			return err
-		}
-		names = append(names, tenant.Name)
 	}
 	summary := cluster.Summary()
 	ctx.Export("apiEndpoint", cluster.Endpoint)
@@ -56,6 +50,5 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	ctx.Export("controlPlane", summary.ControlPlane)
 	ctx.Export("network", summary.Network)
 	ctx.Export("encryption", summary.Encryption)
-	ctx.Export("tenants", pulumi.ToStringArray(names))
 	return nil
 }

@@ -26,7 +26,7 @@ var platforms = map[string]Platform{"local": localPlatform}
 // them: nothing compiles the SDK of a cloud that it does not use.
 var programs = map[string]string{
 	"aws": "stacks/aws/main", "aws-baseline": "stacks/aws/main", "aws-flatcar": "stacks/aws/main", "aws-flatcar-baseline": "stacks/aws/main",
-	"gcp": "stacks/gcp/main", "gcp-baseline": "stacks/gcp/main",
+	"gcp": "stacks/gcp/main", "gcp-baseline": "stacks/gcp/main", "gcp-flatcar": "stacks/gcp/main", "gcp-flatcar-baseline": "stacks/gcp/main",
 }
 
 // ProgramOf is the package of the program for a platform, "" for this one.

@@ -199,7 +199,7 @@ func (a IapAccessArgs) rules(ctx *pulumi.Context, name string, account pulumi.St
 		}
 		ready = append(ready, made.ID())
 	}
-	return ready, denyAll(ctx, name, a.Cluster+"-entry", a.NetworkProject, a.NetworkID, account, opts...)
+	return ready, denyAll(ctx, name, a.Cluster+"-entry", a.NetworkProject, a.NetworkID, pulumi.StringArray{account}, opts...)
 }
 
 // admit lets the members open tunnels to the one port, and find the machine.

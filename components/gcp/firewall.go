@@ -22,6 +22,10 @@ type Firewall struct {
 
 	// NodeServiceAccount is the account of nodes once all rules are in place.
 	NodeServiceAccount pulumi.StringOutput `pulumi:"nodeServiceAccount"`
+	// ControlPlaneServiceAccount and PoolServiceAccounts are the same of a
+	// self-managed cluster.
+	ControlPlaneServiceAccount pulumi.StringOutput      `pulumi:"controlPlaneServiceAccount"`
+	PoolServiceAccounts        pulumi.StringArrayOutput `pulumi:"poolServiceAccounts"`
 }
 
 // NewFirewall registers the rules. The arguments are checked, all at once,
@@ -37,13 +41,17 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 		return nil, err
 	}
 	parent := pulumi.Parent(f)
-	ready := []any{a.NodeServiceAccount}
+	var ready []any
 	for _, r := range rules(a) {
 		made, err := r.register(ctx, name, a, parent)
 		if err != nil {
 			return nil, err
 		}
 		ready = append(ready, made.ID())
+	}
+	f.NodeServiceAccount, f.ControlPlaneServiceAccount, f.PoolServiceAccounts = text(""), text(""), pulumi.StringArray{}.ToStringArrayOutput()
+	if a.SelfManaged {
+		return f, f.selfManaged(ctx, name, a, ready, parent)
 	}
 	never, err := compute.NewFirewall(ctx, name+"-read-only-port", &compute.FirewallArgs{
 		Name: pulumi.String(a.Cluster + "-read-only-port"), Project: pulumi.String(a.NetworkProject), Network: a.NetworkID, Direction: pulumi.String("INGRESS"),
@@ -57,19 +65,27 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 	}
 	ready = append(ready, never.ID())
 	// Of nodes alone as well: a network that exists has defaults of its own.
-	if err := denyAll(ctx, name, a.Cluster+"-nodes", a.NetworkProject, a.NetworkID, a.NodeServiceAccount, parent); err != nil {
+	if err := denyAll(ctx, name, a.Cluster+"-nodes", a.NetworkProject, a.NetworkID, pulumi.StringArray{a.NodeServiceAccount}, parent); err != nil {
 		return nil, err
 	}
-	f.NodeServiceAccount = once(ready...)
-	return f, ctx.RegisterResourceOutputs(f, pulumi.Map{"nodeServiceAccount": f.NodeServiceAccount})
+	f.NodeServiceAccount = once(append([]any{a.NodeServiceAccount}, ready...)...)
+	return f, f.outputs(ctx)
+}
+
+func (f *Firewall) outputs(ctx *pulumi.Context) error {
+	return ctx.RegisterResourceOutputs(f, pulumi.Map{"nodeServiceAccount": f.NodeServiceAccount,
+		"controlPlaneServiceAccount": f.ControlPlaneServiceAccount, "poolServiceAccounts": f.PoolServiceAccounts})
 }
 
 // register makes the rule a resource.
 func (r rule) register(ctx *pulumi.Context, name string, a FirewallArgs, opts ...pulumi.ResourceOption) (*compute.Firewall, error) {
-	suffix := "-" + r.name + "-out"
+	suffix, targets := "-"+r.name+"-out", pulumi.StringArrayInput(pulumi.StringArray{a.NodeServiceAccount})
+	if a.SelfManaged {
+		targets = a.targets(r.side)
+	}
 	args := &compute.FirewallArgs{
 		Project: pulumi.String(a.NetworkProject), Network: a.NetworkID, Description: pulumi.String(description(r.name + ": " + r.reason)), Direction: pulumi.String("EGRESS"),
-		Priority: pulumi.Int(priorityAllow), TargetServiceAccounts: pulumi.StringArray{a.NodeServiceAccount},
+		Priority: pulumi.Int(priorityAllow), TargetServiceAccounts: targets,
 		Allows: compute.FirewallAllowArray{r.allow()},
 	}
 	ranges := r.peer.ranges(a)
@@ -78,6 +94,9 @@ func (r rule) register(ctx *pulumi.Context, name string, a FirewallArgs, opts ..
 		args.Direction, args.SourceRanges = pulumi.String("INGRESS"), ranges
 	} else {
 		args.DestinationRanges = ranges
+	}
+	if r.side == controlPlaneSide { // a flow of both kinds of machines is two rules
+		suffix += "-cp"
 	}
 	args.Name = pulumi.String(a.Cluster + suffix)
 	return compute.NewFirewall(ctx, name+suffix, args, opts...)
@@ -104,6 +123,8 @@ func (p peer) ranges(a FirewallArgs) pulumi.StringArray {
 		return pulumi.StringArray{a.NodeCIDR}
 	case podSide:
 		return pulumi.StringArray{a.PodCIDR}
+	case machineSide:
+		return pulumi.StringArray{a.ControlPlaneCIDR, a.NodeCIDR}
 	}
 	return pulumi.ToStringArray(strings.Fields(p.cidrs))
 }

@@ -14,7 +14,8 @@ import (
 
 // FirewallArgs describes the firewall rules of the nodes of a cluster. All of
 // Project, Cluster, NetworkID, NodeServiceAccount, NodeCIDR, PodCIDR and
-// ControlPlaneCIDR are required.
+// ControlPlaneCIDR are required; with SelfManaged, ControlPlaneServiceAccount and
+// PoolServiceAccounts are, in the place of NodeServiceAccount.
 type FirewallArgs struct {
 	Project Project `pulumi:"project"`
 	// Cluster is the name of the cluster: at most 24 characters.
@@ -26,7 +27,20 @@ type FirewallArgs struct {
 	ControlPlaneCIDR pulumi.StringInput `pulumi:"controlPlaneCidr"`
 	// NodeServiceAccount is the NodeEmail of [Roles]: rules are for machines that
 	// run as it, which only who may act as it can make.
-	NodeServiceAccount pulumi.StringInput `pulumi:"nodeServiceAccount"`
+	NodeServiceAccount pulumi.StringInput `pulumi:"nodeServiceAccount,optional"`
+	// SelfManaged says that the control plane is machines of ours in a range of
+	// their own, see [FlatcarCluster].
+	SelfManaged bool `pulumi:"selfManaged,optional"`
+	// ControlPlaneServiceAccount and PoolServiceAccounts are those of [FlatcarRoles],
+	// for rules as NodeServiceAccount is: at most ten pools.
+	ControlPlaneServiceAccount pulumi.StringInput   `pulumi:"controlPlaneServiceAccount,optional"`
+	PoolServiceAccounts        []pulumi.StringInput `pulumi:"poolServiceAccounts,optional"`
+	// Operators are the ranges from which people reach a self-managed API server.
+	// None by default.
+	Operators []string `pulumi:"operators,optional"`
+	// Network is what agents of a self-managed cluster's network send between
+	// machines. Pods talk through a tunnel, so one of it is required.
+	Network []hostconfig.NetworkTraffic `pulumi:"network,optional"`
 	// Webhooks are the ports of pods that the API server calls. None by default.
 	Webhooks []int `pulumi:"webhooks,optional"`
 	// Egress is what nodes may reach beside the cluster and Google's interfaces.
@@ -77,7 +91,7 @@ func (a FirewallArgs) Validate(now time.Time) error {
 	if cidr, known := a.ControlPlaneCIDR.(pulumi.String); known {
 		p.controlPlaneRange("controlPlaneCidr", string(cidr))
 	}
-	p.account("nodeServiceAccount", a.NodeServiceAccount, "give NodeEmail of Roles")
+	p.accountsOf(a)
 	for i, port := range a.Webhooks {
 		if port < 1 || port > 65535 || port == readOnlyPort {
 			p.add(fmt.Sprintf("webhooks[%d]", i), fmt.Sprintf("%d is not a port of a webhook", port), "write a port between 1 and 65535")

@@ -3,14 +3,15 @@ package gcp
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
-// topology is a cluster of GKE, as the port table sees it.
+// topology is a cluster, as the port table sees it.
 func topology(a FirewallArgs) hostconfig.Topology {
 	t := hostconfig.Topology{
-		Platform: hostconfig.PlatformGCP, Managed: true, Ports: hostconfig.Ports{Webhooks: a.Webhooks},
+		Platform: hostconfig.PlatformGCP, Managed: !a.SelfManaged, Network: a.Network, Ports: hostconfig.Ports{Webhooks: a.Webhooks},
 		Services: []hostconfig.Service{hostconfig.RestrictedGoogleAPIs()},
 	}
 	for _, e := range a.Egress {
@@ -24,6 +25,8 @@ const (
 	controlPlaneSide = "control-plane"
 	nodeSide         = "nodes"
 	podSide          = "pods"
+	// machineSide are the machines of both roles, of a self-managed cluster.
+	machineSide = "machines"
 )
 
 // peer is the other end of a rule: ranges of the cluster by name, or others.
@@ -35,6 +38,7 @@ type peer struct {
 // rule is one firewall rule of the nodes.
 type rule struct {
 	name     string // of the flow
+	side     string // whose it is: "" of nodes, or controlPlaneSide
 	ingress  bool
 	peer     peer
 	protocol string
@@ -45,7 +49,7 @@ type rule struct {
 // key is what Google tells rules apart by.
 func (r rule) key() rule { r.name, r.reason = "", ""; return r }
 
-// rules gives what the flows of the port table need at nodes. The control plane
+// rules gives what the flows of the port table need. Of GKE the control plane
 // is Google's and has no rules of ours. Pods share the interface of their machine:
 // flows that come to the same rule are one.
 //
@@ -54,14 +58,11 @@ func (r rule) key() rule { r.name, r.reason = "", ""; return r }
 // flows are written all the same, so that rules and port table are equal.
 // https://cloud.google.com/firewall/docs/firewalls#alwaysallowed
 func rules(a FirewallArgs) []rule {
-	var out []rule
-	add := func(r rule) {
-		if i := slices.IndexFunc(out, func(o rule) bool { return o.key() == r.key() }); i < 0 {
-			out = append(out, r)
-		} else if out[i].reason != r.reason {
-			out[i].reason += "; " + r.reason
-		}
+	if a.SelfManaged {
+		return selfManagedRules(a)
 	}
+	var out ruleList
+	add := out.add
 	for _, flow := range hostconfig.PortTable(topology(a)) {
 		from, fromKnown := a.peer(flow.From)
 		to, toKnown := a.peer(flow.To)
@@ -81,6 +82,17 @@ func rules(a FirewallArgs) []rule {
 		}
 	}
 	return out
+}
+
+// ruleList are rules of which each is there once.
+type ruleList []rule
+
+func (l *ruleList) add(r rule) {
+	if i := slices.IndexFunc(*l, func(o rule) bool { return o.key() == r.key() }); i < 0 {
+		*l = append(*l, r)
+	} else if !strings.Contains((*l)[i].reason, r.reason) {
+		(*l)[i].reason += "; " + r.reason
+	}
 }
 
 // machine tells whether the end is behind the interface of a node.

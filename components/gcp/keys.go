@@ -41,6 +41,10 @@ type KeysArgs struct {
 	DestroyDays int `pulumi:"destroyDays,optional"`
 	// Protection is ProtectionHSM by default.
 	Protection string `pulumi:"protection,optional"`
+	// SecretsAccount is the address of the account that encrypts what a self-managed
+	// API server stores: ControlPlaneEmail of [FlatcarRoles]. It uses the secrets key
+	// in the place of GKE.
+	SecretsAccount pulumi.StringInput `pulumi:"secretsAccount,optional"`
 	// LoggingServiceAccount is the address of the account with which Cloud Logging
 	// uses keys in the project: gcloud logging settings describe shows it as
 	// kmsServiceAccountId. It may use the logs key, for the bucket of [Logs].
@@ -121,6 +125,12 @@ func (a KeysArgs) Validate(now time.Time) error {
 		p.add("loggingServiceAccount", fmt.Sprintf("%q is not an account of Cloud Logging", a.LoggingServiceAccount),
 			"write what gcloud logging settings describe shows as kmsServiceAccountId")
 	}
+	if a.SecretsAccount != nil {
+		p.account("secretsAccount", a.SecretsAccount, "give ControlPlaneEmail of FlatcarRoles")
+		if a.CreateAgents {
+			p.add("createAgents", "makes the account of GKE, which a self-managed cluster has no use for", "leave it out")
+		}
+	}
 	p.labels("labels", a.Labels)
 	p.exceptions(a.Exceptions, now)
 	return p.join()
@@ -164,21 +174,25 @@ func NewKeys(ctx *pulumi.Context, name string, args *KeysArgs, opts ...pulumi.Re
 		}
 		agents = append(agents, agent)
 	}
-	logging := []string{a.Project.agent(storageAgent)}
+	logging := []pulumi.StringInput{pulumi.String(a.Project.agent(storageAgent))}
 	if a.LoggingServiceAccount != "" {
-		logging = append(logging, "serviceAccount:"+a.LoggingServiceAccount)
+		logging = append(logging, pulumi.String("serviceAccount:"+a.LoggingServiceAccount))
+	}
+	var secrets pulumi.StringInput = pulumi.String(a.Project.agent(gkeAgent))
+	if a.SecretsAccount != nil {
+		secrets = pulumi.Sprintf("serviceAccount:%s", a.SecretsAccount)
 	}
 	for _, each := range []struct {
 		use   string
-		users []string
+		users []pulumi.StringInput
 		into  *pulumi.StringOutput
 		after []pulumi.Resource
 		keep  bool
 	}{
 		// https://cloud.google.com/kubernetes-engine/docs/how-to/encrypting-secrets#grant_permission
-		{"secrets", []string{a.Project.agent(gkeAgent)}, &k.SecretsKeyID, agents, false},
+		{"secrets", []pulumi.StringInput{secrets}, &k.SecretsKeyID, agents, false},
 		// https://cloud.google.com/kubernetes-engine/docs/how-to/using-cmek#grant_permission
-		{"disks", []string{a.Project.agent(computeAgent)}, &k.DisksKeyID, nil, false},
+		{"disks", []pulumi.StringInput{pulumi.String(a.Project.agent(computeAgent))}, &k.DisksKeyID, nil, false},
 		{"logs", logging, &k.LogsKeyID, nil, a.KeepLogsKey},
 	} {
 		var err error
@@ -217,7 +231,7 @@ func (a KeysArgs) named(name string) string {
 
 // newKey registers a key and lets its users encrypt and decrypt. Its id is known
 // once they may: what is encrypted with it finds the grant in place.
-func newKey(ctx *pulumi.Context, name string, a KeysArgs, ring pulumi.StringInput, use string, users []string, after []pulumi.Resource,
+func newKey(ctx *pulumi.Context, name string, a KeysArgs, ring pulumi.StringInput, use string, users []pulumi.StringInput, after []pulumi.Resource,
 	opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	key, err := kms.NewCryptoKey(ctx, name+"-"+use, &kms.CryptoKeyArgs{
 		Name: pulumi.String(a.named(a.Cluster + "-" + use)), KeyRing: ring, Purpose: pulumi.String("ENCRYPT_DECRYPT"),
@@ -238,7 +252,7 @@ func newKey(ctx *pulumi.Context, name string, a KeysArgs, ring pulumi.StringInpu
 			suffix = fmt.Sprintf("-%d", i+1)
 		}
 		grant, err := kms.NewCryptoKeyIAMMember(ctx, name+"-"+use+suffix, &kms.CryptoKeyIAMMemberArgs{
-			CryptoKeyId: key.ID(), Role: pulumi.String("roles/cloudkms.cryptoKeyEncrypterDecrypter"), Member: pulumi.String(user),
+			CryptoKeyId: key.ID(), Role: pulumi.String("roles/cloudkms.cryptoKeyEncrypterDecrypter"), Member: user,
 		}, append(opts, pulumi.DependsOn(after))...)
 		if err != nil {
 			return pulumi.StringOutput{}, err

@@ -115,9 +115,9 @@ func (n *Network) route(ctx *pulumi.Context, name, suffix, description, to strin
 }
 
 // denyAll registers the two rules that let nothing in and nothing out, for the
-// machines of one service account or, without one, for the whole network. What
+// machines of some service accounts or, without any, for the whole network. What
 // they stop is logged.
-func denyAll(ctx *pulumi.Context, name, prefix, project string, network pulumi.StringInput, target pulumi.StringInput, opts ...pulumi.ResourceOption) error {
+func denyAll(ctx *pulumi.Context, name, prefix, project string, network pulumi.StringInput, targets pulumi.StringArrayInput, opts ...pulumi.ResourceOption) error {
 	for _, direction := range []string{"INGRESS", "EGRESS"} {
 		suffix, reason := "-deny-in", "nothing comes in that no rule allows"
 		args := &compute.FirewallArgs{Project: pulumi.String(project), Network: network, Direction: pulumi.String(direction), Priority: pulumi.Int(priorityDefault),
@@ -129,8 +129,8 @@ func denyAll(ctx *pulumi.Context, name, prefix, project string, network pulumi.S
 			suffix, reason = "-deny-out", "nothing goes out that no rule allows"
 			args.DestinationRanges = pulumi.ToStringArray([]string{anywhere})
 		}
-		if target != nil {
-			args.TargetServiceAccounts = pulumi.StringArray{target}
+		if targets != nil {
+			args.TargetServiceAccounts = targets
 		}
 		args.Name, args.Description = pulumi.String(prefix+suffix), pulumi.String(reason)
 		if _, err := compute.NewFirewall(ctx, name+suffix, args, opts...); err != nil {

@@ -126,7 +126,7 @@ func NewArtifactRegistry(ctx *pulumi.Context, name string, args *ArtifactRegistr
 		return nil, err
 	}
 	keys := KeysArgs{Project: a.Project, Cluster: a.Cluster, Generation: a.Generation, Labels: a.Labels}.withDefaults()
-	if r.KeyID, err = newKey(ctx, name, keys, a.KeyRingID, "images", []string{a.Project.agent(registryAgent)}, []pulumi.Resource{agent}, parent); err != nil {
+	if r.KeyID, err = newKey(ctx, name, keys, a.KeyRingID, "images", []pulumi.StringInput{pulumi.String(a.Project.agent(registryAgent))}, []pulumi.Resource{agent}, parent); err != nil {
 		return nil, err
 	}
 	ready := []any{text(fmt.Sprintf("%s-docker.pkg.dev/%s", a.Project.Region, a.Project.ID))}

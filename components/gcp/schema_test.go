@@ -15,7 +15,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 	provider, err := infer.NewProviderBuilder().WithNamespace("redoubt-dev").WithComponents(
 		infer.ComponentF(NewNetwork), infer.ComponentF(NewKeys), infer.ComponentF(NewLogs), infer.ComponentF(NewFirewall), infer.ComponentF(NewRoles),
 		infer.ComponentF(NewImagePolicy), infer.ComponentF(NewGkeCluster), infer.ComponentF(NewNodePool), infer.ComponentF(NewIapAccess), infer.ComponentF(NewCloudVpn),
-		infer.ComponentF(NewDetection), infer.ComponentF(NewArtifactRegistry), infer.ComponentF(NewOrgPolicy)).Build()
+		infer.ComponentF(NewDetection), infer.ComponentF(NewArtifactRegistry), infer.ComponentF(NewOrgPolicy), infer.ComponentF(NewFlatcarRoles)).Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestComponentsHaveSchemas(t *testing.T) {
 		networkToken:     {"cluster", "project"},
 		keysToken:        {"cluster", "project"},
 		logsToken:        {"cluster", "keyId", "project"},
-		firewallToken:    {"cluster", "controlPlaneCidr", "networkId", "nodeCidr", "nodeServiceAccount", "podCidr", "project"},
+		firewallToken:    {"cluster", "controlPlaneCidr", "networkId", "nodeCidr", "podCidr", "project"},
 		rolesToken:       {"cluster", "project"},
 		imagePolicyToken: {"project"},
 		gkeClusterToken: {"access", "authorizedNetworks", "cluster", "controlPlaneCidr", "disksKeyId", "networkId", "nodeServiceAccount", "podRangeName", "policyProject", "project",
@@ -38,6 +38,8 @@ func TestComponentsHaveSchemas(t *testing.T) {
 		detectionToken: {"cluster", "project"},
 		registryToken:  {"cluster", "keyRingId", "project"},
 		orgPolicyToken: {"parent"},
+
+		flatcarRolesToken: {"cluster", "pools", "project"},
 	} {
 		r, found := schema.Resources[token]
 		if !found || !r.IsComponent {

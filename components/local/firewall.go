@@ -12,7 +12,11 @@ type firewall struct{ pulumi.CustomResourceState }
 // newFirewall registers the rules of a machine, from hostconfig's port table.
 // They are in force before the machine starts: the machine depends on them.
 func newFirewall(ctx *pulumi.Context, name string, p plan, role hostconfig.Role, machine string, opts ...pulumi.ResourceOption) (*firewall, error) {
-	ruleset, err := hostconfig.Nftables(p.node(role, machine).HostFirewall())
+	wall := p.node(role, machine).HostFirewall()
+	if role == hostconfig.RoleWorker {
+		wall.PolicyAgent = hostconfig.KubeRouter
+	}
+	ruleset, err := hostconfig.Nftables(wall)
 	if err != nil {
 		return nil, err
 	}

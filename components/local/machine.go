@@ -17,7 +17,9 @@ type service struct {
 	// privileged keeps the capabilities of root; without it the process has
 	// none and can gain none.
 	privileged bool
-	after      []string
+	// keeps are the capabilities that remain where it is not privileged.
+	keeps []string
+	after []string
 	// reads are the files whose change restarts the service.
 	reads []string
 	ready pulumi.Map
@@ -31,6 +33,9 @@ func (p plan) service(s service) pulumi.Map {
 		"dropCapabilities": pulumi.Bool(p.args.Isolated && !s.privileged),
 		"after":            pulumi.ToStringArray(s.after),
 		"readsFiles":       pulumi.ToStringArray(s.reads),
+	}
+	if len(s.keeps) > 0 {
+		m["keepCapabilities"] = pulumi.ToStringArray(s.keeps)
 	}
 	if s.user != "" {
 		m["user"] = pulumi.String(s.user)

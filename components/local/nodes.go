@@ -18,7 +18,10 @@ type worker struct{ pulumi.CustomResourceState }
 const registryEndpoint = "127.0.0.1:5000"
 
 // sandboxImage holds a pod's namespaces; it is in the programs' images/.
-const sandboxImage = "redoubt.local/pause:3.10"
+const sandboxImage = Registry + "/pause:3.10"
+
+// Registry is that of the machines: no other can be reached from them.
+const Registry = "redoubt.local"
 
 // newWorker registers a worker that joins when the control plane answers.
 func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, opts ...pulumi.ResourceOption) (*worker, error) {
@@ -27,11 +30,15 @@ func newWorker(ctx *pulumi.Context, name string, p plan, w workerPlan, k *keys, 
 	if err != nil {
 		return nil, err
 	}
-	files := append(fileInputs(rendered), file(paths.ClusterCA(), 0o644, k.cluster.CertificatePem))
+	policyAgent, err := spec.PolicyAgentKubeconfig()
+	if err != nil {
+		return nil, err
+	}
+	files := append(fileInputs(append(rendered, policyAgent)), file(paths.ClusterCA(), 0o644, k.cluster.CertificatePem))
 
 	m := p.machineInput(w.name)
 	m["files"] = files
-	m["directories"] = pulumi.Array{directory(paths.KubeletDir(), 0o700, "root"), directory(paths.ContainerdRoot(), 0o700, "root")}
+	m["directories"] = pulumi.Array{directory(paths.KubeletDir(), 0o700, "root"), directory(paths.ContainerdRoot(), 0o700, "root"), directory(paths.PolicyAgentDir(), 0o700, "root")}
 	m["kernelSettings"] = pulumi.ToStringMap(hostconfig.KubeletSysctls())
 	m["binds"] = pulumi.Array{
 		bind(p.args.ProgramsDirectory, programsInMachine, true),
@@ -68,6 +75,22 @@ func (p plan) workerServices(spec hostconfig.Worker, paths hostconfig.Paths) pul
 			after: []string{"registry", "containerd"},
 			reads: []string{paths.KubeletConfig(), paths.ClusterCA()},
 			ready: pulumi.Map{"tcp": pulumi.Sprintf("127.0.0.1:%d", p.ports.KubeletHealth)},
+		}),
+		p.service(service{
+			name: "policy-identity", program: p.program("redoubt-agent"),
+			args: []string{"policy-identity", "--kubeconfig", paths.KubeletKubeconfig(), "--ca", paths.ClusterCA(),
+				"--node", spec.Name, "--file", paths.PolicyAgentCredential()},
+			after: []string{"kubelet"},
+			reads: []string{paths.ClusterCA()},
+			ready: pulumi.Map{"file": pulumi.String(paths.PolicyAgentCredential())},
+		}),
+		// Network policies (M21). Where they are not in force yet nothing passes: the
+		// host firewall wants the agent's mark on each new connection of a pod.
+		p.service(service{
+			name: "kube-router", program: p.program("kube-router"), args: spec.KubeRouterArgs(p.args.Network.ServiceCIDR),
+			keeps: []string{"net_admin", "net_raw"},
+			after: []string{"policy-identity"},
+			reads: []string{paths.Kubeconfig("policy-agent"), paths.ClusterCA()},
 		}),
 	}
 }

@@ -133,6 +133,8 @@ func approveUnit() systemd.Service {
 func joinConfigUnit() systemd.Service {
 	u := program(unitJoinConfig, "Rotate the tokens with which workers join", "join-config", "rotate")
 	u.Type, u.Conditions, u.StartTimeout = systemd.TypeOneshot, joined(), 10*time.Minute
+	// In a new cluster its rights are made at the same moment, by redoubt-approve.
+	u.Restart, u.RestartDelay = "on-failure", 5*time.Second
 	return u
 }
 

@@ -79,6 +79,10 @@ func unitRoot(t *testing.T, m Machine) (string, []string) {
 	for _, name := range []string{"sysinit", "basic", "shutdown", "multi-user", "network-online", "network-pre", "local-fs", "time-sync", "timers", "umount"} {
 		write(t, r+"/usr/lib/systemd/system/"+name+".target", "[Unit]\nDescription="+name+"\nDefaultDependencies=no\n", 0o644)
 	}
+	// What is before what, as on a machine: a cycle is found by it.
+	for name, wants := range map[string]string{"sysinit": "local-fs.target", "basic": "sysinit.target", "multi-user": "basic.target"} {
+		write(t, r+"/usr/lib/systemd/system/"+name+".target", "[Unit]\nDescription="+name+"\nDefaultDependencies=no\nRequires="+wants+"\nAfter="+wants+"\n", 0o644)
+	}
 	for _, name := range []string{unitContainerd, "coreos-metadata.service", "systemd-sysext.service", "systemd-sysctl.service",
 		"systemd-modules-load.service", "systemd-tmpfiles-setup.service", "systemd-udevd.service"} {
 		write(t, r+"/usr/lib/systemd/system/"+name, "[Unit]\nDescription="+name+"\nDefaultDependencies=no\n[Service]\nExecStart=/usr/bin/true\n", 0o644)

@@ -1,18 +1,89 @@
 package baseline
 
 import (
+	"errors"
+	"slices"
+	"time"
+
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
-// Baseline is what a cluster gets once, whatever runs in it.
-type Baseline struct{ pulumi.ResourceState }
+// Spec is the baseline in plain values, as settings give it.
+type Spec struct {
+	// Policies are the admission policies of the API server.
+	Policies admission.Settings `json:"policies"`
+	// Access says who is who: groups of the identity provider by what they may do.
+	Access roles.Spec `json:"access"`
+}
 
-// NewBaseline registers the baseline: the default service accounts of the
-// namespaces that Kubernetes makes itself give no token to a pod that does not
-// ask for one (CIS 5.1.5).
-func NewBaseline(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*Baseline, error) {
+// Args describe the baseline. Nil stands for the defaults of all.
+type Args struct {
+	Spec Spec
+	// PodSecurityVersion pins the meaning of the levels of Pod Security; v1.35 by
+	// default.
+	PodSecurityVersion string
+	// Policies are further ones, in the form of the catalogue.
+	Policies []admission.Policy
+	// Kubeconfig reaches the cluster. With it, a policy is replaced only once its
+	// successor was seen to refuse something.
+	Kubeconfig pulumi.StringInput
+	// Patience bounds the wait for policies to take effect; a minute by default.
+	Patience time.Duration
+	// Exceptions accept risks of the whole cluster.
+	Exceptions []hostconfig.Exception
+	// Bootstrapped tells that the cluster was made with the role of its platform
+	// administrators, as Redoubt's own are; other clusters get it here.
+	Bootstrapped bool
+}
+
+// Validate reports everything that is wrong, below the field. The exceptions are
+// those of the whole cluster; now judges their expiry and that of the policies'.
+func (s Spec) Validate(field string, exceptions []hostconfig.Exception, now time.Time) error {
+	return errors.Join(s.Access.Validate(field+".access"), hostconfig.Within(field+".policies", s.Policies.Validate(exceptions, now)))
+}
+
+// WithRegistries has the registries as those that images may come from, unless
+// settings name some.
+func (s Spec) WithRegistries(registries ...string) Spec {
+	if len(s.Policies.Registries) == 0 {
+		s.Policies.Registries = registries
+	}
+	return s
+}
+
+// WithSystemUsers adds identities of a provider, see
+// [admission.Settings.SystemUsers].
+func (s Spec) WithSystemUsers(users ...string) Spec {
+	s.Policies.SystemUsers = append(slices.Clone(s.Policies.SystemUsers), users...)
+	return s
+}
+
+// Baseline is what a cluster gets once, whatever runs in it.
+type Baseline struct {
+	pulumi.ResourceState
+
+	// InForce is known once all policies are, and says how many.
+	InForce pulumi.StringOutput `pulumi:"inForce"`
+}
+
+// NewBaseline registers the baseline: admission policies (M25); levels of Pod
+// Security for the namespaces that Kubernetes makes itself (M22), where the default
+// service accounts give no token to a pod that does not ask for one (CIS 5.1.5);
+// roles, and bindings of the groups (M20); the policies of quarantine (M40).
+func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
+	if args == nil {
+		args = &Args{}
+	}
+	if err := args.Spec.Validate("spec", args.Exceptions, time.Now()); err != nil {
+		return nil, err
+	}
 	b := &Baseline{}
 	if err := ctx.RegisterComponentResource(baselineToken, name, b, opts...); err != nil {
 		return nil, err
@@ -22,7 +93,22 @@ func NewBaseline(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption
 			return nil, err
 		}
 	}
-	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})
+	access := args.Spec.Access
+	access.Bootstrapped = args.Bootstrapped
+	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	var err error
+	if b.InForce, err = newPolicies(ctx, name, args, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"inForce": b.InForce})
 }
 
 // withoutToken patches a namespace's default service account, which its
@@ -40,5 +126,7 @@ func withoutToken(ctx *pulumi.Context, name string, namespace pulumi.StringInput
 // force takes back a field that somebody else has changed: the objects of the
 // baseline are the platform's alone.
 func force() pulumi.StringMap {
-	return pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
+	return pulumi.StringMap{forceAnnotation: pulumi.String("true")}
 }
+
+const forceAnnotation = "pulumi.com/patchForce"

@@ -4,9 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/network"
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
 // TenantSpec is a tenant in plain values, as settings give it.
@@ -23,6 +29,22 @@ type TenantSpec struct {
 	ContainerDefaults map[string]string `json:"containerDefaults"`
 	ContainerRequests map[string]string `json:"containerRequests"`
 	ContainerMax      map[string]string `json:"containerMax"`
+	// Class is "restricted", the default, or "baseline" for programs that cannot be
+	// restricted: its level of Pod Security, and what the admission policies warn of
+	// and refuse elsewhere. Baseline needs an exception for M22/baseline-class.
+	Class string `json:"class,omitempty"`
+	// Ingress and Egress are all traffic of its pods but DNS: nothing else passes.
+	Ingress []network.Flow `json:"ingress,omitempty"`
+	Egress  []network.Flow `json:"egress,omitempty"`
+	// Registries and IngressHosts narrow what the cluster allows to these: registries
+	// as in policies.registries, and names, or *.example.org for those below one.
+	Registries   []string `json:"registries,omitempty"`
+	IngressHosts []string `json:"ingressHosts,omitempty"`
+	// Pool is the isolation pool where its pods run, and run alone: nodes with the
+	// label redoubt.dev/pool of this value and the taint of the same name.
+	Pool string `json:"pool,omitempty"`
+	// Access says who is who in the namespace: groups of the identity provider.
+	Access roles.Tenant `json:"access"`
 }
 
 // Defaults of a tenant: small enough that one tenant cannot take a node from
@@ -40,6 +62,14 @@ var (
 	defaultMax      = map[string]string{"cpu": "2", "memory": "2Gi", "ephemeral-storage": "2Gi"}
 )
 
+// Classes of tenants.
+const (
+	ClassRestricted = "restricted"
+	ClassBaseline   = "baseline"
+	// ControlClass is what an exception names for a tenant of the class baseline.
+	ControlClass = "M22/baseline-class"
+)
+
 // podSecurityPrefix is the prefix of the labels that set a namespace's level.
 const podSecurityPrefix = "pod-security.kubernetes.io/"
 
@@ -48,6 +78,9 @@ var reservedNamespaces = []string{"default", "kube-system", "kube-public", "kube
 
 // withDefaults fills in what the settings leave open.
 func (t TenantSpec) withDefaults() TenantSpec {
+	if t.Class == "" {
+		t.Class = ClassRestricted
+	}
 	t.Quota = merged(defaultQuota, t.Quota)
 	t.ContainerDefaults = merged(defaultLimits, t.ContainerDefaults)
 	t.ContainerRequests = merged(defaultRequests, t.ContainerRequests)
@@ -55,9 +88,58 @@ func (t TenantSpec) withDefaults() TenantSpec {
 	return t
 }
 
-// Validate reports everything that is wrong with the tenant.
+// flows are the tenant's, as package network takes them.
+func (t TenantSpec) flows() network.Tenant {
+	return network.Tenant{Ingress: t.Ingress, Egress: t.Egress}
+}
+
+// ValidateTenants reports everything that is wrong with the tenants of a cluster
+// with this network and these exceptions, by their index.
+func ValidateTenants(tenants []TenantSpec, in network.Settings, exceptions []hostconfig.Exception) []error {
+	problems := make([]error, len(tenants))
+	flows := map[string]network.Tenant{}
+	for i, t := range tenants {
+		problems[i] = t.ValidateIn(in, exceptions)
+		if _, twice := flows[t.Name]; twice {
+			problems[i] = errors.Join(problems[i], fmt.Errorf("name: there are two tenants %s: give each its own namespace", t.Name))
+		}
+		flows[t.Name] = t.flows()
+	}
+	for i, t := range tenants {
+		problems[i] = errors.Join(problems[i], network.Unanswered(flows, t.Name))
+	}
+	return problems
+}
+
+// ValidateIn reports everything that is wrong with the tenant in a cluster with
+// this network and these exceptions.
+func (t TenantSpec) ValidateIn(in network.Settings, exceptions []hostconfig.Exception) error {
+	problems := []error{t.Validate(), t.flows().Validate(in)}
+	if t.Class == ClassBaseline && !hostconfig.Excepted(exceptions, ControlClass) {
+		problems = append(problems, fmt.Errorf("class: %q is less than restricted and weakens control %s: %s", t.Class, ControlClass, hostconfig.AcceptRisk(ControlClass)))
+	}
+	return errors.Join(problems...)
+}
+
+// Validate reports everything that is wrong with the tenant by itself.
 func (t TenantSpec) Validate() error {
 	var problems []error
+	if !slices.Contains([]string{"", ClassRestricted, ClassBaseline}, t.Class) {
+		problems = append(problems, fmt.Errorf("class: %q is not a class: write restricted or baseline", t.Class))
+	}
+	for i, registry := range t.Registries {
+		if !admission.IsRegistry(registry) {
+			problems = append(problems, fmt.Errorf("registries[%d]: %q is not a registry: write a host, and perhaps a path, without scheme and without tag: registry.example.org/team", i, registry))
+		}
+	}
+	for i, host := range t.IngressHosts {
+		if len(validation.IsDNS1123Subdomain(strings.TrimPrefix(host, "*."))) > 0 || !strings.Contains(host, ".") {
+			problems = append(problems, fmt.Errorf("ingressHosts[%d]: %q is not a name: write it like shop.example.org or *.shop.example.org", i, host))
+		}
+	}
+	if t.Pool != "" && len(validation.IsDNS1123Label(t.Pool)) > 0 {
+		problems = append(problems, fmt.Errorf("pool: %q is not the name of a pool: write the value of the nodes' label %s", t.Pool, admission.LabelPool))
+	}
 	for _, message := range validation.IsDNS1123Label(t.Name) {
 		problems = append(problems, fmt.Errorf("name: %q: %s", t.Name, message))
 	}
@@ -66,8 +148,11 @@ func (t TenantSpec) Validate() error {
 	}
 	for label := range t.Labels {
 		if len(label) >= len(podSecurityPrefix) && label[:len(podSecurityPrefix)] == podSecurityPrefix {
-			problems = append(problems, fmt.Errorf("labels: %s is set by Redoubt to restricted (M22): remove it", label))
+			problems = append(problems, fmt.Errorf("labels: %s is set by Redoubt to the class (M22): remove it", label))
 		}
+	}
+	if err := t.Access.Validate("access"); err != nil {
+		problems = append(problems, err)
 	}
 	for field, quantities := range map[string]map[string]string{
 		"quota": t.Quota, "containerDefaults": t.ContainerDefaults, "containerRequests": t.ContainerRequests, "containerMax": t.ContainerMax,

@@ -1,21 +1,33 @@
 package baseline
 
 import (
+	"strings"
+
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/network"
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
 // TenantArgs describes a tenant.
 type TenantArgs struct {
 	Spec TenantSpec
-	// PodSecurityVersion pins the meaning of "restricted"; v1.35 by default.
+	// PodSecurityVersion pins the meaning of the classes; v1.35 by default.
 	PodSecurityVersion string
+	// Network is that of the cluster.
+	Network network.Settings
+	// Exceptions accept risks of the whole cluster.
+	Exceptions []hostconfig.Exception
 }
 
 // Tenant is a namespace that is hardened before anything runs in it: Pod
-// Security "restricted" (M22), default-deny network policies (M21), a quota and
+// Security by its class (M22), default-deny network policies with its flows (M21), a quota and
 // limits (M23), and a default service account without token (CIS 5.1.5).
 type Tenant struct {
 	pulumi.ResourceState
@@ -26,7 +38,7 @@ type Tenant struct {
 
 // NewTenant registers a tenant.
 func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulumi.ResourceOption) (*Tenant, error) {
-	if err := args.Spec.Validate(); err != nil {
+	if err := args.Spec.ValidateIn(args.Network, args.Exceptions); err != nil {
 		return nil, err
 	}
 	spec := args.Spec.withDefaults()
@@ -44,54 +56,66 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		labels[label] = pulumi.String(value)
 	}
 	for _, mode := range []string{"enforce", "audit", "warn"} {
-		labels[podSecurityPrefix+mode] = pulumi.String("restricted")
+		level := spec.Class
+		if mode != "enforce" {
+			level = ClassRestricted // what a tenant could do better is said in any class
+		}
+		labels[podSecurityPrefix+mode] = pulumi.String(level)
 		labels[podSecurityPrefix+mode+"-version"] = pulumi.String(version)
 	}
+	annotations := force()
+	for annotation, value := range map[string]string{
+		admission.AnnotationRegistries: strings.Join(spec.Registries, ","), admission.AnnotationIngressHosts: strings.Join(spec.IngressHosts, ","),
+		admission.LabelPool: spec.Pool,
+	} {
+		if value != "" {
+			annotations[annotation] = pulumi.String(value)
+		}
+	}
 	ns, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(spec.Name), Labels: labels, Annotations: force()},
+		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(spec.Name), Labels: labels, Annotations: annotations},
 	}, parent)
 	if err != nil {
 		return nil, err
 	}
 	t.Namespace = ns.Metadata.Name().Elem()
-	if err := t.protect(ctx, name, spec, parent); err != nil {
+	if err := t.protect(ctx, name, spec, args, parent, pulumi.DependsOn([]pulumi.Resource{ns})); err != nil {
+		return nil, err
+	}
+	// A binding names its namespace in words: it waits for the namespace.
+	if err := newObjects(ctx, name, roles.TenantObjects(spec.Name, spec.Access), parent, pulumi.DependsOn([]pulumi.Resource{ns})); err != nil {
 		return nil, err
 	}
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"namespace": t.Namespace})
 }
 
 // protect registers what makes the namespace safe to hand over.
-func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, parent pulumi.ResourceOption) error {
-	meta := func(object string) *metav1.ObjectMetaArgs {
+func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, args *TenantArgs, parent, inNamespace pulumi.ResourceOption) error {
+	objectMeta := func(object string) *metav1.ObjectMetaArgs {
 		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace, Annotations: force()}
 	}
 	if err := withoutToken(ctx, name, t.Namespace, parent); err != nil {
 		return err
 	}
-	// An empty selector means every pod; both directions stand here, because an
-	// agent may treat a direction that no policy names as open.
-	_, err := networkingv1.NewNetworkPolicy(ctx, name+"-default-deny", &networkingv1.NetworkPolicyArgs{
-		Metadata: meta("default-deny"),
-		Spec: &networkingv1.NetworkPolicySpecArgs{
-			PodSelector: &metav1.LabelSelectorArgs{},
-			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
-			// Said, not left out: a rule that somebody adds is then drift.
-			Ingress: networkingv1.NetworkPolicyIngressRuleArray{},
-			Egress:  networkingv1.NetworkPolicyEgressRuleArray{},
-		},
-	}, parent)
-	if err != nil {
-		return err
+	// The first is the default deny in both directions.
+	for _, policy := range network.TenantObjects(spec.Name, spec.flows(), args.Network) {
+		accessor, err := meta.Accessor(policy)
+		if err != nil {
+			return err
+		}
+		if _, err := newObject(ctx, name+"-"+accessor.GetName(), policy, parent, inNamespace); err != nil {
+			return err
+		}
 	}
-	_, err = corev1.NewResourceQuota(ctx, name+"-quota", &corev1.ResourceQuotaArgs{
-		Metadata: meta("quota"),
+	_, err := corev1.NewResourceQuota(ctx, name+"-quota", &corev1.ResourceQuotaArgs{
+		Metadata: objectMeta("quota"),
 		Spec:     &corev1.ResourceQuotaSpecArgs{Hard: pulumi.ToStringMap(spec.Quota)},
 	}, parent)
 	if err != nil {
 		return err
 	}
 	_, err = corev1.NewLimitRange(ctx, name+"-limits", &corev1.LimitRangeArgs{
-		Metadata: meta("limits"),
+		Metadata: objectMeta("limits"),
 		Spec: &corev1.LimitRangeSpecArgs{Limits: corev1.LimitRangeItemArray{&corev1.LimitRangeItemArgs{
 			Type:           pulumi.String("Container"),
 			Default:        pulumi.ToStringMap(spec.ContainerDefaults),

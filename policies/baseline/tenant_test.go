@@ -1,24 +1,30 @@
 package baseline
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
+	"github.com/redoubt-dev/redoubt/policies/baseline/network"
 )
 
 // recorder keeps what a program registers.
 type recorder struct {
 	mu        sync.Mutex
-	resources map[string]resource.PropertyMap // by type
+	resources map[string]resource.PropertyMap // by type, and by name
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.resources[args.TypeToken] = args.Inputs
+	r.resources[args.Name] = args.Inputs
 	return args.Name, args.Inputs, nil
 }
 
@@ -52,7 +58,7 @@ func TestQuotaAddsToTheDefaults(t *testing.T) {
 // Both directions are denied in so many words: a rule that somebody adds must
 // be a difference from the declaration.
 func TestDefaultDenyNamesBothDirections(t *testing.T) {
-	spec := tenant(t, TenantSpec{Name: "demo"})["kubernetes:networking.k8s.io/v1:NetworkPolicy"]["spec"].ObjectValue()
+	spec := tenant(t, TenantSpec{Name: "demo"})["demo-default-deny"]["spec"].ObjectValue()
 	for _, direction := range []resource.PropertyKey{"ingress", "egress"} {
 		if rules := spec[direction]; !rules.IsArray() || len(rules.ArrayValue()) != 0 {
 			t.Errorf("%s = %v, want an empty list", direction, rules)
@@ -77,14 +83,79 @@ func TestNamespaceIsRestricted(t *testing.T) {
 
 func TestTenantRefusals(t *testing.T) {
 	for want, spec := range map[string]TenantSpec{
-		"name: \"Demo\"":                  {Name: "Demo"},
-		"belongs to Kubernetes":           {Name: "default"},
-		"is set by Redoubt to restricted": {Name: "a", Labels: map[string]string{podSecurityPrefix + "warn": "baseline"}},
-		"containerMax.cpu: \"lots\"":      {Name: "a", ContainerMax: map[string]string{"cpu": "lots"}},
-		"quota.pods: \"-1\"":              {Name: "a", Quota: map[string]string{"pods": "-1"}},
+		"name: \"Demo\"":                 {Name: "Demo"},
+		"belongs to Kubernetes":          {Name: "default"},
+		"is set by Redoubt to the class": {Name: "a", Labels: map[string]string{podSecurityPrefix + "warn": "baseline"}},
+		"containerMax.cpu: \"lots\"":     {Name: "a", ContainerMax: map[string]string{"cpu": "lots"}},
+		"class: \"lax\" is not a class":  {Name: "a", Class: "lax"},
+		"registries[0]: \"https://r\"":   {Name: "a", Registries: []string{"https://r"}},
+		"ingressHosts[0]: \"localhost\"": {Name: "a", IngressHosts: []string{"localhost"}},
+		"pool: \"A pool\"":               {Name: "a", Pool: "A pool"},
+		"quota.pods: \"-1\"":             {Name: "a", Quota: map[string]string{"pods": "-1"}},
 	} {
 		if err := spec.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
+	}
+}
+
+// What the admission policies read of a tenant stands on its namespace, and only
+// what was said.
+func TestNamespaceTellsWhatIsNarrowed(t *testing.T) {
+	metadata := func(spec TenantSpec) map[string]string {
+		out := map[string]string{}
+		for key, value := range tenant(t, spec)["kubernetes:core/v1:Namespace"]["metadata"].ObjectValue()["annotations"].ObjectValue() {
+			out[string(key)] = value.StringValue()
+		}
+		return out
+	}
+	got := metadata(TenantSpec{Name: "demo", Registries: []string{"r.example.org/a", "r.example.org/b"}, IngressHosts: []string{"*.a.example.org"}, Pool: "cards"})
+	for key, want := range map[string]string{admission.AnnotationRegistries: "r.example.org/a,r.example.org/b", admission.AnnotationIngressHosts: "*.a.example.org", admission.LabelPool: "cards"} {
+		if got[key] != want {
+			t.Errorf("%s = %q, want %q", key, got[key], want)
+		}
+	}
+	if got := metadata(TenantSpec{Name: "demo"}); len(got) != 1 {
+		t.Errorf("annotations of a tenant that says nothing: %v", got)
+	}
+}
+
+// The class baseline weakens Pod Security: it needs an exception, enforces less and
+// still warns of the same.
+func TestClassBaselineNeedsAnException(t *testing.T) {
+	spec := TenantSpec{Name: "demo", Class: ClassBaseline}
+	if err := spec.ValidateIn(network.Settings{}, nil); err == nil || !strings.Contains(err.Error(), ControlClass) {
+		t.Errorf("without an exception: %v", err)
+	}
+	accepted := []hostconfig.Exception{{Control: ControlClass, Reason: "a program of a vendor runs as root", Expires: "2027-01-31"}}
+	if err := spec.ValidateIn(network.Settings{}, accepted); err != nil {
+		t.Error(err)
+	}
+	r := &recorder{resources: map[string]resource.PropertyMap{}}
+	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		_, err := NewTenant(ctx, "demo", &TenantArgs{Spec: spec, Exceptions: accepted})
+		return err
+	}, pulumi.WithMocks("redoubt", "test", r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := r.resources["kubernetes:core/v1:Namespace"]["metadata"].ObjectValue()["labels"].ObjectValue()
+	if labels[podSecurityPrefix+"enforce"].StringValue() != ClassBaseline || labels[podSecurityPrefix+"warn"].StringValue() != ClassRestricted {
+		t.Errorf("labels: %v", labels)
+	}
+}
+
+// Flows between tenants hold at both ends or at none.
+func TestTenantsAreJudgedTogether(t *testing.T) {
+	ports := []network.Port{{Port: 8443}}
+	shop := TenantSpec{Name: "shop", Egress: []network.Flow{{Name: "cards", Tenant: "cards", Ports: ports, Reason: "orders are paid"}}}
+	cards := TenantSpec{Name: "cards", Ingress: []network.Flow{{Name: "shop", Tenant: "shop", Ports: ports, Reason: "orders are paid"}}}
+	if err := errors.Join(ValidateTenants([]TenantSpec{shop, cards}, network.Settings{}, nil)...); err != nil {
+		t.Error(err)
+	}
+	cards.Ingress = nil
+	problems := ValidateTenants([]TenantSpec{shop, cards, shop}, network.Settings{}, nil)
+	if problems[0] == nil || !strings.Contains(problems[0].Error(), "egress[0]") || problems[1] != nil || !strings.Contains(problems[2].Error(), "two tenants shop") {
+		t.Errorf("%v", problems)
 	}
 }

@@ -24,6 +24,8 @@ type BaselineEnvironment struct {
 	RoleArn string `json:"roleArn,omitempty"`
 	// AddonVersions pin coredns and aws-ebs-csi-driver. Required.
 	AddonVersions map[string]string `json:"addonVersions" jsonschema:"required"`
+	// Baseline is what the cluster gets once, whatever runs in it.
+	Baseline baseline.Spec `json:"baseline,omitempty"`
 	// Tenants are namespaces with Pod Security "restricted", default-deny network
 	// policies, a quota and limits.
 	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`
@@ -31,6 +33,10 @@ type BaselineEnvironment struct {
 	// a year away.
 	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
 }
+
+// systemUsers are what EKS itself acts as in a cluster; nobody can be mapped to such a name.
+// https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+const systemUsers = "eks:*"
 
 // readBaseline reads and checks the settings of a second stack.
 func readBaseline(ctx *pulumi.Context) (BaselineEnvironment, error) {
@@ -57,6 +63,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	// The cluster's name is known from the first stack only.
 	addons := e.addons("cluster", pulumi.StringArrayOutput{}, later, nil)
 	r.Report("", addons.Validate(now), map[string]string{"cluster": "", "versions": "addonVersions"})
+	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
 	incluster.CheckTenants(r, e.Tenants)
 }
 
@@ -123,5 +130,7 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, f.cluster, "ebs.csi.aws.com", volumes, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, f.cluster, e.Tenants, in)
+	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
+		Spec: e.Baseline.WithRegistries(f.account + ".dkr.ecr." + f.region + ".amazonaws.com").WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
+	}, e.Tenants, in)
 }

@@ -20,6 +20,8 @@ type BaselineEnvironment struct {
 	Cluster string `json:"cluster" jsonschema:"required"`
 	// Endpoint replaces that of the cluster, for a tunnel: https://localhost:8443.
 	Endpoint string `json:"endpoint,omitempty"`
+	// Baseline is what the cluster gets once, whatever runs in it.
+	Baseline baseline.Spec `json:"baseline,omitempty"`
 	// Tenants are namespaces with Pod Security "restricted", default-deny network
 	// policies, a quota and limits.
 	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`
@@ -27,6 +29,10 @@ type BaselineEnvironment struct {
 	// a year away.
 	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
 }
+
+// systemUsers are what GKE itself acts as in a cluster. Names that begin with
+// "system:" are Kubernetes' own: no user of Google Cloud has one.
+var systemUsers = []string{"system:addon-manager", "system:gke-*"}
 
 // readBaseline reads and checks the settings of a second stack.
 func readBaseline(ctx *pulumi.Context) (BaselineEnvironment, error) {
@@ -44,6 +50,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 		r.Add("cluster", "is missing", "write the name of the first stack, such as gcp-prod")
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
+	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
 	incluster.CheckTenants(r, e.Tenants)
 }
 
@@ -81,5 +88,12 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, name, "pd.csi.storage.gke.io", disks, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, name, e.Tenants, in)
+	// The project's own registry.
+	// https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
+	registry := of.Text(outputRegion) + "-docker.pkg.dev/" + of.Text(outputProject)
+	if err := of.Err(); err != nil {
+		return err
+	}
+	spec := e.Baseline.WithRegistries(registry).WithSystemUsers(systemUsers...)
+	return incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
 }

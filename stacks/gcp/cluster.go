@@ -37,15 +37,20 @@ func cluster(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	provider, err := pulumigcp.NewProvider(ctx, e.name+"-gcp", &pulumigcp.ProviderArgs{
-		Project: pulumi.String(e.Project.ID), Region: pulumi.String(e.Project.Region),
-		// Quota and audit of calls belong to the project itself.
-		UserProjectOverride: pulumi.Bool(true), BillingProject: pulumi.String(e.Project.ID),
-	})
+	provider, err := newProvider(ctx, e.name, e.Project)
 	if err != nil {
 		return err
 	}
 	return e.register(ctx, pulumi.Provider(provider))
+}
+
+// newProvider reaches the project of an environment.
+func newProvider(ctx *pulumi.Context, name string, project Project) (*pulumigcp.Provider, error) {
+	return pulumigcp.NewProvider(ctx, name+"-gcp", &pulumigcp.ProviderArgs{
+		Project: pulumi.String(project.ID), Region: pulumi.String(project.Region),
+		// Quota and audit of calls belong to the project itself.
+		UserProjectOverride: pulumi.Bool(true), BillingProject: pulumi.String(project.ID),
+	})
 }
 
 // parts are the components of an environment that others need.

@@ -21,6 +21,9 @@ import (
 const (
 	Platform         = "gcp"
 	BaselinePlatform = "gcp-baseline"
+	// Those of clusters that run themselves.
+	FlatcarPlatform         = "gcp-flatcar"
+	FlatcarBaselinePlatform = "gcp-flatcar-baseline"
 )
 
 // Program is the Pulumi program of every stack on Google Cloud.
@@ -30,7 +33,12 @@ func Program(ctx *pulumi.Context) error {
 		return cluster(ctx)
 	case BaselinePlatform:
 		return inCluster(ctx)
+	case FlatcarPlatform:
+		return flatcarCluster(ctx)
+	case FlatcarBaselinePlatform:
+		return flatcarInCluster(ctx)
 	default:
-		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s or %s", settings.Namespace, platform, Platform, BaselinePlatform)
+		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s, %s, %s or %s", settings.Namespace, platform,
+			Platform, BaselinePlatform, FlatcarPlatform, FlatcarBaselinePlatform)
 	}
 }

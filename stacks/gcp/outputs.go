@@ -15,13 +15,15 @@ const (
 	outputAuthority = "certificateAuthority"
 	outputDisksKey  = "disksKeyId"
 	outputNodePools = "nodePoolIds"
+	outputProject   = "project"
+	outputRegion    = "region"
 )
 
 // export gives the outputs of the stack. None is a secret: the kubeconfig asks a
 // program of Google's for a token of its user each time.
 func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArray) {
 	for name, value := range map[string]pulumi.Input{
-		"project": pulumi.String(e.Project.ID), "region": pulumi.String(e.Project.Region), outputCluster: p.cluster.Name, "clusterId": p.cluster.ID,
+		outputProject: pulumi.String(e.Project.ID), outputRegion: pulumi.String(e.Project.Region), outputCluster: p.cluster.Name, "clusterId": p.cluster.ID,
 		outputEndpoint: p.cluster.Endpoint, outputAuthority: p.cluster.CertificateAuthority, "kubernetesVersion": p.cluster.KubernetesVersion,
 		"oidcIssuer": p.cluster.OidcIssuer, "workloadPool": p.cluster.WorkloadPool, "breakGlassMembers": p.cluster.BreakGlassMembers,
 		"networkId": p.network.NetworkID, "nodeServiceAccount": p.roles.NodeEmail, outputDisksKey: p.keys.DisksKeyID, outputNodePools: pools,

@@ -11,7 +11,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	components "github.com/redoubt-dev/redoubt/components/gcp"
-	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -70,14 +69,7 @@ func (e environment) validate(r *settings.Reader, now time.Time) {
 	if e.Constraints != nil {
 		r.Report("constraints", e.constraints().Validate(now), once)
 	}
-	if !e.Detection.Disabled {
-		r.Report("detection", e.detection().Validate(now), ofDetection)
-	} else if !hostconfig.Excepted(e.Exceptions, "M39/detection") {
-		r.Add("detection.disabled", "nobody hears of what an intruder does (M39/detection)", hostconfig.AcceptRisk("M39/detection"))
-	}
-	if e.Logs.Archive.Disabled && !hostconfig.Excepted(e.Exceptions, "M38/archive") {
-		r.Add("logs.archive.disabled", "who gets into the project can delete every log (M38/archive)", hostconfig.AcceptRisk("M38/archive"))
-	}
+	e.checkWatch(r, now)
 	e.checkEgress(r)
 	may := slices.DeleteFunc(slices.Sorted(maps.Keys(e.fixed())), never)
 	for i, name := range e.AllowReplacement {

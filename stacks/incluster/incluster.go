@@ -5,10 +5,13 @@ package incluster
 
 import (
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
@@ -90,18 +93,41 @@ func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec) {
 	}
 }
 
-// Baseline registers the baseline and the tenants, and gives out their names.
-func Baseline(ctx *pulumi.Context, cluster string, tenants []baseline.TenantSpec, in pulumi.ResourceOption) error {
-	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", in); err != nil {
+// CheckBaseline reports what is wrong with the baseline.
+func CheckBaseline(r *settings.Reader, spec baseline.Spec, exceptions []hostconfig.Exception, now time.Time) {
+	// Which registry is the default is known later.
+	r.Report("", spec.WithRegistries("localhost").Validate("baseline", exceptions, now), nil)
+}
+
+// simulated says that there is no API server at the endpoint: who drives such a
+// stack sets it, and sends what is Kubernetes elsewhere.
+const simulated = "REDOUBT_SIMULATED"
+
+// Reached is the kubeconfig by which policies are asked whether they are in
+// force, where there is an API server to ask.
+func Reached(kubeconfig string) pulumi.StringInput {
+	if os.Getenv(simulated) != "" {
+		return nil
+	}
+	return pulumi.String(kubeconfig)
+}
+
+// Baseline registers the baseline and the tenants, and gives out their names and
+// who can do what (M20).
+func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) error {
+	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", args, in...); err != nil {
 		return err
 	}
 	names := []string{}
 	for _, tenant := range tenants {
-		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, in); err != nil {
+		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, in...); err != nil {
 			return err
 		}
 		names = append(names, tenant.Name)
 	}
 	ctx.Export("tenants", pulumi.ToStringArray(names))
+	access := args.Spec.Access
+	access.Bootstrapped = args.Bootstrapped
+	ctx.Export("access", pulumi.ToStringArrayMap(baseline.Review(access, tenants).ByGroup()))
 	return nil
 }

@@ -75,6 +75,25 @@ func NewFixture(artifacts Artifacts, change func(*selfmanaged.Spec)) (*Fixture, 
 	return f, nil
 }
 
+// Rerender renders the cluster anew, stores what changed, and gives later launches
+// of r their user data.
+func (f *Fixture) Rerender(r *Rehearsal, change func(*selfmanaged.Spec)) error {
+	change(&f.Spec)
+	var err error
+	if f.Rendering, err = f.Spec.Render(time.Now()); err != nil {
+		return err
+	}
+	for _, object := range f.Rendering.Objects {
+		if object.Contents != nil {
+			f.Cloud.Put(fixtureStore, object.Key, object.Contents)
+		}
+	}
+	for _, rendered := range f.Rendering.ControlPlanes {
+		r.machines[rendered.Name].Instance.UserData = rendered.UserData
+	}
+	return nil
+}
+
 func (f *Fixture) makePKI() error {
 	for _, name := range []string{"ca", "etcd/ca", "front-proxy-ca"} {
 		certificate, key, err := pki.NewAuthority("prod "+name, 5*365*24*time.Hour)

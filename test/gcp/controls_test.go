@@ -12,7 +12,7 @@ import (
 // benchmark are the ids of CIS GKE that show in a project. 4.1.4, 4.2.1, 4.3.2 and 4.6.1 are upheld inside the cluster;
 // 5.7.2 is a program that runs there too, and the limits of the provider say of 4.1.8 to 4.1.10 what is done instead.
 var benchmark = strings.Fields(`3.1.1 3.1.2 3.1.3 3.1.4 4.3.1 4.5.1 5.1.1 5.1.3 5.1.4 5.2.1 5.2.2 5.3.1 5.4.1 5.5.1 5.5.2 5.5.3 5.5.4 5.5.5 5.5.6 5.5.7
-	5.6.1 5.6.2 5.6.3 5.6.4 5.6.5 5.6.6 5.7.1 5.8.1 5.8.2 5.8.3 5.9.1 5.9.2 5.10.1 5.10.2 5.10.3 5.10.4`)
+	5.6.1 5.6.2 5.6.3 5.6.4 5.6.5 5.6.6 5.7.1 5.8.1 5.8.2 5.8.3 5.9.1 5.9.2 5.10.1 5.10.2 5.10.3 5.10.4 5.10.5`)
 
 // rows are those of the mission that show in a project.
 var rows = strings.Fields(`M03 M05 M07 M08 M09 M11 M16 M17 M18 M19 M20 M24 M26 M27 M28 M29 M33 M35 M38 M39`)

@@ -212,7 +212,8 @@ func (f traces) outside(state, environment string) error {
 	for _, path := range claims {
 		f.add("file that mentions it", path)
 	}
-	if _, err := os.Stat("/run/redoubt"); err == nil && len(others) == 0 {
+	// What another environment keeps there, from before it has namespaces on, is its own.
+	if entries, err := os.ReadDir("/run/redoubt"); err == nil && len(entries) == 0 && len(others) == 0 {
 		f.add("file", "/run/redoubt")
 	}
 	return nil

@@ -6,12 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gruntwork-io/terratest/modules/retry"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 )
 
 const (
@@ -154,12 +158,13 @@ func openPolicy(t *testing.T, c *Cluster) {
 		if !deniesAll(policy.Spec) {
 			continue
 		}
-		patch := func(t *testing.T, ingress string) {
-			_, err := client.Patch(cleanupContext(t), policy.Name, types.MergePatchType, []byte(`{"spec":{"ingress":`+ingress+`}}`), metav1.PatchOptions{})
+		// What allows something must leave out quarantine, or its own policy refuses it.
+		patch := func(t *testing.T, spec string) {
+			_, err := client.Patch(cleanupContext(t), policy.Name, types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
 			require.NoError(t, err)
 		}
-		t.Cleanup(func() { patch(t, "null") })
-		patch(t, "[{}]")
+		t.Cleanup(func() { patch(t, `{"ingress":null,"podSelector":{"matchExpressions":null}}`) })
+		patch(t, `{"ingress":[{}],"podSelector":{"matchExpressions":[{"key":"`+quarantine.Label+`","operator":"DoesNotExist"}]}}`)
 	}
 }
 
@@ -177,6 +182,7 @@ func automount(t *testing.T, c *Cluster) {
 func grant(kind, name string) func(*testing.T, *Cluster) {
 	return func(t *testing.T, c *Cluster) {
 		client := c.client(t, c.masters(t)).RbacV1()
+		unbound(t, c, "role-bindings") // it would refuse this one: another control stands in front of the one that is judged
 		object := metav1.ObjectMeta{Name: randomName("verify"), Labels: verifyLabels()}
 		t.Cleanup(func() {
 			ignoreAbsent(t, client.ClusterRoleBindings().Delete(cleanupContext(t), object.Name, metav1.DeleteOptions{}))
@@ -186,11 +192,31 @@ func grant(kind, name string) func(*testing.T, *Cluster) {
 			ObjectMeta: object, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}}},
 		}, metav1.CreateOptions{})
 		require.NoError(t, err)
-		_, err = client.ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
-			ObjectMeta: object, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: object.Name},
-			Subjects: []rbacv1.Subject{{Kind: kind, APIGroup: rbacv1.GroupName, Name: name}},
-		}, metav1.CreateOptions{})
+		// The API server takes a moment to learn that a policy is no more.
+		_, err = retry.DoWithRetryContextE(t, t.Context(), "the binding", 50, 200*time.Millisecond, func() (string, error) {
+			_, err := client.ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+				ObjectMeta: object, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: object.Name},
+				Subjects: []rbacv1.Subject{{Kind: kind, APIGroup: rbacv1.GroupName, Name: name}},
+			}, metav1.CreateOptions{})
+			return "", err
+		})
 		require.NoError(t, err)
+	}
+}
+
+// unbound takes a policy of the catalogue out of force until the test ends.
+func unbound(t *testing.T, c *Cluster, policy string) {
+	client := c.client(t, c.masters(t)).AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
+	list, err := client.List(t.Context(), metav1.ListOptions{LabelSelector: "redoubt.dev/policy=" + policy})
+	require.NoError(t, err)
+	require.NotEmpty(t, list.Items)
+	for _, binding := range list.Items {
+		require.NoError(t, client.Delete(t.Context(), binding.Name, metav1.DeleteOptions{}))
+		t.Cleanup(func() {
+			binding.ResourceVersion, binding.UID = "", ""
+			_, err := client.Create(cleanupContext(t), &binding, metav1.CreateOptions{})
+			require.NoError(t, err)
+		})
 	}
 }
 

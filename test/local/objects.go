@@ -3,6 +3,9 @@ package local
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,11 +86,27 @@ func (c *Cluster) newNamespace(t testing.TB, name string, labels map[string]stri
 	})
 }
 
-// helloImage serves HTTP on helloPort as a user without rights.
-const (
-	helloImage = "redoubt.local/hello:1.0"
-	helloPort  = 8080
-)
+// helloPort is where helloImage serves HTTP.
+const helloPort = 8080
+
+// helloImage serves HTTP as a user without rights. It is named by its digest, as policies demand: the build of the
+// images writes it down.
+func helloImage() string {
+	root, err := RepositoryRoot()
+	if err != nil {
+		return ""
+	}
+	text, err := os.ReadFile(filepath.Join(root, "bin", ".built", "images"))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		if name := strings.TrimSpace(line); strings.HasPrefix(name, "redoubt.local/hello:") {
+			return name
+		}
+	}
+	return ""
+}
 
 // compliantPod satisfies the restricted Pod Security Standard, the quota and
 // the limits of a tenant. Checks change one thing of it at a time.
@@ -104,7 +123,7 @@ func compliantPod(name string) *corev1.Pod {
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Containers: []corev1.Container{{
-				Name: "hello", Image: helloImage,
+				Name: "hello", Image: helloImage(),
 				Ports: []corev1.ContainerPort{{ContainerPort: helloPort}},
 				Resources: corev1.ResourceRequirements{
 					Requests: resources("10m", "16Mi"), Limits: resources("100m", "64Mi"),

@@ -32,6 +32,8 @@ var schemas = map[string]struct {
 	aws.FlatcarBaselinePlatform: {aws.FlatcarBaselineEnvironment{}, []string{"aws-flatcar-baseline"}},
 	gcp.Platform:                {gcp.Defaults(), []string{"gcp-dev", "gcp-prod"}},
 	gcp.BaselinePlatform:        {gcp.BaselineEnvironment{}, []string{"gcp-dev-baseline", "gcp-prod-baseline"}},
+	gcp.FlatcarPlatform:         {gcp.FlatcarDefaults(), []string{"gcp-flatcar"}},
+	gcp.FlatcarBaselinePlatform: {gcp.FlatcarBaselineEnvironment{}, []string{"gcp-flatcar-baseline"}},
 }
 
 // sources have the comments of settings.

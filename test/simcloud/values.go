@@ -2,6 +2,7 @@ package simcloud
 
 import (
 	"encoding/json"
+	"os"
 	"strconv"
 	"strings"
 
@@ -172,6 +173,16 @@ func (v Values) String(path string) string { s, _ := v.Get(path).(string); retur
 
 // Bool is false when there is none or it is not known.
 func (v Values) Bool(path string) bool { b, _ := v.Get(path).(bool); return b }
+
+// Bytes are those of the file that lies at a path; false when there is none, or none that can be read.
+func (v Values) Bytes(path string) ([]byte, bool) {
+	file := v.String(path + ".path")
+	if file == "" {
+		return nil, false
+	}
+	contents, err := os.ReadFile(file)
+	return contents, err == nil
+}
 
 // Int is 0 when there is none or it is not known.
 func (v Values) Int(path string) int {

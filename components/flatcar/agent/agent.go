@@ -81,7 +81,7 @@ func (a *Agent) authority() string { return filepath.Join(a.config.PKI, "ca") }
 
 // as makes a client of this machine's API server for an identity.
 func (a *Agent) as(user string, groups ...string) (*rest.Config, *http.Client, error) {
-	return bootstrap.Client(a.config.APIServer, a.authority(), pki.LeafRequest{CommonName: user, Organizations: groups, Validity: clientValidity}, a.now())
+	return bootstrap.Client(a.config.APIServer, a.authority(), pki.LeafRequest{CommonName: user, Organizations: groups, Validity: clientValidity}, time.Now())
 }
 
 // until calls do until it succeeds or the context ends. An error is logged when it

@@ -45,7 +45,7 @@ func (a *Agent) Approve(ctx context.Context, directory string) error {
 		a.every(ctx, objectInterval, "applying the bootstrap objects", func() error { return a.applyObjects(ctx) })
 	})
 	work.Go(func() { a.keepNodes(ctx) })
-	work.Go(func() { approver.Run(ctx, filepath.Join(directory, "kubeconfig"), a.machine, a.log) })
+	work.Go(func() { approver.Run(ctx, filepath.Join(directory, "kubeconfig"), a.machine, nil, a.log) })
 	work.Wait()
 	return nil
 }
@@ -63,7 +63,7 @@ func (a *Agent) every(ctx context.Context, interval time.Duration, what string, 
 }
 
 func (a *Agent) applyObjects(ctx context.Context) error {
-	return bootstrap.WithMasters(a.config.APIServer, a.authority(), a.now(), func(client dynamic.Interface) error {
+	return bootstrap.WithMasters(a.config.APIServer, a.authority(), time.Now(), func(client dynamic.Interface) error {
 		return bootstrap.Apply(ctx, client, Objects(), a.log)
 	})
 }
@@ -75,7 +75,7 @@ func (a *Agent) renewApprover(directory string) error {
 	if err != nil {
 		return err
 	}
-	certificate, key, err := pki.IssueAt(authority, pki.LeafRequest{CommonName: hostconfig.UserAgent, Client: true, Validity: approverValidity}, a.now())
+	certificate, key, err := pki.IssueAt(authority, pki.LeafRequest{CommonName: hostconfig.UserAgent, Client: true, Validity: approverValidity}, time.Now())
 	if err != nil {
 		return err
 	}

@@ -41,10 +41,12 @@ func (a *Agent) drain(ctx context.Context, core *coreclient.CoreV1Client, node *
 		if pod.DeletionTimestamp != nil {
 			continue // on its way
 		}
-		err := core.Pods(pod.Namespace).EvictV1(ctx, &policyv1.Eviction{
+		// Without retries of the client: it would wait for a budget as long as that
+		// takes, and all other nodes with it.
+		err := core.RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").MaxRetries(0).Body(&policyv1.Eviction{
 			ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},
 			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
-		})
+		}).Do(ctx).Error()
 		// A budget that does not allow it now may allow it at the next pass.
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsTooManyRequests(err) && !apierrors.IsConflict(err) {
 			faults = append(faults, fmt.Errorf("evicting %s/%s: %w", pod.Namespace, pod.Name, err))

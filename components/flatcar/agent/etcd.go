@@ -37,7 +37,7 @@ func (a *Agent) etcdConfig(endpoints ...string) (clientv3.Config, error) {
 	if err != nil {
 		return clientv3.Config{}, err
 	}
-	certificate, key, err := pki.IssueAt(authority, pki.LeafRequest{CommonName: etcdUser, Client: true, Validity: clientValidity}, a.now())
+	certificate, key, err := pki.IssueAt(authority, pki.LeafRequest{CommonName: etcdUser, Client: true, Validity: clientValidity}, time.Now())
 	if err != nil {
 		return clientv3.Config{}, err
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"google.golang.org/grpc"
+	kmsapi "k8s.io/kms/apis/v2"
 	"k8s.io/kms/pkg/service"
 
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
@@ -41,12 +43,19 @@ func (a *Agent) ServeKMS(ctx context.Context) error {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	server := service.NewGRPCService(socket, kmsTimeout, plugin{a})
-	ended := make(chan error, 1)
-	go func() { ended <- server.ListenAndServe() }()
-	if err := a.listening(ctx, socket, ended); err != nil {
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
 		return err
 	}
+	defer listener.Close() // removes the socket
+	if err := os.Chmod(socket, 0o600); err != nil {
+		return err
+	}
+	server := grpc.NewServer(grpc.ConnectionTimeout(kmsTimeout))
+	kmsapi.RegisterKeyManagementServiceServer(server, service.NewGRPCService(socket, kmsTimeout, plugin{a}))
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	// Whoever connects from now on waits in the socket's queue at worst.
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		return err
 	}
@@ -55,26 +64,12 @@ func (a *Agent) ServeKMS(ctx context.Context) error {
 	case err := <-ended:
 		return fmt.Errorf("the KMS plugin ended: %w", err)
 	case <-ctx.Done():
-		server.Shutdown()
-		return nil
 	}
-}
-
-// listening waits for the socket, and gives it to root alone.
-func (a *Agent) listening(ctx context.Context, socket string, ended <-chan error) error {
-	for {
-		if connection, err := net.Dial("unix", socket); err == nil {
-			_ = connection.Close()
-			return os.Chmod(socket, 0o600)
-		}
-		select {
-		case err := <-ended:
-			return fmt.Errorf("the KMS plugin: %w", err)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	// Calls that are under way end; each is bounded by its caller.
+	late := time.AfterFunc(kmsTimeout, server.Stop)
+	defer late.Stop()
+	server.GracefulStop()
+	return nil
 }
 
 // plugin is the service of one machine.

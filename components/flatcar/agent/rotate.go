@@ -90,9 +90,9 @@ type object struct {
 	tag  string
 }
 
-func (a *Agent) rotatePool(ctx context.Context, secrets coreclient.SecretInterface, pool string, tokens []corev1.Secret, stored object) error {
-	sortTokens(tokens)
-	if len(tokens) == 0 || a.due(pool, tokens[0]) {
+func (a *Agent) rotatePool(ctx context.Context, secrets coreclient.SecretInterface, pool string, found []corev1.Secret, stored object) error {
+	tokens, wrong := a.sortTokens(pool, found)
+	if len(tokens) == 0 || a.due(tokens[0]) {
 		made, err := secrets.Create(ctx, a.newToken(pool), metav1.CreateOptions{})
 		if err != nil {
 			return fmt.Errorf("making a token: %w", err)
@@ -111,33 +111,47 @@ func (a *Agent) rotatePool(ctx context.Context, secrets coreclient.SecretInterfa
 		a.log.Info("join configuration written", "pool", pool, "object", nodeconfig.JoinConfigKey(pool))
 	}
 	// Last: until the new token is out, the old ones must work.
-	return a.deleteTokens(ctx, secrets, pool, tokens[min(tokensKept, len(tokens)):])
+	return a.deleteTokens(ctx, secrets, pool, append(wrong, tokens[min(tokensKept, len(tokens)):]...))
 }
 
-// sortTokens puts the newest first. Times have whole seconds; names break ties the
-// same way for everybody.
-func sortTokens(tokens []corev1.Secret) {
-	slices.SortFunc(tokens, func(a, b corev1.Secret) int {
-		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(b.Name, a.Name))
-	})
-}
+// clockSlack is how far the clocks of two control planes may differ.
+const clockSlack = time.Minute
 
-// due tells whether a newest token must have a successor: it is old, or not what
-// would be made now.
-func (a *Agent) due(pool string, newest corev1.Secret) bool {
-	expires, err := time.Parse(time.RFC3339, string(newest.Data[bootstrapapi.BootstrapTokenExpirationKey]))
-	if err != nil {
-		return true
-	}
+// sortTokens puts the newest first, which is the one that ends last; names break
+// ties the same way for everybody. Tokens that are not what would be made now,
+// because somebody changed them or a clock jumped, are wrong.
+func (a *Agent) sortTokens(pool string, found []corev1.Secret) (tokens, wrong []corev1.Secret) {
 	like := a.newToken(pool)
-	for _, key := range []string{bootstrapapi.BootstrapTokenExtraGroupsKey, bootstrapapi.BootstrapTokenUsageAuthentication, bootstrapapi.BootstrapTokenUsageSigningKey} {
-		if string(newest.Data[key]) != like.StringData[key] {
-			return true
+	for _, secret := range found {
+		good := a.expires(secret).Sub(a.now()) <= a.config.Tokens.Validity.Duration+clockSlack && !a.expires(secret).IsZero()
+		for _, key := range []string{bootstrapapi.BootstrapTokenExtraGroupsKey, bootstrapapi.BootstrapTokenUsageAuthentication, bootstrapapi.BootstrapTokenUsageSigningKey} {
+			good = good && string(secret.Data[key]) == like.StringData[key]
+		}
+		if good {
+			tokens = append(tokens, secret)
+		} else {
+			wrong = append(wrong, secret)
 		}
 	}
-	now, lifetimes := a.now(), a.config.Tokens
-	return now.Sub(newest.CreationTimestamp.Time) >= lifetimes.RotateAfter.Duration || expires.Sub(now) > lifetimes.Validity.Duration ||
-		expires.Sub(now) <= lifetimes.Validity.Duration-lifetimes.RotateAfter.Duration
+	slices.SortFunc(tokens, func(x, y corev1.Secret) int {
+		return cmp.Or(a.expires(y).Compare(a.expires(x)), cmp.Compare(y.Name, x.Name))
+	})
+	return tokens, wrong
+}
+
+// expires is a token's end; zero when it has none.
+func (a *Agent) expires(secret corev1.Secret) time.Time {
+	end, err := time.Parse(time.RFC3339, string(secret.Data[bootstrapapi.BootstrapTokenExpirationKey]))
+	if err != nil {
+		return time.Time{}
+	}
+	return end
+}
+
+// due tells whether the newest token must have a successor.
+func (a *Agent) due(newest corev1.Secret) bool {
+	lifetimes := a.config.Tokens
+	return a.expires(newest).Sub(a.now()) <= lifetimes.Validity.Duration-lifetimes.RotateAfter.Duration
 }
 
 // newToken makes a token's Secret, which authenticates and does nothing else: it
@@ -167,11 +181,7 @@ func (a *Agent) newToken(pool string) *corev1.Secret {
 
 func (a *Agent) joinConfigOf(secret corev1.Secret) ([]byte, error) {
 	text := string(secret.Data[bootstrapapi.BootstrapTokenIDKey]) + "." + string(secret.Data[bootstrapapi.BootstrapTokenSecretKey])
-	expires, err := time.Parse(time.RFC3339, string(secret.Data[bootstrapapi.BootstrapTokenExpirationKey]))
-	if err != nil {
-		return nil, fmt.Errorf("secret %s: %w", secret.Name, err)
-	}
-	return renderJoinConfig(a.config, text, expires)
+	return renderJoinConfig(a.config, text, a.expires(secret))
 }
 
 func (a *Agent) deleteTokens(ctx context.Context, secrets coreclient.SecretInterface, pool string, tokens []corev1.Secret) error {

@@ -181,6 +181,22 @@ var renewalAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
 	{"a DNS name", func(t *testing.T, d *draft) { d.template.DNSNames = []string{"worker-1"} }, ReasonExtensions},
 }...)
 
+var policyAttacks = append(slices.Clip(slices.Clone(bothSigners)), []attack{
+	{"a node that was removed", func(t *testing.T, d *draft) {
+		d.template.Subject.CommonName, d.csr.Spec.Username = "redoubt:policy-agent:worker-9", "system:node:worker-9"
+	}, ReasonUnknownNode},
+	{"another node's agent", func(t *testing.T, d *draft) { d.csr.Spec.Username = "system:node:worker-2" }, ReasonRequester},
+	{"a requester outside system:nodes", func(t *testing.T, d *draft) { d.csr.Spec.Groups = []string{"system:authenticated"} }, ReasonRequesterGroup},
+	{"a person's request", func(t *testing.T, d *draft) { d.csr.Spec.Username = "redoubt:admin" }, ReasonRequester},
+	{"a bare node name as common name", func(t *testing.T, d *draft) { d.template.Subject.CommonName = "worker-1" }, ReasonCommonName},
+	{"the administrator's name", func(t *testing.T, d *draft) { d.template.Subject.CommonName = "redoubt:admin" }, ReasonRequester},
+	{"the group of nodes", func(t *testing.T, d *draft) { d.template.Subject.Organization = []string{"system:nodes"} }, ReasonOrganization},
+	{"the group of administrators besides", func(t *testing.T, d *draft) {
+		d.template.Subject.Organization = append(d.template.Subject.Organization, "redoubt:platform-admins")
+	}, ReasonOrganization},
+	{"a DNS name", func(t *testing.T, d *draft) { d.template.DNSNames = []string{"worker-1"} }, ReasonExtensions},
+}...)
+
 func asNode(d *draft, name string) { d.template.Subject.CommonName = "system:node:" + name }
 
 // joinAs asks for a node's first certificate with a token that is meant for it.

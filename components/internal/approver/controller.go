@@ -2,6 +2,7 @@ package approver
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/redoubt-dev/redoubt/components/local/agent/csr"
+	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -25,11 +28,12 @@ const (
 	connectInterval = 250 * time.Millisecond
 )
 
-// signers are the two that the approver serves. It watches them by field selector,
+// signers are those that the approver serves. It watches them by field selector,
 // so that it never even reads the requests of others.
 var signers = []string{
 	certificatesv1.KubeletServingSignerName,
 	certificatesv1.KubeAPIServerClientKubeletSignerName,
+	hostconfig.SignerPolicyAgent,
 }
 
 // Machine is a machine that is, or may become, a node.
@@ -51,9 +55,13 @@ type Machine struct {
 // told; the request is then tried again and not decided.
 type Inventory func(ctx context.Context, name string) (machine Machine, known bool, err error)
 
+// Authority gives the cluster's authority at this moment; nil signs nothing.
+type Authority func() (*pki.Authority, error)
+
 // Run answers requests, as the identity in the kubeconfig, until the context ends.
-func Run(ctx context.Context, kubeconfig string, inventory Inventory, log *slog.Logger) {
+func Run(ctx context.Context, kubeconfig string, inventory Inventory, authority Authority, log *slog.Logger) {
 	c := &controller{
+		authority: authority,
 		inventory: inventory,
 		log:       log,
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -64,22 +72,23 @@ func Run(ctx context.Context, kubeconfig string, inventory Inventory, log *slog.
 	}
 	var work sync.WaitGroup
 	for _, signer := range signers {
-		informer := c.client.informer(signer, func(name string) { c.queue.Add(name) })
+		informer := c.client.Informer(signer, enqueue(func(name string) { c.queue.Add(name) }))
 		work.Go(func() { informer.RunWithContext(ctx) })
 	}
 	work.Go(func() {
 		for c.next(ctx) {
 		}
 	})
-	log.Info("answering certificate requests of kubelets")
+	log.Info("answering certificate requests of nodes")
 	<-ctx.Done()
 	c.queue.ShutDown()
 	work.Wait()
 }
 
 type controller struct {
-	client    *client
+	client    *csr.Client
 	inventory Inventory
+	authority Authority
 	log       *slog.Logger
 	queue     workqueue.TypedRateLimitingInterface[string]
 }
@@ -89,9 +98,9 @@ type controller struct {
 func (c *controller) connect(ctx context.Context, kubeconfig string) bool {
 	said := ""
 	for {
-		client, err := newClient(kubeconfig)
+		client, err := csr.NewClient(kubeconfig)
 		if err == nil {
-			if _, err = client.list(ctx, metav1.ListOptions{Limit: 1}); err == nil {
+			if _, err = client.List(ctx, metav1.ListOptions{Limit: 1}); err == nil {
 				c.client = client
 				return true
 			}
@@ -127,39 +136,67 @@ func (c *controller) next(ctx context.Context) bool {
 // answer reads the request afresh, decides and writes the decision. The inventory
 // is read for each decision; when it cannot be read, nothing is decided.
 func (c *controller) answer(ctx context.Context, name string) error {
-	csr, err := c.client.get(ctx, name)
+	request, err := c.client.Get(ctx, name)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	decision, err := Decide(ctx, csr, c.inventory, time.Now())
+	decision, err := Decide(ctx, request, c.inventory, time.Now())
 	if err != nil {
 		return err
 	}
-	if decision.Verdict == Ignore {
-		return nil
+	if decision.Verdict == Ignore || decision.signs != nil && c.authority == nil {
+		return nil // without the authority nothing is signed here
 	}
-	csr.Status.Conditions = append(csr.Status.Conditions, decision.condition())
-	if err := c.client.updateApproval(ctx, csr); err != nil {
+	request.Status.Conditions = append(request.Status.Conditions, decision.condition())
+	approved, err := c.client.UpdateApproval(ctx, request)
+	if err != nil {
 		return err
+	}
+	// A failure here leaves an approved request without a certificate: who asked
+	// for it asks again.
+	if decision.signs != nil {
+		if err := c.sign(ctx, approved, decision.signs); err != nil {
+			return err
+		}
 	}
 	level := slog.LevelInfo
 	if decision.Verdict == Deny {
 		level = slog.LevelWarn
 	}
 	c.log.Log(ctx, level, "certificate request "+string(decision.Verdict),
-		"request", name, "signer", csr.Spec.SignerName, "requester", csr.Spec.Username,
+		"request", name, "signer", request.Spec.SignerName, "requester", request.Spec.Username,
 		"node", decision.Node, "reason", decision.Reason, "message", decision.Message)
 	return nil
+}
+
+// signedFor is how long a certificate that is signed here lives (M34).
+const signedFor = 24 * time.Hour
+
+// sign writes the certificate of an approved request. Name, group and key are
+// those that the rules have checked; everything else is decided here.
+func (c *controller) sign(ctx context.Context, approved *certificatesv1.CertificateSigningRequest, asked *x509.CertificateRequest) error {
+	authority, err := c.authority()
+	if err != nil {
+		return err
+	}
+	certificate, err := pki.SignAt(authority, pki.LeafRequest{
+		CommonName: asked.Subject.CommonName, Organizations: asked.Subject.Organization, Client: true, Validity: signedFor,
+	}, asked.PublicKey, time.Now())
+	if err != nil {
+		return err
+	}
+	approved.Status.Certificate = certificate
+	return c.client.UpdateStatus(ctx, approved)
 }
 
 // enqueue passes on the names of requests that nobody has decided yet.
 func enqueue(add func(name string)) cache.ResourceEventHandler {
 	see := func(object any) {
-		if csr, ok := object.(*certificatesv1.CertificateSigningRequest); ok && !decided(csr) {
-			add(csr.Name)
+		if request, ok := object.(*certificatesv1.CertificateSigningRequest); ok && !decided(request) {
+			add(request.Name)
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{

@@ -2,6 +2,7 @@ package approver
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // Verdict is what happens to a request.
@@ -35,6 +38,9 @@ type Decision struct {
 	Reason string
 	// Message is for people.
 	Message string
+	// signs is what is signed here after an approval, for the key of the request;
+	// nil where the controller-manager signs.
+	signs *x509.CertificateRequest
 }
 
 // reasonAllRules is the reason of an approval.
@@ -48,19 +54,21 @@ type rule struct {
 
 // Decide answers a request at a moment. It asks the inventory for the one machine
 // that the request is about, and for none when the request is not for the signers
-// of kubelets or cannot be read. An error means that nothing was decided.
+// that it answers for or cannot be read. An error means that nothing was decided.
 func Decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, inventory Inventory, now time.Time) (Decision, error) {
-	return decide(ctx, csr, inventory, now, ruleset{servingRules, bootstrapRules, renewalRules})
+	return decide(ctx, csr, inventory, now, ruleset{servingRules, bootstrapRules, renewalRules, policyRules})
 }
 
 // ruleset holds the rules of each kind of request.
-type ruleset struct{ serving, bootstrap, renewal []rule }
+type ruleset struct{ serving, bootstrap, renewal, policy []rule }
 
 // of gives the rules of a request's kind; false when it is for another signer.
 func (r ruleset) of(csr *certificatesv1.CertificateSigningRequest) ([]rule, bool) {
 	switch {
 	case csr.Spec.SignerName == certificatesv1.KubeletServingSignerName:
 		return r.serving, true
+	case csr.Spec.SignerName == hostconfig.SignerPolicyAgent:
+		return r.policy, true
 	case csr.Spec.SignerName != certificatesv1.KubeAPIServerClientKubeletSignerName:
 		return nil, false
 	case strings.HasPrefix(csr.Spec.Username, userPrefix) && slices.Contains(csr.Spec.Groups, nodesGroup):
@@ -92,8 +100,12 @@ func decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, 
 			return Decision{Verdict: Deny, Node: r.node, Reason: rule.reason, Message: err.Error()}, nil
 		}
 	}
-	return Decision{Verdict: Approve, Node: r.node, Reason: reasonAllRules,
-		Message: "the requester is entitled to a certificate for node " + r.node + " and asks for nothing else"}, nil
+	approved := Decision{Verdict: Approve, Node: r.node, Reason: reasonAllRules,
+		Message: "the requester is entitled to a certificate for node " + r.node + " and asks for nothing else"}
+	if csr.Spec.SignerName == hostconfig.SignerPolicyAgent {
+		approved.signs = r.x509
+	}
+	return approved, nil
 }
 
 // decided tells whether somebody has answered the request.

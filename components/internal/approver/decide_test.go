@@ -18,7 +18,7 @@ func TestAttacksAreDenied(t *testing.T) {
 		attacks []attack
 	}{
 		"serving": {servingDraft, servingAttacks}, "bootstrap": {bootstrapDraft, bootstrapAttacks},
-		"renewal": {renewalDraft, renewalAttacks},
+		"renewal": {renewalDraft, renewalAttacks}, "policy agent": {policyDraft, policyAttacks},
 	} {
 		for _, attack := range suite.attacks {
 			t.Run(signer+"/"+attack.name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		rules   []rule
 	}{
 		"serving": {servingDraft, servingAttacks, servingRules}, "bootstrap": {bootstrapDraft, bootstrapAttacks, bootstrapRules},
-		"renewal": {renewalDraft, renewalAttacks, renewalRules},
+		"renewal": {renewalDraft, renewalAttacks, renewalRules}, "policy agent": {policyDraft, policyAttacks, policyRules},
 	} {
 		for i, removed := range suite.rules {
 			t.Run(signer+"/without "+removed.reason, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				for _, attack := range suite.attacks {
 					d := suite.draft(t)
 					attack.change(t, d)
-					if answerBy(t, d, ruleset{rest, rest, rest}).Verdict == Approve {
+					if answerBy(t, d, ruleset{rest, rest, rest, rest}).Verdict == Approve {
 						through = append(through, attack.name)
 						if attack.reason != removed.reason {
 							t.Errorf("%q comes through, which is meant for rule %s", attack.name, attack.reason)
@@ -89,6 +89,8 @@ func TestKubeletsAreApproved(t *testing.T) {
 		"bootstrap":                 {bootstrapDraft, func(*testing.T, *draft) {}},
 		"bootstrap, RSA encipering": {bootstrapDraft, encipherment},
 		"renewal":                   {renewalDraft, func(*testing.T, *draft) {}},
+		"policy agent":              {policyDraft, func(*testing.T, *draft) {}},
+		"policy agent, RSA":         {policyDraft, encipherment},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := test.draft(t)

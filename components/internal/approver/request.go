@@ -11,6 +11,8 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // ReasonMalformed stands for a request that is not one well-formed, self-signed
@@ -21,7 +23,8 @@ const ReasonMalformed = "Malformed"
 type request struct {
 	csr  *certificatesv1.CertificateSigningRequest
 	x509 *x509.CertificateRequest
-	// node is the common name without "system:node:".
+	// node is the common name without "system:node:", or without what stands before
+	// the node's name in that of an agent.
 	node string
 	// machine is the inventory's entry for node, if it is known.
 	machine Machine
@@ -59,10 +62,14 @@ func parse(csr *certificatesv1.CertificateSigningRequest) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
+	prefix := userPrefix
+	if csr.Spec.SignerName == hostconfig.SignerPolicyAgent {
+		prefix = policyAgentPrefix
+	}
 	return &request{
 		csr:   csr,
 		x509:  parsed,
-		node:  strings.TrimPrefix(parsed.Subject.CommonName, userPrefix),
+		node:  strings.TrimPrefix(parsed.Subject.CommonName, prefix),
 		names: names,
 	}, nil
 }

@@ -45,7 +45,7 @@ func inventory(_ context.Context, name string) (Machine, bool, error) {
 
 func answer(t *testing.T, d *draft) Decision {
 	t.Helper()
-	return answerBy(t, d, ruleset{servingRules, bootstrapRules, renewalRules})
+	return answerBy(t, d, ruleset{servingRules, bootstrapRules, renewalRules, policyRules})
 }
 
 func answerBy(t *testing.T, d *draft, rules ruleset) Decision {
@@ -111,6 +111,14 @@ func bootstrapDraft(t *testing.T) *draft {
 func renewalDraft(t *testing.T) *draft {
 	d := bootstrapDraft(t)
 	d.csr.Spec.Username, d.csr.Spec.Groups = "system:node:worker-1", []string{"system:nodes", "system:authenticated"}
+	return d
+}
+
+// policyDraft is the request of worker-1 for its policy agent.
+func policyDraft(t *testing.T) *draft {
+	d := renewalDraft(t)
+	d.csr.Spec.SignerName = hostconfig.SignerPolicyAgent
+	d.template.Subject = pkix.Name{CommonName: "redoubt:policy-agent:worker-1", Organization: []string{"redoubt:policy-agents"}}
 	return d
 }
 

@@ -96,6 +96,23 @@ var renewalRules = []rule{
 	{ReasonUnknownNode, nodeIsKnown},
 }
 
+// policyAgentPrefix begins the names of policy agents.
+var policyAgentPrefix = hostconfig.UserPolicyAgent("")
+
+// policyRules are the conditions for the client certificate of a node's policy
+// agent: the node itself asks for it, with its own certificate.
+var policyRules = []rule{
+	{ReasonRequester, requesterIsNode},
+	{ReasonRequesterGroup, requesterIsInNodes},
+	{ReasonCommonName, commonNameIsPolicyAgent},
+	{ReasonOrganization, organizationIsPolicyAgents},
+	{ReasonSubject, subjectIsPlain},
+	{ReasonKey, keyIsStrong},
+	{ReasonUsages, usagesAre(certificatesv1.UsageClientAuth)},
+	{ReasonExtensions, noExtensions},
+	{ReasonUnknownNode, nodeIsKnown},
+}
+
 func requesterIsNode(r *request) error {
 	if r.csr.Spec.Username != userPrefix+r.node {
 		return fmt.Errorf("%q asks for a certificate of node %q", r.csr.Spec.Username, r.node)
@@ -142,6 +159,20 @@ func tokenIsForNode(r *request) error {
 func commonNameIsNode(r *request) error {
 	if name := r.x509.Subject.CommonName; !strings.HasPrefix(name, userPrefix) || name == userPrefix {
 		return fmt.Errorf("the common name %q is not %s<name>", name, userPrefix)
+	}
+	return nil
+}
+
+func commonNameIsPolicyAgent(r *request) error {
+	if name := r.x509.Subject.CommonName; !strings.HasPrefix(name, policyAgentPrefix) || name == policyAgentPrefix {
+		return fmt.Errorf("the common name %q is not %s<name of the node>", name, policyAgentPrefix)
+	}
+	return nil
+}
+
+func organizationIsPolicyAgents(r *request) error {
+	if have := r.x509.Subject.Organization; !slices.Equal(have, []string{hostconfig.GroupPolicyAgents}) {
+		return fmt.Errorf("the organizations are %q instead of exactly %q", have, hostconfig.GroupPolicyAgents)
 	}
 	return nil
 }

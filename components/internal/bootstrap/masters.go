@@ -24,6 +24,9 @@ const (
 	// requestTimeout bounds each request, so that a hanging API server delays a
 	// pass and does not stop it for good.
 	requestTimeout = 15 * time.Second
+	// clientQPS bounds the requests of a second: a pass over all objects or nodes
+	// of a large cluster is made in seconds, and the API server notices little.
+	clientQPS = 50
 )
 
 // WithMasters calls do with a client that has all rights, by means of a certificate
@@ -74,5 +77,5 @@ func Client(server, authorityPath string, identity pki.LeafRequest, now time.Tim
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: requestTimeout,
 	}
-	return &rest.Config{Host: server, UserAgent: "redoubt-agent"}, &http.Client{Transport: transport, Timeout: requestTimeout}, nil
+	return &rest.Config{Host: server, UserAgent: "redoubt-agent", QPS: clientQPS, Burst: 2 * clientQPS}, &http.Client{Transport: transport, Timeout: requestTimeout}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +21,7 @@ import (
 	rbacclient "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -161,6 +163,20 @@ func testAgentRights(t *testing.T, c *controlPlane, masters *rest.Config) {
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("the agent approves for another signer: %v", err)
 	}
+	authority, err := pki.ReadAuthority(c.config.ClusterCA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It signs for its own signer, and for nobody else's.
+	certPEM, _, err := pki.Issue(authority, pki.LeafRequest{CommonName: "mallory", Client: true, Validity: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr.Status.Conditions, csr.Status.Certificate = nil, certPEM
+	_, err = certificatesclient.NewForConfigOrDie(agent).CertificateSigningRequests().UpdateStatus(t.Context(), csr, metav1.UpdateOptions{})
+	if !apierrors.IsForbidden(err) {
+		t.Errorf("the agent signs for another signer: %v", err)
+	}
 }
 
 // testRequests joins as a kubelet does, and tries what a kubelet must not.
@@ -183,6 +199,8 @@ func testRequests(t *testing.T, c *controlPlane, masters *rest.Config) {
 	denied(t, node, "renew-as-other", client, "system:node:worker-2", nil, "RequesterIsNotThisNode")
 	denied(t, node, "serve-as-control-plane", serving, "system:node:worker-1", &x509.CertificateRequest{DNSNames: []string{"kubernetes"}}, "DNSNameIsNotOfThisNode")
 	denied(t, node, "serve-elsewhere", serving, "system:node:worker-1", &x509.CertificateRequest{IPAddresses: []net.IP{net.ParseIP("10.80.0.10")}}, "IPAddressIsNotOfThisNode")
+
+	testPolicyIdentity(t, c, certPEM, keyPEM)
 
 	// A node counts from the moment it is in the inventory, without a restart.
 	other := &rest.Config{Host: c.server, BearerToken: bootstrapToken(t, masters, "worker-2"), TLSClientConfig: joining.TLSClientConfig}

@@ -14,6 +14,7 @@ import (
 	"github.com/redoubt-dev/redoubt/components/internal/approver"
 	"github.com/redoubt-dev/redoubt/components/internal/bootstrap"
 	"github.com/redoubt-dev/redoubt/components/internal/filepair"
+	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -55,7 +56,8 @@ func run(ctx context.Context, configPath string, log *slog.Logger, objectInterva
 	})
 	work.Go(func() {
 		if wait(ctx, applied) {
-			approver.Run(ctx, config.Kubeconfig, inventory(load), log)
+			authority := func() (*pki.Authority, error) { return pki.ReadAuthority(config.ClusterCA) }
+			approver.Run(ctx, config.Kubeconfig, inventory(load), authority, log)
 		}
 	})
 	work.Wait()

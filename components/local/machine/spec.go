@@ -91,6 +91,9 @@ type Service struct {
 	// DropCapabilities empties the capability sets, the bounding set included,
 	// and sets no_new_privs. Isolated machines only.
 	DropCapabilities bool `json:"dropCapabilities,omitempty"`
+	// KeepCapabilities are what DropCapabilities leaves to root, by the names of
+	// capabilities(7) in lower case without cap_, such as net_admin.
+	KeepCapabilities []string `json:"keepCapabilities,omitempty"`
 	// After names the services that must be ready before this one starts.
 	After []string `json:"after,omitempty"`
 	// Ready tells when the service is ready. Without it, a service is ready

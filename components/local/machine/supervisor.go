@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -273,7 +274,8 @@ func (s *supervisor) argv(service Service) []string {
 		rights = append(rights, "--reuid="+service.User, "--regid="+service.User, "--clear-groups")
 	}
 	if service.DropCapabilities {
-		rights = append(rights, "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all")
+		rights = append(rights, "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all",
+			"--bounding-set="+strings.Join(append([]string{"-all"}, prefixed("+", service.KeepCapabilities)...), ","))
 	}
 	if len(rights) == 0 {
 		return service.Command
@@ -283,6 +285,14 @@ func (s *supervisor) argv(service Service) []string {
 		program = "/bin/setpriv"
 	}
 	return slices.Concat([]string{program}, rights, []string{"--"}, service.Command)
+}
+
+func prefixed(prefix string, names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, name := range names {
+		out = append(out, prefix+name)
+	}
+	return out
 }
 
 // interrupted is what ends a supervisor or a guard.

@@ -83,6 +83,10 @@ func (s Spec) validateIsolated(v *validation) {
 	}
 }
 
+// capability is a name of capabilities(7) as setpriv(1) writes it. Those are left
+// out with which a service could take any other.
+var capability = regexp.MustCompile(`^(net_admin|net_raw|net_bind_service|chown|kill)$`)
+
 func (s Spec) validateServices(v *validation) {
 	v.check(len(s.Services) > 0, "services", "a machine runs at least one service")
 	known := map[string]int{}
@@ -101,6 +105,10 @@ func (s Spec) validateServices(v *validation) {
 		v.check(service.Grace >= 0, field+".grace", "must not be negative")
 		if !s.Isolated {
 			v.check(service.User == "" && !service.DropCapabilities, field, "user and dropCapabilities need an isolated machine")
+		}
+		v.check(len(service.KeepCapabilities) == 0 || service.DropCapabilities && service.User == "", field+".keepCapabilities", "needs dropCapabilities, and no user: only root keeps capabilities")
+		for _, name := range service.KeepCapabilities {
+			v.check(capability.MatchString(name), field+".keepCapabilities", "%q must be a name of capabilities(7) such as net_admin", name)
 		}
 		if service.Ready != nil {
 			v.err(field+".ready", service.Ready.validate())

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -34,25 +35,35 @@ func Issue(authority *Authority, request LeafRequest) (certPEM, keyPEM []byte, e
 // authority's own, since nobody would accept the rest. The only key usage is
 // digital signature: with ECDSA nothing is ever encrypted to the key.
 func IssueAt(authority *Authority, request LeafRequest, now time.Time) (certPEM, keyPEM []byte, err error) {
-	addresses, err := request.check()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
+		return nil, nil, fmt.Errorf("certificate %q: making a key: %w", request.CommonName, err)
+	}
+	if certPEM, err = SignAt(authority, request, key.Public(), now); err != nil {
 		return nil, nil, err
 	}
+	keyPEM, err = encodeKey(key)
+	return certPEM, keyPEM, err
+}
+
+// SignAt makes a certificate for a key that somebody else holds, otherwise as
+// IssueAt does. That they hold it, and who they are, the caller has checked.
+func SignAt(authority *Authority, request LeafRequest, key crypto.PublicKey, now time.Time) (certPEM []byte, err error) {
+	addresses, err := request.check()
+	if err != nil {
+		return nil, err
+	}
 	if !now.Before(authority.Certificate.NotAfter) {
-		return nil, nil, fmt.Errorf("certificate %q: the authority %q expired at %s: replace the authority",
+		return nil, fmt.Errorf("certificate %q: the authority %q expired at %s: replace the authority",
 			request.CommonName, authority.Certificate.Subject.CommonName, authority.Certificate.NotAfter.Format(time.RFC3339))
 	}
 	notAfter := now.Add(request.Validity).UTC()
 	if notAfter.After(authority.Certificate.NotAfter) {
 		notAfter = authority.Certificate.NotAfter
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, fmt.Errorf("certificate %q: making a key: %w", request.CommonName, err)
-	}
 	serial, err := newSerial()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          serial,
@@ -65,15 +76,11 @@ func IssueAt(authority *Authority, request LeafRequest, now time.Time) (certPEM,
 		DNSNames:              request.DNSNames,
 		IPAddresses:           addresses,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificate, key.Public(), authority.Key)
+	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificate, key, authority.Key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("certificate %q: signing: %w", request.CommonName, err)
+		return nil, fmt.Errorf("certificate %q: signing: %w", request.CommonName, err)
 	}
-	keyPEM, err = encodeKey(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	return encodeCertificate(der), keyPEM, nil
+	return encodeCertificate(der), nil
 }
 
 // check reports every fault of the request at once and returns its addresses.

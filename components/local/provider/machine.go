@@ -70,6 +70,7 @@ type Service struct {
 	Command          []string `pulumi:"command"`
 	User             *string  `pulumi:"user,optional"`
 	DropCapabilities bool     `pulumi:"dropCapabilities"`
+	KeepCapabilities []string `pulumi:"keepCapabilities,optional"`
 	After            []string `pulumi:"after,optional"`
 	// ReadsFiles are the machine's files whose change restarts the service.
 	ReadsFiles []string `pulumi:"readsFiles,optional"`
@@ -114,7 +115,7 @@ func (m Machine) spec(extra ...File) machine.Spec {
 func (s Service) service(files []File) machine.Service {
 	service := machine.Service{
 		Name: s.Name, Command: s.Command, User: deref(s.User),
-		DropCapabilities: s.DropCapabilities, After: s.After, Hash: fileHash(s.ReadsFiles, files),
+		DropCapabilities: s.DropCapabilities, KeepCapabilities: s.KeepCapabilities, After: s.After, Hash: fileHash(s.ReadsFiles, files),
 	}
 	if s.Ready != nil {
 		service.Ready = &machine.Probe{

@@ -56,7 +56,7 @@ var cluster = []judge.Check{
 			}
 			return ""
 		}, judge.Empty("clusterAdmissionRules")))},
-	{IDs: []string{"M27"}, About: "the posture and the vulnerabilities of workloads are watched",
+	{IDs: []string{"CIS-GKE-5.10.5", "M27"}, About: "the posture and the vulnerabilities of workloads are watched",
 		Wrong: judge.Each(clusterType, judge.Is("securityPostureConfig.mode", "BASIC"), judge.Holds("securityPostureConfig.vulnerabilityMode", "VULNERABILITY_"))},
 	{IDs: []string{"CIS-GKE-5.10.1"}, About: "there is no web interface", Wrong: judge.Each(clusterType, judge.Empty("addonsConfig.kubernetesDashboard"))},
 	{IDs: []string{"CIS-GKE-5.10.2"}, About: "no interface runs that may disappear", Wrong: judge.Each(clusterType, judge.Is("enableKubernetesAlpha", false), judge.Empty("enableK8sBetaApis"))},

@@ -78,6 +78,9 @@ func (r *Report) body(p printer) {
 			p.line("  ", fmt.Sprintf("%8s %8s  %s%s", clock(segment.Start), clock(segment.Takes), segment.Resource, late))
 		}
 	}
+	if r.Evidence != nil {
+		r.Evidence.print(p)
+	}
 	if c := r.Costs; c != nil {
 		p.chapter("what it costs (an estimate)")
 		p.wrapped("  ", c.Basis)
@@ -97,6 +100,15 @@ func (r *Report) body(p printer) {
 			p.wrapped("            ", v)
 		}
 	}
+}
+
+// evidence is what is known of the controls.
+func (e *Evidence) print(p printer) {
+	p.chapter("evidence: " + e.Summary)
+	for _, open := range e.Open {
+		p.wrapped("  ", open)
+	}
+	p.wrapped("  ", "every control, and what was looked at: "+e.Page)
 }
 
 type printer struct{ w io.Writer }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/redoubt-dev/redoubt/policies/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 )
 
@@ -40,7 +41,9 @@ const tenantLabel = "app.kubernetes.io/managed-by=redoubt"
 // probeOf asks a real API server something, and says what holds.
 type probeOf struct {
 	Name string
-	Run  func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
+	// Controls are the rows that it looks at; GKE and EKS are the numbers of the recommendations of CIS.
+	Controls, GKE, EKS []string
+	Run                func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
 }
 
 // probe asks the real API server what the baseline promises of every cluster.
@@ -55,12 +58,35 @@ func (x *run) probe(ctx context.Context, kubeconfig string, baseline rehearse.Re
 			defer cancel()
 			holds, findings, err := probe.Run(within, config, baseline)
 			x.find(probe.Name, findings...)
+			if err == nil {
+				x.saw(probe, holds, findings)
+			}
 			if len(findings) > 0 {
 				holds = plural(len(findings), "finding")
 			}
 			return holds, err
 		})
 	}
+}
+
+// saw records what a probe looked at, for the evidence. A finding that is no error, such as that there is no tenant, means
+// that nothing was seen.
+func (x *run) saw(probe probeOf, holds string, findings []Finding) {
+	if x.Demands == nil {
+		return
+	}
+	o := controls.Observation{Controls: slices.Clone(probe.Controls), About: strings.TrimPrefix(probe.Name, "probe: ") + ": " + holds, Level: controls.LiveAPI}
+	numbers := map[string][]string{"CIS-GKE-": probe.GKE, "CIS-EKS-": probe.EKS}[x.Demands.Benchmark]
+	for _, number := range numbers {
+		o.Controls = append(o.Controls, x.Demands.Benchmark+number)
+	}
+	for _, f := range findings {
+		if f.Level != Error {
+			return
+		}
+		o.Wrong = append(o.Wrong, f.Subject+": "+f.Problem)
+	}
+	x.seen = append(x.seen, o)
 }
 
 // compareVersions tells when the cluster of this machine is of another minor than the environment's, such as "1.36".
@@ -102,10 +128,10 @@ func probes(strict bool) []probeOf {
 		}
 	}
 	return []probeOf{
-		{"probe: Pod Security", with(asker.podSecurity)},
-		{"probe: network policies", with(asker.networkPolicies)},
-		{"probe: quotas and limits", with(asker.quotas)},
-		{"probe: service account tokens", with(asker.tokens)},
+		{Name: "probe: Pod Security", Controls: []string{"M22"}, GKE: []string{"4.2.1"}, EKS: []string{"4.2.1", "4.2.2", "4.2.3", "4.2.4", "4.2.5"}, Run: with(asker.podSecurity)},
+		{Name: "probe: network policies", Controls: []string{"M21"}, GKE: []string{"4.3.2"}, EKS: []string{"4.3.2"}, Run: with(asker.networkPolicies)},
+		{Name: "probe: quotas and limits", Controls: []string{"M23"}, GKE: []string{"4.6.1"}, EKS: []string{"4.5.1"}, Run: with(asker.quotas)},
+		{Name: "probe: service account tokens", GKE: []string{"4.1.4"}, EKS: []string{"4.1.5"}, Run: with(asker.tokens)},
 	}
 }
 
@@ -160,7 +186,10 @@ var pods = []struct {
 		delete(security, "allowPrivilegeEscalation") // it contradicts the other
 		security["privileged"] = true
 	}, []string{"violates PodSecurity", "disallowed by cluster policy"}},
-	{"a pod in the namespaces of its node", func(spec, _ map[string]any) { spec["hostPID"], spec["hostNetwork"] = true, true }, []string{"violates PodSecurity"}},
+	{"a pod that sees the processes of its node", func(spec, _ map[string]any) { spec["hostPID"] = true }, []string{"violates PodSecurity"}},
+	{"a pod that shares memory with its node", func(spec, _ map[string]any) { spec["hostIPC"] = true }, []string{"violates PodSecurity"}},
+	{"a pod in the network of its node", func(spec, _ map[string]any) { spec["hostNetwork"] = true }, []string{"violates PodSecurity"}},
+	{"a pod that may gain privileges", func(_, security map[string]any) { security["allowPrivilegeEscalation"] = true }, []string{"violates PodSecurity"}},
 	{"a pod that runs as root", func(_, security map[string]any) { security["runAsNonRoot"], security["runAsUser"] = false, int64(0) }, []string{"violates PodSecurity"}},
 }
 

@@ -46,7 +46,8 @@ func (a api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/demo/pods":
 		body, _ := io.ReadAll(r.Body)
 		kind := "restricted"
-		for each, words := range map[string]string{"privileged": `"privileged":true`, "host": `"hostPID":true`, "root": `"runAsUser":0`} {
+		for each, words := range map[string]string{"privileged": `"privileged":true`, "processes": `"hostPID":true`, "memory": `"hostIPC":true`,
+			"network": `"hostNetwork":true`, "escalation": `"allowPrivilegeEscalation":true`, "root": `"runAsUser":0`} {
 			if strings.Contains(string(body), words) {
 				kind = each
 			}
@@ -109,7 +110,10 @@ func TestProbes(t *testing.T) {
 		"nothing":                      "",
 		"allow-privileged":             "",
 		"privileged":                   "namespace demo: a privileged pod is let in (M22)",
-		"host":                         "namespace demo: a pod in the namespaces of its node is let in (M22)",
+		"processes":                    "namespace demo: a pod that sees the processes of its node is let in (M22)",
+		"memory":                       "namespace demo: a pod that shares memory with its node is let in (M22)",
+		"network":                      "namespace demo: a pod in the network of its node is let in (M22)",
+		"escalation":                   "namespace demo: a pod that may gain privileges is let in (M22)",
 		"root":                         "namespace demo: a pod that runs as root is let in (M22)",
 		"privileged refused by others": "a privileged pod is refused, but not by Pod Security",
 		"root refused by others":       "refused, but not by Pod Security",

@@ -54,6 +54,8 @@ type Rehearsal struct {
 	Machines func(*simcloud.Cloud) ([]Machine, []Finding)
 	// Checks judge what the cloud holds once the environment is up.
 	Checks []Check
+	// Demands are the controls that evidence is collected for; nil collects none.
+	Demands *Demands
 	// Costs tells what the environment costs, as far as what exists tells.
 	Costs func(*simcloud.Cloud) *Costs
 	// Keeps tells why the cloud itself keeps an object after everything is destroyed, "" when it does not.

@@ -21,6 +21,7 @@ type Report struct {
 	Machines  []Machine     `json:"machines"`
 	Schedule  *Schedule     `json:"schedule,omitempty"`
 	Costs     *Costs        `json:"costs,omitempty"`
+	Evidence  *Evidence     `json:"evidence,omitempty"`
 	Findings  []Finding     `json:"findings"`
 	// Kept is what stays up, and how to use it.
 	Kept []string `json:"kept,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redoubt-dev/redoubt/policies/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
@@ -25,6 +26,7 @@ type run struct {
 	before   map[string]bool // what a new account has
 	redirect map[string]string
 	report   *Report
+	seen     []controls.Observation // by the probes
 	// What has been begun, whether it succeeded or not.
 	environmentUp, baselineUp, clusterUp bool
 }

@@ -49,6 +49,7 @@ func (x *run) rehearse(ctx context.Context) {
 	if !ok {
 		return
 	}
+	defer x.evidence(ctx)
 	if x.Machines != nil {
 		x.step(ctx, "what machines get", func(io.Writer) (string, error) {
 			machines, findings := x.Machines(x.cloud)

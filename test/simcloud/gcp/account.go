@@ -25,6 +25,7 @@ func Open(options simcloud.Options) (*simcloud.Cloud, error) {
 // types are all that is modelled, a function for each service.
 func types() []*simcloud.ResourceType {
 	return slices.Concat(networkTypes(), subnetworkTypes(), firewallTypes(), routeTypes(), routerTypes(), addressTypes(), instanceTypes(),
+		volumeTypes(), templateTypes(), groupTypes(), balancerTypes(),
 		vpnTypes(), sharedTypes(), dnsTypes(), kmsTypes(), memberTypes(), projectTypes(), accountTypes(), clusterTypes(), nodePoolTypes(),
 		bucketTypes(), loggingTypes(), monitoringTypes(), registryTypes(), binaryTypes(), orgPolicyTypes(), topicTypes(), secretTypes())
 }
@@ -118,6 +119,10 @@ var latencies = simcloud.Latencies{
 	firewall: {Create: seconds(12), Update: seconds(12), Delete: seconds(12)}, route: {Create: seconds(12), Delete: seconds(12)},
 	router: {Create: seconds(12), Update: seconds(12), Delete: seconds(12)}, routerNat: {Create: seconds(12), Update: seconds(12), Delete: seconds(12)},
 	address: {Create: seconds(6), Delete: seconds(6)}, globalAddress: {Create: seconds(12), Delete: seconds(12)},
+	disk: {Create: seconds(6), Update: seconds(6), Delete: seconds(6)}, template: {Create: seconds(6), Delete: seconds(6)},
+	group: {Create: seconds(60), Update: seconds(30), Delete: seconds(60)}, healthCheck: {Create: seconds(12), Update: seconds(12), Delete: seconds(12)},
+	backendService: {Create: seconds(24), Update: seconds(24), Delete: seconds(24)}, forwardingRule: {Create: seconds(24), Update: seconds(12), Delete: seconds(24)},
+	endpointGroup: {Create: seconds(6), Delete: seconds(6)}, endpoint: {Create: seconds(12), Delete: seconds(12)},
 	instance: {Create: seconds(18), Update: seconds(18), Delete: seconds(48)}, haGateway: {Create: seconds(12), Delete: seconds(12)},
 	tunnel: {Create: seconds(12), Delete: seconds(12)}, routerInterface: {Create: seconds(12), Delete: seconds(12)}, routerPeer: {Create: seconds(12), Delete: seconds(12)},
 	zone: {Create: seconds(2), Delete: seconds(2)}, recordSet: {Create: seconds(2), Delete: seconds(2)}, service: {Create: seconds(18)},

@@ -8,6 +8,8 @@ import (
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
+const addressForm = "projects/{project}/regions/{region}/addresses/{name}"
+
 // addressTypes are reserved addresses: https://cloud.google.com/compute/docs/ip-addresses
 func addressTypes() []*simcloud.ResourceType {
 	of := func(t *simcloud.ResourceType, purposes ...any) *simcloud.ResourceType {
@@ -28,7 +30,7 @@ func addressTypes() []*simcloud.ResourceType {
 		}
 		return t
 	}
-	regional := of(named(kind(address, "projects/{project}/regions/{region}/addresses/{name}", compute.AddressArgs{}, compute.Address{}), 63),
+	regional := of(named(kind(address, addressForm, compute.AddressArgs{}, compute.Address{}), 63),
 		"GCE_ENDPOINT", "SHARED_LOADBALANCER_VIP", "VPC_PEERING", "IPSEC_INTERCONNECT", "PRIVATE_SERVICE_CONNECT")
 	regional.Replace = append(regional.Replace, "subnetwork", "networkTier", "ipv6EndpointType")
 	regional.References = []simcloud.Reference{holding(toNetwork("network")), holding(toSubnetwork("subnetwork"))}

@@ -63,6 +63,13 @@ func bucketTypes() []*simcloud.ResourceType {
 	o := kind(bucketObject, "{bucket}-{name}", storage.BucketObjectArgs{}, storage.BucketObject{})
 	o.Naming = &simcloud.Naming{Property: "name", Automatic: true, Max: 200}
 	o.References = []simcloud.Reference{to("bucket", bucket, "{name}")}
+	o.Replace = append(o.Replace, "content", "source", "contentType", "storageClass", "kmsKeyName", "cacheControl") // the provider writes an object once
+	o.Check = func(p *simcloud.Plan) {
+		p.ExactlyOne("content", "source")
+		if name := p.Values.String("name"); len(name) > 1024 || strings.ContainsAny(name, "\r\n") {
+			p.Add("name", "the name of an object has 1 to 1024 bytes, without carriage returns and line feeds")
+		}
+	}
 	judged(o, func(c *simcloud.Change) error {
 		c.Out["selfLink"] = "https://www.googleapis.com/storage/v1/b/" + c.New.String("bucket") + "/o/" + c.New.String("name")
 		c.Out["outputName"], c.Out["md5hash"] = c.New.String("name"), hexOf(c.New.String("content"))

@@ -12,10 +12,14 @@ var (
 	projectSetting = regexp.MustCompile(`\bid:\s*([a-z][a-z0-9-]{4,28}[a-z0-9])\s*\n\s*number:\s*"?([0-9]+)`)
 	accountSetting = regexp.MustCompile(`\b[a-z][a-z0-9-]{4,28}[a-z0-9]@([a-z][a-z0-9-]+)\.iam\.gserviceaccount\.com`)
 	channelSetting = regexp.MustCompile(`\bprojects/[a-z][a-z0-9-]+/notificationChannels/[0-9]+`)
+	bucketSetting  = regexp.MustCompile(`\bgs://([a-z0-9][a-z0-9._-]+[a-z0-9])/`)
 	topicSetting   = regexp.MustCompile(`\bprojects/([a-z][a-z0-9-]+)/topics/([A-Za-z][A-Za-z0-9._~+%-]+)`)
 )
 
-// Existing makes the projects, service accounts, channels and topics that a text names, such as the settings of an environment:
+// elsewhere is the project of buckets that settings name: somebody else looks after what is in them, and who reads it.
+const elsewhere = "somebody-else"
+
+// Existing makes the projects, service accounts, channels, topics and buckets that a text names, such as the settings of an environment:
 // they are there before the environment comes. A project has the number that the text says. It gives their ids; groups
 // and users belong to an organization, of which nothing is known here.
 func Existing(cloud *simcloud.Cloud, text string) ([]string, error) {
@@ -39,6 +43,9 @@ func Existing(cloud *simcloud.Cloud, text string) ([]string, error) {
 	}
 	for _, found := range topicSetting.FindAllStringSubmatch(text, -1) {
 		objects = append(objects, simcloud.Object{Type: topic, ID: found[0], State: simcloud.Values{"name": found[2], "project": found[1]}})
+	}
+	for _, found := range bucketSetting.FindAllStringSubmatch(text, -1) {
+		objects = append(objects, simcloud.Object{Type: bucket, ID: found[1], State: simcloud.Values{"name": found[1], "project": elsewhere}})
 	}
 	var ids []string
 	for _, o := range objects {

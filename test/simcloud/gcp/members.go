@@ -51,8 +51,8 @@ func memberTypes() []*simcloud.ResourceType {
 		of(repositoryMember, artifactregistry.RepositoryIamMemberArgs{}, artifactregistry.RepositoryIamMember{}, to("repository", repository, repositoryForm), "artifactregistry"),
 		of(topicMember, pubsub.TopicIAMMemberArgs{}, pubsub.TopicIAMMember{}, to("topic", topic, topicForm), "pubsub"),
 		of(subnetMember, compute.SubnetworkIAMMemberArgs{}, compute.SubnetworkIAMMember{}, toSubnetwork("subnetwork"), "compute"),
-		of(instanceMember, compute.InstanceIAMMemberArgs{}, compute.InstanceIAMMember{}, to("instanceName", instance, "projects/{project}/zones/{zone}/instances/{name}"), "compute"),
-		of(tunnelMember, iap.TunnelInstanceIAMMemberArgs{}, iap.TunnelInstanceIAMMember{}, to("instance", instance, "projects/{project}/zones/{zone}/instances/{name}"), "iap"),
+		of(instanceMember, compute.InstanceIAMMemberArgs{}, compute.InstanceIAMMember{}, to("instanceName", instance, instanceForm), "compute"),
+		of(tunnelMember, iap.TunnelInstanceIAMMemberArgs{}, iap.TunnelInstanceIAMMember{}, to("instance", instance, instanceForm), "iap"),
 	}
 }
 
@@ -106,6 +106,9 @@ func bind(c *simcloud.Change, t *simcloud.ResourceType, on string, services []st
 	}
 	if t.Token == projectMember && c.New.Has("condition") && !strings.Contains(role, ".") {
 		return badRequest("LINT_VALIDATION_UNITS/BindingCondition: conditions are not allowed for the basic role %s", role)
+	}
+	if err := judgeCondition(c, t); err != nil {
+		return err
 	}
 	return judgeMember(c, member)
 }

@@ -1,6 +1,7 @@
 // Command redoubt-agent is the automation inside the machines of a local cluster:
-// certificates, bootstrap objects and request approval on the control plane, and
-// the read-only registry that nodes pull from. It also makes the images for it.
+// certificates, bootstrap objects and request approval on the control plane, the
+// policy agent's certificate and the read-only registry on nodes. It also makes
+// the images for that.
 package main
 
 import (
@@ -19,13 +20,16 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/redoubt-dev/redoubt/components/local/agent"
+	"github.com/redoubt-dev/redoubt/components/local/agent/identity"
 	"github.com/redoubt-dev/redoubt/components/local/agent/images"
 )
 
 const usage = `usage: redoubt-agent <command> [flags]
 
   control-plane --config FILE
-        issue certificates, keep bootstrap objects applied, approve kubelets' requests
+        issue certificates, keep bootstrap objects applied, approve nodes' requests
+  policy-identity --kubeconfig FILE --ca FILE --node NAME --file FILE
+        keep the client certificate of a node's policy agent
   registry --root DIR --listen 127.0.0.1:5000
         serve an image directory, read-only
   image --binary FILE --name redoubt.local/NAME:TAG --out DIR [--entrypoint "COMMAND..."] [--user 65535]
@@ -69,6 +73,16 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 			return err
 		}
 		return agent.Run(ctx, *config, log)
+	case "policy-identity":
+		var options identity.Options
+		flags.StringVar(&options.Kubeconfig, "kubeconfig", "", "the kubelet's `file`")
+		flags.StringVar(&options.CA, "ca", "", "`file` of the cluster's authority")
+		flags.StringVar(&options.Node, "node", "", "`name` of the node")
+		flags.StringVar(&options.File, "file", "", "`file` for the certificate and its key")
+		if err := parse(flags, arguments, "kubeconfig", "ca", "node", "file"); err != nil {
+			return err
+		}
+		return identity.Run(ctx, options, log)
 	case "registry":
 		root := flags.String("root", "", "image `directory` to serve")
 		listen := flags.String("listen", "127.0.0.1:5000", "loopback `address` to listen on")

@@ -9,7 +9,9 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/redoubt-dev/redoubt/policies/controls"
 	program "github.com/redoubt-dev/redoubt/stacks/aws"
+	checks "github.com/redoubt-dev/redoubt/test/aws/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simaws "github.com/redoubt-dev/redoubt/test/simcloud/aws"
@@ -23,6 +25,7 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 		Platform: program.Platform, Cloud: "AWS", Program: program.Program, Open: simaws.Open, Endpoint: "apiEndpoint",
 		Lift: map[string]string{"redoubt:unprotected": "true"}, StrictAgent: true,
 		Replace: replace, Given: given, Machines: Machines, Costs: estimate, Keeps: Keeps,
+		Demands: &cloud.Demands{Benchmark: "CIS-EKS-", Catalogue: controls.CISEKS(), Checks: checks.Checks()},
 	}
 	if cloud.PlatformOf(root, environment) == program.FlatcarPlatform {
 		return flatcarRehearsal(r)

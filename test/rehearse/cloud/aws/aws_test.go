@@ -85,6 +85,9 @@ func TestProduction(t *testing.T) {
 	if !r.WithoutKubernetes && (len(report.Resources) != 2 || !strings.Contains(shown.String(), "privileged pods refused")) {
 		t.Error("the baseline was not rehearsed")
 	}
+	if len(report.Evidence.Open) > 0 {
+		t.Errorf("controls are open: %q", report.Evidence.Open)
+	}
 	if _, err := os.Stat(filepath.Join(r.Directory(), "state")); err == nil {
 		t.Error("state is left")
 	}

@@ -5,7 +5,10 @@ package gcp
 import (
 	"os"
 
+	components "github.com/redoubt-dev/redoubt/components/gcp"
+	"github.com/redoubt-dev/redoubt/policies/controls"
 	program "github.com/redoubt-dev/redoubt/stacks/gcp"
+	checks "github.com/redoubt-dev/redoubt/test/gcp/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
@@ -18,10 +21,20 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 		Platform: program.Platform, Cloud: "Google Cloud", Program: program.Program, Open: simgcp.Open, Endpoint: "apiEndpoint",
 		Lift:  map[string]string{"redoubt:unprotected": "true"},
 		Given: simgcp.Existing, Machines: Machines, Costs: estimate, Keeps: Keeps,
+		Demands: &cloud.Demands{Benchmark: "CIS-GKE-", Catalogue: controls.CISGKE(), Checks: checks.Checks(), Limits: limits()},
 	}
 	var err error
 	r.Cluster, err = r.ThisMachine("")
 	return r, err
+}
+
+// limits are what pulumi-gcp cannot say, as the evidence shows them.
+func limits() []controls.Limit {
+	var out []controls.Limit
+	for _, l := range components.Limits() {
+		out = append(out, controls.Limit(l))
+	}
+	return out
 }
 
 const (

@@ -5,11 +5,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
+	"html"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	components "github.com/redoubt-dev/redoubt/components/gcp"
+	"github.com/redoubt-dev/redoubt/policies/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
 	"github.com/redoubt-dev/redoubt/test/rehearse/redoubt"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
@@ -78,6 +82,45 @@ func TestProduction(t *testing.T) {
 	}
 	if !r.WithoutKubernetes && (len(report.Resources) != 2 || !strings.Contains(shown.String(), "privileged pods refused")) {
 		t.Error("the baseline was not rehearsed")
+	}
+	proven(t, report, r.WithoutKubernetes)
+}
+
+// proven reads the evidence as a reader would: what nobody upholds is said, and so is everything that the provider cannot
+// say, with what is done instead (M37).
+func proven(t *testing.T, report *cloud.Report, withoutKubernetes bool) {
+	t.Helper()
+	page, err := os.ReadFile(report.Evidence.Page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range components.Limits() {
+		for _, text := range []string{limit.Field, limit.Consequence, limit.Compensation} {
+			if !strings.Contains(html.UnescapeString(string(page)), text) {
+				t.Errorf("the page does not say %q", text)
+			}
+		}
+	}
+	if len(report.Evidence.Open) != 1 || !strings.HasPrefix(report.Evidence.Open[0], "CIS-GKE-5.7.2 (failed)") {
+		t.Errorf("open: %q", report.Evidence.Open)
+	}
+	var evidence controls.Report
+	data, err := os.ReadFile(report.Evidence.Data)
+	if err != nil || json.Unmarshal(data, &evidence) != nil {
+		t.Fatal(err, string(data))
+	}
+	want := map[string]controls.State{"CIS-GKE-5.4.1": controls.Satisfied, "CIS-GKE-4.1.9": controls.NotTested, "CIS-GKE-3.2.4": controls.ProviderOwned, "CIS-GKE-4.2.1": controls.Satisfied}
+	if withoutKubernetes {
+		want["CIS-GKE-4.2.1"] = controls.NotTested
+	}
+	for _, each := range evidence.Results {
+		if state := want[each.ID]; state != "" && state != each.State {
+			t.Errorf("%s is %s, not %s", each.ID, each.State, state)
+		}
+		delete(want, each.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
 	}
 }
 

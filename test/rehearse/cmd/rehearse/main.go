@@ -32,6 +32,7 @@ const usage = `usage: rehearse COMMAND [flags]
   destroy      remove the environment (asks, unless --yes)
   outputs      print the stack's outputs
   status       print what every machine and service does; fails unless all are ready
+  node-state   write what every machine does and holds, for evidence, into --out
   verify-info  print, as JSON, what a test needs to reach the environment
 
 flags:
@@ -45,10 +46,11 @@ flags:
   --json                   with outputs: as JSON
   --show-secrets           with outputs: readable
   --yes                    do not ask
+  --out DIRECTORY          with node-state: where it goes
 `
 
 type flags struct {
-	environment, config             string
+	environment, config, out        string
 	set, packs                      list
 	refresh, standIns, json, secret bool
 	yes                             bool
@@ -140,6 +142,11 @@ func run(ctx context.Context, arguments []string, stdin *os.File, stdout *os.Fil
 			err = errors.New("not everything is ready; the logs are in " + filepath.Join(rehearse.New(options).Directory(), "log"))
 		}
 		return err
+	case "node-state":
+		if f.out == "" {
+			return errors.New("where to? write --out DIRECTORY")
+		}
+		return redoubt.NodeState(ctx, rehearse.New(options).Directory(), f.out)
 	case "outputs", "verify-info":
 		options.Output = os.Stderr // what is printed is for programs
 		return outputs(ctx, command, options, f, stdout)
@@ -166,6 +173,7 @@ func parse(arguments []string) (flags, error) {
 	set.BoolVar(&f.json, "json", false, "")
 	set.BoolVar(&f.secret, "show-secrets", false, "")
 	set.BoolVar(&f.yes, "yes", false, "")
+	set.StringVar(&f.out, "out", "", "")
 	set.IntVar(&f.parallel, "parallel", 0, "")
 	if err := set.Parse(arguments); err != nil {
 		return f, fmt.Errorf("%w; `rehearse` alone shows the usage", err)

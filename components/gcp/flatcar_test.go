@@ -1,0 +1,48 @@
+package gcp
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/redoubt-dev/redoubt/components/internal/mocks"
+	"github.com/redoubt-dev/redoubt/hostconfig"
+)
+
+// testProgram is a file that stands for the program of hosts.
+func testProgram(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "redoubt-node")
+	if err := os.WriteFile(file, []byte("program"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func testFlatcar(t *testing.T) FlatcarClusterArgs {
+	return FlatcarClusterArgs{
+		Project: testProject, Cluster: "prod", Image: "projects/kinvolk-public/global/images/flatcar-stable-4230-2-4", ProgramFile: testProgram(t),
+		Kubernetes: ExtensionArgs{Source: "https://extensions.example.com/kubernetes-v1.35.4-x86-64.raw", Hash: "sha512-" + strings.Repeat("ab", 64)},
+		NetworkID:  pulumi.String("net_id"), SubnetworkID: pulumi.String("net-nodes_id"), NodeCIDR: "10.0.0.0/19", PodCIDR: "10.0.128.0/17", ServiceCIDR: "10.0.96.0/20",
+		ControlPlaneCIDR: "10.0.64.0/28", Zones: []string{"europe-west3-a", "europe-west3-b", "europe-west3-c"}, CNI: "cilium",
+		ControlPlaneServiceAccount: pulumi.String("prod-control@shop-prod.iam.gserviceaccount.com"),
+		PoolServiceAccounts:        []pulumi.StringInput{pulumi.String("prod-w-general@shop-prod.iam.gserviceaccount.com")},
+		DisksKeyID:                 testKey, SecretsKeyID: pulumi.String("projects/shop-prod/locations/europe-west3/keyRings/prod/cryptoKeys/prod-secrets"),
+		KeyRingID:    pulumi.String("projects/shop-prod/locations/europe-west3/keyRings/prod"),
+		ControlPlane: FlatcarControlPlaneArgs{Machines: 3, MachineType: "n2d-standard-2"},
+		Pools:        []FlatcarPoolArgs{{Name: "general", MachineType: "n2d-standard-4"}},
+	}
+}
+
+func TestFlatcarArguments(t *testing.T) {
+	args := testFlatcar(t)
+	if err := args.Validate(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	_ = hostconfig.DefaultPorts()
+	_ = mocks.Refused
+}

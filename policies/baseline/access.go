@@ -1,0 +1,62 @@
+package baseline
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/policies/access"
+	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
+)
+
+// newRoles registers the roles and bindings of the cluster (M20).
+func newRoles(ctx *pulumi.Context, name string, spec roles.Spec, opts ...pulumi.ResourceOption) error {
+	return newObjects(ctx, name, roles.Objects(spec), opts...)
+}
+
+// newObjects registers objects under names that are derived from their own.
+func newObjects(ctx *pulumi.Context, name string, objects []runtime.Object, opts ...pulumi.ResourceOption) error {
+	for _, object := range objects {
+		accessor, err := meta.Accessor(object)
+		if err != nil {
+			return err
+		}
+		kind := strings.ToLower(object.GetObjectKind().GroupVersionKind().Kind)
+		if _, err := newObject(ctx, name+"-"+kind+"-"+strings.ReplaceAll(accessor.GetName(), ":", "-"), object, opts...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Review says who can do what by the roles and bindings that the baseline and its
+// tenants make, without a cluster. What else is bound in one, `make access` shows.
+func Review(spec roles.Spec, tenants []TenantSpec) access.Report {
+	c := access.Cluster{PodSecurity: map[string]string{}}
+	objects := roles.Objects(spec)
+	if spec.Bootstrapped {
+		objects = append(objects, hostconfig.BootstrapObjects()...)
+	}
+	for _, tenant := range tenants {
+		c.PodSecurity[tenant.Name] = "restricted"
+		objects = append(objects, roles.TenantObjects(tenant.Name, tenant.Access)...)
+	}
+	for _, object := range objects {
+		switch object := object.(type) {
+		case *rbacv1.ClusterRole:
+			c.ClusterRoles = append(c.ClusterRoles, *object)
+		case *rbacv1.ClusterRoleBinding:
+			// What nodes and the API server have, they have from Kubernetes' own roles.
+			if !strings.HasPrefix(object.RoleRef.Name, "system:") {
+				c.ClusterRoleBindings = append(c.ClusterRoleBindings, *object)
+			}
+		case *rbacv1.RoleBinding:
+			c.RoleBindings = append(c.RoleBindings, *object)
+		}
+	}
+	return access.Run(c).ForPeople()
+}

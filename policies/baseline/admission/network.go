@@ -1,0 +1,60 @@
+package admission
+
+import admissionv1 "k8s.io/api/admissionregistration/v1"
+
+// networkPolicies are about how programs are reached.
+func exposurePolicies() []Policy {
+	hosts := func(list, host string) string {
+		return `size(variables.hosts) > 0 ? ` + list + `.filter(x, !variables.hosts.exists(h, ` + host + ` == h || (h.startsWith('*.') && ` + host + `.endsWith(h.substring(1)) && !` + host + `.contains('*'))))`
+	}
+	narrowed := variable("hosts", `namespaceObject.metadata.?annotations[?'`+AnnotationIngressHosts+`'].orValue('').split(',').map(h, h.trim()).filter(h, h != '')`)
+	annotation := func(key string) string { return `variables.annotations[?'` + key + `'].orValue('')` }
+	return []Policy{
+		{
+			ID: "service-exposure", Title: "services are reached from inside the cluster and its private network", Controls: []string{"M21"}, Mode: Deny, Scope: Workloads,
+			Rules: []admissionv1.NamedRuleWithOperations{rule("", create+" "+update, "services")}, Sentinel: Sentinel{Kind: "Service"},
+			Variables: []admissionv1.Variable{
+				variable("annotations", `dyn(object).metadata.?annotations.orValue({})`),
+				variable("type", `dyn(object).spec.?type.orValue('ClusterIP')`),
+				// What makes the balancers of AWS and Google private.
+				// https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/#lb-scheme
+				// https://cloud.google.com/kubernetes-engine/docs/how-to/internal-load-balancing
+				variable("internal", annotation("service.beta.kubernetes.io/aws-load-balancer-scheme")+` == 'internal' || `+
+					`('service.beta.kubernetes.io/aws-load-balancer-internal' in variables.annotations && `+annotation("service.beta.kubernetes.io/aws-load-balancer-internal")+` == 'true' && `+annotation("service.beta.kubernetes.io/aws-load-balancer-scheme")+` == '') || `+
+					annotation("networking.gke.io/load-balancer-type")+` == 'Internal'`),
+			},
+			Findings: all(
+				either(`variables.type == 'NodePort' || (variables.type == 'LoadBalancer' && !variables.internal)`, `'spec.type is "' + variables.type + '"'`),
+				either(`size(dyn(object).spec.?externalIPs.orValue([])) > 0`, `'spec.externalIPs is "' + dyn(object).spec.externalIPs.join(',') + '"'`)),
+			Remedy: "use type ClusterIP behind an Ingress, or LoadBalancer with the annotation that makes it internal (service.beta.kubernetes.io/aws-load-balancer-scheme: internal, networking.gke.io/load-balancer-type: Internal)",
+		},
+		{
+			ID: "ingress-tls", Title: "what is reached over HTTP from outside has TLS and a name", Controls: []string{"M31"}, Mode: Deny, Scope: Workloads,
+			Rules: []admissionv1.NamedRuleWithOperations{rule("networking.k8s.io", create+" "+update, "ingresses")}, Sentinel: Sentinel{Kind: "Ingress"},
+			Variables: []admissionv1.Variable{
+				variable("rules", `dyn(object).spec.?rules.orValue([])`),
+				variable("covered", `dyn(object).spec.?tls.orValue([]).map(t, t.?hosts.orValue([])).flatten()`),
+				narrowed,
+			},
+			Findings: all(
+				either(`size(dyn(object).spec.?tls.orValue([])) == 0`, `'spec.tls'`),
+				either(`dyn(object).spec.?defaultBackend.hasValue()`, `'spec.defaultBackend'`),
+				`variables.rules.filter(r, r.?host.orValue('') == '' || r.host.startsWith('*')).map(r, 'spec.rules[].host is "' + r.?host.orValue('') + '"')`,
+				`variables.rules.filter(r, r.?host.orValue('') != '' && !(r.host in variables.covered)).map(r, 'spec.tls[].hosts lacks "' + r.host + '"')`,
+				`(`+hosts(`variables.rules`, `x.?host.orValue('')`)+`.map(x, 'spec.rules[].host is "' + x.?host.orValue('') + '", not one of this namespace') : [])`),
+			Remedy: "name every host in spec.rules and in spec.tls[].hosts with a secretName; use a host that the platform gave to the namespace",
+		},
+		{
+			ID: "gateway-tls", Title: "gateways listen with TLS and for names", Controls: []string{"M31"}, Mode: Deny, Scope: Workloads,
+			Rules: []admissionv1.NamedRuleWithOperations{rule("gateway.networking.k8s.io", create+" "+update, "gateways")},
+			Variables: []admissionv1.Variable{
+				variable("listeners", `dyn(object).spec.?listeners.orValue([])`), narrowed,
+			},
+			Findings: all(
+				`variables.listeners.filter(l, !(l.protocol in ['HTTPS', 'TLS'])).map(l, 'spec.listeners[' + l.name + '].protocol is "' + l.protocol + '"')`,
+				`variables.listeners.filter(l, l.?hostname.orValue('') == '' || l.hostname.startsWith('*')).map(l, 'spec.listeners[' + l.name + '].hostname is "' + l.?hostname.orValue('') + '"')`,
+				`(`+hosts(`variables.listeners`, `x.?hostname.orValue('')`)+`.map(x, 'spec.listeners[' + x.name + '].hostname is not one of this namespace') : [])`),
+			Remedy: "use protocol HTTPS or TLS, and a hostname that the platform gave to the namespace",
+		},
+	}
+}

@@ -1,0 +1,156 @@
+package gcp
+
+import (
+	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/flatcar"
+	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
+)
+
+// FlatcarEnvironment is what the settings of a stack with a cluster that runs
+// itself say. The zero value of a setting means its hardened default, unless it
+// says that it is required.
+type FlatcarEnvironment struct {
+	// Platform is gcp-flatcar.
+	Platform string `json:"platform" jsonschema:"required"`
+	// Project is where the environment lives. Required.
+	Project Project `json:"project" jsonschema:"required"`
+	// KubernetesVersion is a full version of a supported minor, v1.35.4 by default.
+	// It goes up one minor at a time.
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	// Kubernetes is the system extension image with the programs of that version.
+	// Required.
+	Kubernetes KubernetesImage `json:"kubernetes" jsonschema:"required"`
+	// Image pins Flatcar: projects/kinvolk-public/global/images/<name>, whose name has
+	// channel and version. Another one replaces every machine, a few at a time. Required.
+	Image string `json:"image" jsonschema:"required"`
+	// NodeProgram is redoubt-node on the machine on which Pulumi runs, from the
+	// directory of Pulumi.yaml; bin/redoubt-node by default.
+	NodeProgram string  `json:"nodeProgram,omitempty"`
+	Network     Network `json:"network"`
+	// CNI is the network plugin: calico by default, or cilium. Machines are ready
+	// for it; the plugin itself is installed through the API.
+	CNI string `json:"cni,omitempty"`
+	// Operators are ranges from which people and automation reach the API server,
+	// such as that of a VPN. None by default.
+	Operators []string `json:"operators,omitempty"`
+	// VPN is a way to the API server for another network: Cloud VPN.
+	VPN  *VPN `json:"vpn,omitempty"`
+	Keys Keys `json:"keys"`
+	Logs Logs `json:"logs"`
+	// Detection is who hears of what must not go unnoticed.
+	Detection Detection `json:"detection"`
+	// Firewall is what may flow beside what the cluster itself needs.
+	Firewall Firewall `json:"firewall"`
+	// ControlPlane are the machines of the control plane. Required.
+	ControlPlane FlatcarControlPlane `json:"controlPlane" jsonschema:"required"`
+	// NodePools are groups of workers: one to ten. Required.
+	NodePools []FlatcarPool `json:"nodePools" jsonschema:"required"`
+	// Registry has repositories of images; none by default.
+	Registry *Registry `json:"registry,omitempty"`
+	// Encryption is how the API server encrypts what it stores.
+	Encryption FlatcarEncryption `json:"encryption"`
+	// Authorities are those of the cluster, and how they are rotated.
+	Authorities Authorities `json:"authorities"`
+	// Snapshots are copies of etcd.
+	Snapshots Snapshots `json:"snapshots"`
+	// Host is what else machines are told: registries and mirrors, identity
+	// providers, the kubelet, the audit policy; docs/hostconfig.md has all.
+	Host selfmanaged.Spec `json:"host"`
+	// Unprotected lets `pulumi destroy` delete disks, authorities, keys and logs, for
+	// environments that come and go.
+	Unprotected bool `json:"unprotected,omitempty"`
+	// AllowReplacement names settings, such as network.cidr, whose change may
+	// delete and make anew what they describe, with all data in it.
+	AllowReplacement []string `json:"allowReplacement,omitempty"`
+	// Labels are put on everything that takes them.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Exceptions accept risks: each names a control, a reason and an expiry at most
+	// a year away.
+	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
+}
+
+// KubernetesImage is a system extension image.
+type KubernetesImage struct {
+	// Source is an https or gs URL.
+	Source string `json:"source" jsonschema:"required"`
+	// Hash is sha512- and hexadecimal digits: no other image boots.
+	Hash string `json:"hash" jsonschema:"required"`
+}
+
+// FlatcarControlPlane are the machines of a control plane, one in each zone in turn.
+type FlatcarControlPlane struct {
+	// Count is three by default, or one or five. It never changes.
+	Count int `json:"count,omitempty"`
+	// MachineType is for example n2d-standard-2.
+	MachineType string `json:"machineType" jsonschema:"required"`
+	// SystemDiskGiB is 30 by default.
+	SystemDiskGiB int `json:"systemDiskGiB,omitempty"`
+	// DataDiskGiB is the disk of etcd, 20 by default. It only grows.
+	DataDiskGiB int `json:"dataDiskGiB,omitempty"`
+}
+
+// FlatcarPool is a group of workers.
+type FlatcarPool struct {
+	// Name is a DNS label of at most 15 characters.
+	Name string `json:"name" jsonschema:"required"`
+	// MachineType is for example n2d-standard-4.
+	MachineType string `json:"machineType" jsonschema:"required"`
+	// Image is that of the environment by default.
+	Image string `json:"image,omitempty"`
+	// Spot takes machines that Google may take back.
+	Spot bool `json:"spot,omitempty"`
+	// Size is how many machines there are, one in each zone by default.
+	Size int `json:"size,omitempty"`
+	// DiskGiB is the size of the only disk, 50 by default.
+	DiskGiB int `json:"diskGiB,omitempty"`
+	// NodeLabels of the nodes.
+	NodeLabels map[string]string `json:"nodeLabels,omitempty"`
+	// Taints of the nodes: key[=value]:Effect.
+	Taints []string `json:"taints,omitempty"`
+	// Isolation keeps the pool for workloads that ask for it, by a taint
+	// redoubt.dev/isolation of this value.
+	Isolation string `json:"isolation,omitempty"`
+	// RuntimeClasses are gvisor and kata, whose programs are among the extensions.
+	RuntimeClasses []string `json:"runtimeClasses,omitempty"`
+	// Extensions are further system extension images.
+	Extensions []flatcar.Extension `json:"extensions,omitempty"`
+}
+
+// FlatcarEncryption says how the API server encrypts what it stores.
+type FlatcarEncryption struct {
+	// Provider is kms by default, with a customer key of Cloud KMS, or secretbox.
+	Provider string `json:"provider,omitempty"`
+	// Keys are the names of local keys, with secretbox: the first writes, all read.
+	// One that is left out takes with it what it encrypted.
+	Keys []string `json:"keys,omitempty"`
+}
+
+// Authorities are those of the cluster. A rotation has three steps, with every
+// machine replaced in between: trust the next generation, let it sign and trust
+// the last one, leave that out.
+type Authorities struct {
+	// ValidityDays is five years by default. It never changes.
+	ValidityDays int `json:"validityDays,omitempty"`
+	// Generation signs, 1 by default.
+	Generation int `json:"generation,omitempty"`
+	// Trusted are generations whose signatures hold beside it.
+	Trusted []int `json:"trusted,omitempty"`
+}
+
+// Snapshots are copies of etcd in a bucket of their own.
+type Snapshots struct {
+	// Lock is compliance by default: nobody deletes a copy before its time, and the
+	// bucket outlives the stack. none needs an exception for M38/object-lock.
+	Lock string `json:"lock,omitempty"`
+	// LockDays is 30 by default. Fewer than 7 need an exception for M38/object-lock.
+	// They only grow.
+	LockDays int `json:"lockDays,omitempty"`
+}
+
+// FlatcarDefaults are what the settings of an environment begin with.
+func FlatcarDefaults() FlatcarEnvironment {
+	return FlatcarEnvironment{
+		KubernetesVersion: hostconfig.DefaultKubernetesVersion, NodeProgram: "bin/redoubt-node", Network: Network{CIDR: "10.0.0.0/16"}, CNI: string(selfmanaged.CNICalico),
+		ControlPlane: FlatcarControlPlane{Count: 3}, Encryption: FlatcarEncryption{Provider: string(hostconfig.EncryptionKMS)}, Authorities: Authorities{Generation: 1},
+	}
+}

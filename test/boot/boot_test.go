@@ -1,0 +1,167 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
+)
+
+// cluster boots the fixture once for all that attacks it, with every machine but
+// the last interrupted in the middle of what it does first.
+func cluster(t *testing.T) (*Fixture, *Rehearsal) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("machines are namespaces: run as root")
+	}
+	ctx := t.Context()
+	artifacts, err := MakeArtifacts(ctx, "../../bin")
+	if err != nil {
+		t.Skipf("the programs are not built: %v", err)
+	}
+	f, err := NewFixture(artifacts, nil)
+	require.NoError(t, err)
+	f.Config.Name, f.Config.Dir, f.Config.Log = "boot", filepath.Join(t.TempDir(), "state"), t.Logf
+	r, err := New(ctx, f.Config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if kept := os.Getenv("REDOUBT_BOOT_KEEP"); kept != "" {
+			t.Logf("kept until %s exists", kept)
+			for _, err := os.Stat(kept); err != nil; _, err = os.Stat(kept) {
+				time.Sleep(time.Second)
+			}
+		}
+		require.NoError(t, r.Close())
+	})
+	return f, r
+}
+
+// cutAt takes a machine's power away as soon as a file is there, and gives it back.
+func cutAt(ctx context.Context, r *Rehearsal, machine, file string) error {
+	for {
+		if _, err := os.Lstat(r.File(machine, file)); err == nil {
+			return r.Reboot(ctx, machine)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New(machine + " never made " + file)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func TestBoot(t *testing.T) {
+	f, r := cluster(t)
+	began := time.Now()
+	// Files that mark the middle of kubeadm init, of join, and of a worker's join.
+	middle := map[string]string{
+		"control-plane-1": "/etc/kubernetes/manifests/kube-apiserver.yaml",
+		"control-plane-2": "/etc/kubernetes/pki/apiserver.crt",
+		"worker-1":        "/etc/kubernetes/join.conf",
+	}
+	ok := t.Run("M12_machines_that_lose_power_in_the_middle_converge", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		var wait sync.WaitGroup
+		for _, m := range r.Machines {
+			require.NoError(t, r.Launch(ctx, m.Name))
+			if file := middle[m.Name]; file != "" {
+				wait.Go(func() { assert.NoError(t, cutAt(ctx, r, m.Name, file)) })
+			}
+		}
+		wait.Wait()
+		require.NoError(t, r.WaitReady(ctx, append(r.Planes(), r.Workers()...)...))
+		for _, name := range r.Planes() {
+			require.NoError(t, Eventually(ctx, func() error { return r.whole(ctx, name) }), name)
+		}
+		t.Logf("all nodes are Ready after %v", time.Since(began).Round(time.Second))
+	})
+	if !ok {
+		t.FailNow()
+	}
+	for _, proof := range Proofs() {
+		t.Run(proof.Name, func(t *testing.T) {
+			started := time.Now()
+			require.NoError(t, proof.Run(t.Context(), r))
+			t.Logf("%v", time.Since(started).Round(time.Second))
+		})
+	}
+	t.Run("M36_kube_bench", func(t *testing.T) {
+		require.NoError(t, r.JudgeKubeBench(t.Context(), "../..", "kube-bench-exceptions.yaml"))
+	})
+	t.Run("M12_a_snapshot_is_restored", func(t *testing.T) { restore(t, f, r) })
+	t.Run("M12_instances_of_another_role_get_nothing", func(t *testing.T) { strangers(t, f, r) })
+}
+
+// strangers launches instances whose role is not the one that their user data is
+// for: Ignition gets no configuration, and so no key and no program.
+func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
+	require.NoError(t, f.Cloud.AddRole(fakecloud.Role{Name: "stranger"}))
+	m := r.machines["worker-1"]
+	for name, instance := range map[string]fakecloud.Instance{
+		"no rights, as a worker":              {Role: "stranger", UserData: f.Rendering.Pools[0].UserData},
+		"no rights, as a control plane":       {Role: "stranger", UserData: f.Rendering.ControlPlanes[0].UserData},
+		"a worker's role, as a control plane": {Role: poolRole, UserData: f.Rendering.ControlPlanes[0].UserData},
+	} {
+		require.NoError(t, r.Destroy(m.Name, false))
+		m.Instance.Role, m.Instance.UserData = instance.Role, instance.UserData
+		err := r.Launch(t.Context(), m.Name)
+		require.ErrorContains(t, err, "AccessDenied", name)
+		for _, file := range []string{"/etc/kubernetes", "/opt/redoubt", "/etc/redoubt"} {
+			assert.NoDirExists(t, r.File(m.Name, file), name)
+		}
+	}
+}
+
+// restore brings the cluster back to a snapshot, as docs/flatcar.md says: what was
+// written before it is there, what was written after it is gone.
+func restore(t *testing.T, f *Fixture, r *Rehearsal) {
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	before, err := keep(ctx, r)
+	require.NoError(t, err)
+	plane := r.Planes()[0]
+	_, err = r.Run(ctx, plane, "systemctl", "start", "redoubt-snapshot.service")
+	require.NoError(t, err, r.Journal(plane, "redoubt-snapshot.service", 10))
+	keys := f.Cloud.Keys(fixtureBackups)
+	newest := keys[0]
+	for _, key := range keys {
+		if strings.HasSuffix(key, ".db") && key > newest {
+			newest = key
+		}
+	}
+	_, err = r.Kubectl(ctx, "create", "configmap", "after", "--from-literal=value=x")
+	require.NoError(t, err)
+	require.NoError(t, f.Rerender(r, func(s *selfmanaged.Spec) {
+		s.Restore = &selfmanaged.Restore{Snapshot: newest, Until: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}
+	}))
+	for _, name := range r.Planes() {
+		require.NoError(t, r.Destroy(name, true))
+	}
+	require.NoError(t, r.Boot(ctx, r.Planes()...))
+	require.NoError(t, before(ctx))
+	require.Error(t, Eventually(brief(ctx), func() error {
+		_, err := r.Kubectl(ctx, "get", "configmap", "after")
+		if err != nil && strings.Contains(err.Error(), "NotFound") {
+			return err
+		}
+		return nil
+	}), "what was written after the snapshot is there")
+	require.NoError(t, r.WaitReady(ctx, r.Workers()...))
+}
+
+func brief(ctx context.Context) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}

@@ -1,0 +1,306 @@
+package boot
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
+)
+
+// Proof is one thing that must hold of a cluster that has booted.
+type Proof struct {
+	// Name begins with the row of the mission that it proves.
+	Name string
+	Run  func(ctx context.Context, r *Rehearsal) error
+}
+
+// Proofs are those that need no more than the cluster itself, in an order in which
+// each leaves a whole cluster to the next. The rehearsal of an environment runs
+// them all.
+func Proofs() []Proof {
+	return []Proof{
+		{"M12_pods_run_on_workers_and_reach_services", proveWorkload},
+		{"M18_etcd_holds_no_secret_in_the_clear", proveEncryption},
+		{"M16_a_stolen_token_gets_no_certificate", proveStolenToken},
+		{"M34_the_token_is_rotated_and_the_old_one_refused", proveTokens},
+		{"M12_a_control_plane_with_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 1, true) }},
+		{"M12_the_founder_without_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 0, false) }},
+	}
+}
+
+// NodeConfig reads what redoubt-node knows on a machine.
+func (r *Rehearsal) NodeConfig(machine string) (nodeconfig.Config, error) {
+	var config nodeconfig.Config
+	data, err := os.ReadFile(r.File(machine, nodeconfig.File))
+	if err != nil {
+		return config, err
+	}
+	err = json.Unmarshal(data, &config)
+	return config.WithDefaults(), err
+}
+
+// within limits a step.
+func within(ctx context.Context, limit time.Duration, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return step(ctx)
+}
+
+// keep writes a ConfigMap that must outlive what is done next.
+func keep(ctx context.Context, r *Rehearsal) (check func(context.Context) error, err error) {
+	name, value := "kept-"+randomHex(), randomHex()
+	create := func() error {
+		_, err := r.Kubectl(ctx, "create", "configmap", name, "--from-literal=value="+value)
+		if err != nil && strings.Contains(err.Error(), "AlreadyExists") {
+			return nil // a request whose answer was lost
+		}
+		return err
+	}
+	if err := within(ctx, time.Minute, func(ctx context.Context) error { return Eventually(ctx, create) }); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		return Eventually(ctx, func() error {
+			found, err := r.Kubectl(ctx, "get", "configmap", name, "-o", "jsonpath={.data.value}")
+			if err == nil && found != value {
+				err = fmt.Errorf("the data of the cluster changed: %q is %q", name, found)
+			}
+			return err
+		})
+	}, nil
+}
+
+func randomHex() string {
+	data := make([]byte, 8)
+	_, _ = rand.Read(data) // never fails (crypto/rand)
+	return hex.EncodeToString(data)
+}
+
+// proveReplacement destroys a control plane and launches another in its place.
+func proveReplacement(ctx context.Context, r *Rehearsal, number int, keepVolume bool) error {
+	name := r.Planes()[number]
+	check, err := keep(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := r.Destroy(name, keepVolume); err != nil {
+		return err
+	}
+	if len(r.Planes()) > 1 {
+		// Two of three are a majority: the cluster goes on.
+		if err := within(ctx, time.Minute, check); err != nil {
+			return fmt.Errorf("without %s: %w", name, err)
+		}
+	}
+	if err := within(ctx, 4*time.Minute, func(ctx context.Context) error { return r.Boot(ctx, name) }); err != nil {
+		return err
+	}
+	if err := within(ctx, time.Minute, check); err != nil {
+		return err
+	}
+	return within(ctx, 2*time.Minute, func(ctx context.Context) error {
+		return Eventually(ctx, func() error { return r.whole(ctx, name) })
+	})
+}
+
+// whole tells that etcd has every control plane as a member, and no other, and
+// that the machine's own API server is ready.
+func (r *Rehearsal) whole(ctx context.Context, machine string) error {
+	members, err := r.Members(ctx, machine)
+	if err != nil {
+		return err
+	}
+	if len(members) != len(r.Planes()) {
+		return fmt.Errorf("etcd has the members %q", members)
+	}
+	for _, name := range r.Planes() {
+		if !strings.Contains(" "+strings.Join(members, " ")+" ", " "+name+" ") {
+			return fmt.Errorf("etcd has the members %q, and not %s", members, name)
+		}
+	}
+	_, err = r.Run(ctx, machine, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", "/etc/kubernetes/pki/ca.crt",
+		"https://"+r.machines[machine].Address+":6443/readyz")
+	return err
+}
+
+// proveWorkload runs pods on the workers and asks one through its service.
+func proveWorkload(ctx context.Context, r *Rehearsal) error {
+	if err := r.Apply(ctx, workload); err != nil {
+		return err
+	}
+	return within(ctx, 2*time.Minute, func(ctx context.Context) error {
+		return Eventually(ctx, func() error {
+			address, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
+			if err != nil {
+				return err
+			}
+			ready, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "deployment", "hello", "-o", "jsonpath={.status.readyReplicas}")
+			if err != nil || ready != "2" {
+				pods, _ := r.Kubectl(ctx, "get", "pods", "--all-namespaces", "-o", "wide")
+				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready\n%s", ready, pods))
+			}
+			// From a pod: what the service proxy wrote leads to a pod. That it can be told
+			// to is also what the API server verifies the kubelet's certificate for.
+			_, err = r.Kubectl(ctx, "--namespace=rehearsal", "exec", "deployment/hello", "--", "/hello", "get", "http://"+address+":8080/")
+			return err
+		})
+	})
+}
+
+// workload is what a tenant would run: restricted, and pulled anew each time.
+const workload = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: rehearsal}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hello, namespace: rehearsal}
+spec:
+  selector: {app: hello}
+  ports: [{port: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: hello, namespace: rehearsal}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65535, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: hello
+        image: registry.k8s.io/hello:1.0
+        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
+`
+
+// proveEncryption takes a snapshot, which is all that etcd holds, and looks in it
+// for a Secret and for the mark of an encrypted one.
+func proveEncryption(ctx context.Context, r *Rehearsal) error {
+	secret := "canary-" + randomHex()
+	if _, err := r.Kubectl(ctx, "create", "secret", "generic", "canary-"+randomHex(), "--from-literal=value="+secret); err != nil {
+		return err
+	}
+	plane := r.Planes()[0]
+	config, err := r.NodeConfig(plane)
+	if err != nil {
+		return err
+	}
+	before := len(r.Cloud.Server.Keys(config.Snapshots.Bucket))
+	if _, err := r.Run(ctx, plane, "systemctl", "start", "redoubt-snapshot.service"); err != nil {
+		return fmt.Errorf("%w\n%s", err, r.Journal(plane, "redoubt-snapshot.service", 10))
+	}
+	keys := r.Cloud.Server.Keys(config.Snapshots.Bucket)
+	if len(keys) <= before {
+		return fmt.Errorf("no snapshot was stored: %q", keys)
+	}
+	for _, key := range keys {
+		data, _ := r.Cloud.Server.Get(config.Snapshots.Bucket, key)
+		text := string(data)
+		if strings.Contains(text, secret) {
+			return fmt.Errorf("%s holds a Secret in the clear", key)
+		}
+		if !strings.Contains(text, "k8s:enc:") {
+			return fmt.Errorf("%s holds nothing that was encrypted", key)
+		}
+	}
+	return nil
+}
+
+// tokens gives the token that a pool's machines find.
+func (r *Rehearsal) token(config nodeconfig.Config, pool string) (string, error) {
+	data, found := r.Cloud.Server.Get(config.Store, nodeconfig.JoinConfigKey(pool))
+	_, after, cut := strings.Cut(string(data), "token: ")
+	if !found || !cut {
+		return "", fmt.Errorf("there is no token in %s", nodeconfig.JoinConfigKey(pool))
+	}
+	token, _, _ := strings.Cut(after, "\n")
+	return strings.Trim(token, `"'`), nil
+}
+
+// whoami asks an API server with a token, from a worker, and gives the status.
+func (r *Rehearsal) whoami(ctx context.Context, endpoint, token string) (string, error) {
+	return r.Run(ctx, r.Workers()[0], "curl", "--silent", "--max-time", "10", "--cacert", "/etc/kubernetes/pki/ca.crt", "--output", "/dev/null",
+		"--write-out", "%{http_code}", "--header", "Authorization: Bearer "+token, endpoint+"/apis/certificates.k8s.io/v1/certificatesigningrequests/none")
+}
+
+// proveTokens makes the newest token due, twice, by taking half of its life away,
+// and runs the unit: the first token works after one rotation and not after two.
+func proveTokens(ctx context.Context, r *Rehearsal) error {
+	plane := r.Planes()[0]
+	config, err := r.NodeConfig(plane)
+	if err != nil {
+		return err
+	}
+	pool := config.Pools[0].Name
+	first, err := r.token(config, pool)
+	if err != nil {
+		return err
+	}
+	known := func(ctx context.Context, token string) error {
+		return Eventually(ctx, func() error {
+			// 403: known, and allowed to make requests alone. 401: not known.
+			status, err := r.whoami(ctx, config.Endpoint, token)
+			if err == nil && status == "401" {
+				err = errors.New("the token is refused")
+			}
+			return err
+		})
+	}
+	if err := within(ctx, 20*time.Second, func(ctx context.Context) error { return known(ctx, first) }); err != nil {
+		return err
+	}
+	for rotation := 1; rotation <= 2; rotation++ {
+		present, err := r.token(config, pool)
+		if err != nil {
+			return err
+		}
+		id, _, _ := strings.Cut(present, ".")
+		due := time.Now().Add(config.Tokens.Validity.Duration - config.Tokens.RotateAfter.Duration - time.Minute).UTC().Format(time.RFC3339)
+		if _, err := r.Kubectl(ctx, "--namespace=kube-system", "patch", "secret", "bootstrap-token-"+id, "--type=merge",
+			"--patch", fmt.Sprintf(`{"stringData":{"expiration":%q}}`, due)); err != nil {
+			return err
+		}
+		if _, err := r.Run(ctx, plane, "systemctl", "start", "redoubt-join-config.service"); err != nil {
+			return fmt.Errorf("%w\n%s", err, r.Journal(plane, "redoubt-join-config.service", 10))
+		}
+		next, err := r.token(config, pool)
+		if err != nil {
+			return err
+		}
+		if next == present {
+			return fmt.Errorf("the token was not rotated\n%s", r.Journal(plane, "redoubt-join-config.service", 10))
+		}
+		status, err := r.whoami(ctx, config.Endpoint, first)
+		if err != nil {
+			return err
+		}
+		if want := rotation == 2; (status == "401") != want {
+			// The API servers learn of a deleted token within moments.
+			err := within(ctx, 15*time.Second, func(ctx context.Context) error {
+				return Eventually(ctx, func() error {
+					status, err := r.whoami(ctx, config.Endpoint, first)
+					if err == nil && (status == "401") != want {
+						err = fmt.Errorf("after %d rotations the first token gets %s", rotation, status)
+					}
+					return err
+				})
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

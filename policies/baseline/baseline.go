@@ -12,7 +12,6 @@ import (
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 	"github.com/redoubt-dev/redoubt/policies/baseline/network"
-	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
@@ -121,7 +120,7 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
+	if err := newQuarantine(ctx, name, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	if err := newClusterObjects(ctx, name, args.Spec, pulumi.Parent(b)); err != nil {

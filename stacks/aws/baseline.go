@@ -71,6 +71,12 @@ func (e BaselineEnvironment) addons(cluster string, after pulumi.StringArrayInpu
 	return &components.EksAddonsArgs{Cluster: cluster, After: after, VolumesRoleArn: role, Versions: e.AddonVersions, Tags: tags, Exceptions: e.Exceptions}
 }
 
+// registryOf is an account's own registry, from which images come by default.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+func registryOf(account, region string) string {
+	return account + ".dkr.ecr." + region + ".amazonaws.com"
+}
+
 // first is what the first stack gave out.
 type first struct {
 	account, region, cluster, endpoint, authority, networkCIDR, serviceCIDR, volumesRole, volumesKey string
@@ -131,6 +137,6 @@ func inCluster(ctx *pulumi.Context) error {
 		return err
 	}
 	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
-		Spec: e.Baseline.WithRegistries(f.account + ".dkr.ecr." + f.region + ".amazonaws.com").WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
+		Spec: e.Baseline.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
 	}, e.Tenants, in)
 }

@@ -62,6 +62,10 @@ func policy(namespace, name, reason string, workloads map[string]string, in []ne
 			Ingress:     in, Egress: out,
 		},
 	}
+	if len(in)+len(out) > 0 {
+		// Nothing is allowed to a pod under quarantine (M40).
+		typed.Spec.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: admission.QuarantineLabel, Operator: metav1.LabelSelectorOpDoesNotExist}}
+	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
 	if err != nil {
 		panic(err) // of types that are Kubernetes' own
@@ -136,7 +140,9 @@ func byName(namespace string, f Flow) *unstructured.Unstructured {
 		selected["k8s:"+label] = value
 	}
 	return custom("cilium.io/v2", "CiliumNetworkPolicy", objectMeta(namespace, egress+"-"+f.Name, f.Reason), map[string]any{
-		"endpointSelector": map[string]any{"matchLabels": selected},
+		"endpointSelector": map[string]any{"matchLabels": selected, "matchExpressions": []any{
+			map[string]any{"key": "k8s:" + admission.QuarantineLabel, "operator": "DoesNotExist"},
+		}},
 		"egress": []any{
 			map[string]any{"toFQDNs": []any{name}, "toPorts": []any{map[string]any{"ports": ciliumPorts(f.Ports)}}},
 			map[string]any{

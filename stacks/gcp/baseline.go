@@ -51,7 +51,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
 	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
-	incluster.CheckTenants(r, e.Tenants)
+	incluster.CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 
 // inCluster is the second stack of an environment. What runs in the system's

@@ -36,6 +36,7 @@ func benchControlPlane(t *testing.T, c *Cluster) {
 		assert.NotZero(t, withPrefix(findings, prefix), "no check of section %s ran", prefix)
 	}
 	assert.GreaterOrEqual(t, totals(findings)["PASS"], 60)
+	c.verdicts(t, findings)
 }
 
 func benchWorkers(t *testing.T, c *Cluster) {

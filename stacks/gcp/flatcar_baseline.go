@@ -22,6 +22,8 @@ type FlatcarBaselineEnvironment struct {
 	Cluster string `json:"cluster" jsonschema:"required"`
 	// Credential is the program that gives a token of the identity provider. Required.
 	Credential Credential `json:"credential" jsonschema:"required"`
+	// Baseline is what the cluster gets once, whatever runs in it.
+	Baseline baseline.Spec `json:"baseline,omitempty"`
 	// Tenants are namespaces with Pod Security "restricted", default-deny network
 	// policies, a quota and limits.
 	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`
@@ -59,6 +61,7 @@ func (e FlatcarBaselineEnvironment) validate(r *settings.Reader, now time.Time) 
 		r.Add("credential.command", "is missing: no kubeconfig with a credential of its own is ever made", "write the program of your identity provider, such as kubectl-oidc_login")
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
+	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
 	incluster.CheckTenants(r, e.Tenants)
 }
 
@@ -86,5 +89,5 @@ func flatcarInCluster(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, cluster, e.Tenants, pulumi.Provider(api))
+	return incluster.Baseline(ctx, cluster, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, pulumi.Provider(api))
 }

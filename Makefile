@@ -17,11 +17,12 @@ DRIVE = $(BIN)/rehearse $(1) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CO
 
 # Where an environment is: "local" is this machine, all else are clouds. Empty where there are no settings.
 PLATFORM = $(shell sed -n 's/^ *redoubt:platform: *\([a-z-]*\).*/\1/p' $(or $(CONFIG_FILE),stacks/Pulumi.$(ENV).yaml) 2>/dev/null)
-REHEARSE = $(BIN)/rehearse-$(PLATFORM) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
+CLOUD = $(firstword $(subst -, ,$(PLATFORM)))
+REHEARSE = $(BIN)/rehearse-$(CLOUD) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
 TOOLS := kubernetes pulumi etcd kube-router
-JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 ignition
+JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 coredns ignition
 OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum
@@ -37,7 +38,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh drive rehearse here bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: help up verify test down preview refresh drive rehearse node-program here bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -69,12 +70,12 @@ refresh: here tools ## look for drift; the next up repairs it
 	@$(call DRIVE,refresh)
 
 rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]
-	@case '$(PLATFORM)' in aws|gcp) ;; \
+	@case '$(PLATFORM)' in aws|gcp|aws-flatcar|gcp-flatcar) ;; \
 	local) echo "$(ENV) is real and needs no account: make up$(if $(filter-out local,$(ENV)), ENV=$(ENV)); to rehearse a cloud: make rehearse ENV=aws-prod" >&2; exit 1 ;; \
 	*-baseline) echo "$(ENV) comes along with its environment: make rehearse ENV=$(ENV:-baseline=)" >&2; exit 1 ;; \
 	'') echo "there is no environment $(ENV): write stacks/Pulumi.$(ENV).yaml, or name one: $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))" >&2; exit 1 ;; \
 	*) echo "environments of platform $(PLATFORM) cannot be rehearsed" >&2; exit 1 ;; esac
-	@$(MAKE) -s --no-print-directory $(if $(findstring --no-kubernetes,$(ARGS)),pulumi,packages tools) $(BIN)/rehearse-$(PLATFORM)
+	@$(MAKE) -s --no-print-directory $(if $(findstring --no-kubernetes,$(ARGS)),pulumi,packages tools) $(BIN)/rehearse-$(CLOUD) $(if $(findstring flatcar,$(PLATFORM)),$(BIN)/redoubt-node)
 	@$(REHEARSE) $(ARGS)
 
 drive: tools ## run the driver of local environments itself: make drive ARGS="outputs --json"
@@ -135,6 +136,8 @@ clean: ## remove what was built
 	@! ls -d .state/rehearsal/*/state/*/machines >/dev/null 2>&1 || { echo "rehearsals of $$(ls -d .state/rehearsal/*/state/*/machines | cut -d / -f 3 | xargs) run programs of bin/: make rehearse ENV=... ARGS=--clear first" >&2; exit 1; }
 	@! ls -d .state/*/machines >/dev/null 2>&1 || { echo "machines of $$(ls -d .state/*/machines | cut -d / -f 2 | xargs) run programs of bin/: make down first" >&2; exit 1; }
 	@rm -rf $(BIN)
+
+node-program: $(BIN)/redoubt-node ## the program that every machine of a self-managed cluster runs
 
 packages:
 	@test/tools/packages

@@ -64,7 +64,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	addons := e.addons("cluster", pulumi.StringArrayOutput{}, later, nil)
 	r.Report("", addons.Validate(now), map[string]string{"cluster": "", "versions": "addonVersions"})
 	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
-	incluster.CheckTenants(r, e.Tenants)
+	incluster.CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 
 func (e BaselineEnvironment) addons(cluster string, after pulumi.StringArrayInput, role pulumi.StringInput, tags map[string]string) *components.EksAddonsArgs {

@@ -51,7 +51,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
 	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
-	incluster.CheckTenants(r, e.Tenants)
+	incluster.CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 
 // registryOf is a project's own registry, from which images come by default.

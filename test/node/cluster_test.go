@@ -5,6 +5,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -27,6 +28,7 @@ import (
 // TestCluster goes through a cluster's life on one real API server, on AWS; what
 // differs on GCP is behind the interface that the other tests judge.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	s := newAWS(t)
 	s.instance(t, fakecloud.Instance{ID: s.id("1"), Name: "prod-control-plane-1", Role: roleControlPlane, Addresses: []string{"127.77.0.1"}})
 	s.config.NetworkAgent = &nodeconfig.NetworkAgent{Namespace: "kube-system", Labels: map[string]string{"k8s-app": "network-agent"}}
@@ -256,6 +258,15 @@ func testFetch(t *testing.T, l *lab) {
 	foreign.CACertificate = string(other)
 	l.Put(store, key, good)
 	refused("another authority", fetch(l.id("2"), foreign, nil), "another authority")
+	// While the authority is replaced, a machine may know one and the cluster two:
+	// it trusts what its own configuration says.
+	changing := l.worker("general")
+	changing.CACertificate += string(other)
+	require.NoError(t, fetch(l.id("2"), changing, nil))
+	written, err := os.ReadFile(out)
+	require.NoError(t, err)
+	assert.Contains(t, string(written), base64.StdEncoding.EncodeToString([]byte(changing.CACertificate)))
+	require.NoError(t, os.Remove(out))
 	// The store comes back while a machine waits.
 	l.Fail("s3", fakecloud.Fault{Status: 503, Times: 6})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -51,7 +51,8 @@ func (s *Server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumir
 	slices.Sort(out.Replaces)
 	if n := t.Naming; n != nil && len(out.Replaces) > 0 {
 		automatic := slices.Contains(news.Strings(defaultsKey), n.Property)
-		out.DeleteBeforeReplace = !automatic && same(olds[n.Property], news[n.Property])
+		// A name that the API makes from a prefix is another each time.
+		out.DeleteBeforeReplace = !automatic && news.Has(n.Property) && same(olds[n.Property], news[n.Property])
 	}
 	return out, nil
 }

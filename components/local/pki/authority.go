@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"time"
 )
 
@@ -86,21 +85,12 @@ func ParseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
 	return &Authority{Certificate: certificate, Key: key}, nil
 }
 
-// ReadAuthority reads the authority in the files prefix.crt and prefix.key.
+// ReadAuthority reads the authority in the files prefix.crt and prefix.key. While
+// authorities are rotated the first file holds several certificates; the one that
+// signs is the first, as kubeadm has it.
 func ReadAuthority(prefix string) (*Authority, error) {
-	certPEM, err := os.ReadFile(prefix + ".crt")
-	if err != nil {
-		return nil, fmt.Errorf("reading a certificate authority: %w", err)
-	}
-	keyPEM, err := os.ReadFile(prefix + ".key")
-	if err != nil {
-		return nil, fmt.Errorf("reading a certificate authority: %w", err)
-	}
-	authority, err := ParseAuthority(certPEM, keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("%s.crt, %s.key: %w", prefix, prefix, err)
-	}
-	return authority, nil
+	authority, _, err := ReadSigner(prefix)
+	return authority, err
 }
 
 // newSerial returns a positive random serial number.

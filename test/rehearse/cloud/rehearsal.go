@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
@@ -38,6 +39,8 @@ type Rehearsal struct {
 
 	// Open makes the simulated cloud.
 	Open func(simcloud.Options) (*simcloud.Cloud, error)
+	// Beside are providers of what no cloud makes, such as keys: the same ones for every run of the rehearsal.
+	Beside []rehearse.Provider
 	// Given makes what the settings name and the account has before the environment comes, and names it.
 	Given func(c *simcloud.Cloud, settings string) ([]string, error)
 	// Baseline is the environment of what is in the cluster; "" when there is none.
@@ -72,6 +75,13 @@ type Cluster interface {
 	Up(ctx context.Context, log io.Writer) (kubeconfig string, facts []string, err error)
 	// Destroy removes it, as far as it is there.
 	Destroy(ctx context.Context, log io.Writer) error
+}
+
+// Booted is a cluster that stands on machines which boot from what the cloud was given, and not beside it.
+type Booted interface {
+	Cluster
+	// From says in which cloud the machines are, and what the environment gave out, before Up.
+	From(in *simcloud.Cloud, environment rehearse.Result)
 }
 
 // Machine is what the machines of one pool get when they boot.

@@ -124,6 +124,15 @@ func (r Rehearsal) others() string {
 	return strings.Join(names, ", ")
 }
 
+// PlatformOf gives the platform of an environment of the repository at root, "" when there is no such environment.
+func PlatformOf(root, environment string) string {
+	platform, err := platformOf(Rehearsal{Repository: root}.file(environment))
+	if err != nil {
+		return "" // which is said when it is rehearsed
+	}
+	return platform
+}
+
 // platformOf reads the platform of an environment's settings.
 func platformOf(file string) (string, error) {
 	data, err := os.ReadFile(file)

@@ -33,6 +33,7 @@ func (x *run) stack(name string, log io.Writer) rehearse.Options {
 			return kubeapply.New(kubeapply.Options{Redirect: x.redirect}), nil
 		}}},
 	}
+	options.Providers = append(options.Providers, x.Beside...)
 	if x.cloud != nil {
 		options.Providers = append(options.Providers, rehearse.Provider{Name: x.cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return x.cloud.Serve(), nil
@@ -171,6 +172,9 @@ func (x *run) inCluster(ctx context.Context, environment rehearse.Result) {
 		x.find(x.Environment+": up", Finding{Level: Error, Problem: "the output " + x.Endpoint + " is missing: nothing tells where the API server is",
 			Remedy: "export it"})
 		return
+	}
+	if booted, on := x.Cluster.(Booted); on {
+		booted.From(x.cloud, environment)
 	}
 	var kubeconfig string
 	if !x.step(ctx, "a real cluster on this machine", func(log io.Writer) (string, error) {

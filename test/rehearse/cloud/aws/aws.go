@@ -27,6 +27,9 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 		Replace: replace, Given: given, Machines: Machines, Costs: estimate, Keeps: Keeps,
 		Demands: &cloud.Demands{Benchmark: "CIS-EKS-", Catalogue: controls.CISEKS(), Checks: checks.Checks()},
 	}
+	if cloud.PlatformOf(root, environment) == program.FlatcarPlatform {
+		return flatcarRehearsal(r)
+	}
 	var err error
 	r.Cluster, err = r.ThisMachine("")
 	return r, err

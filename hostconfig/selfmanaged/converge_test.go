@@ -292,7 +292,11 @@ func TestConvergeAfterPowerFailure(t *testing.T) {
 		for _, loss := range []string{"nothing", "the machine", "machine and volume"} {
 			t.Run(each.name+" loses "+loss, func(t *testing.T) {
 				t.Parallel()
-				for call := 1; ; call++ {
+				step := 1
+				if loss != "nothing" {
+					step = 2 // less of what a call did is left, and more of the states are the same
+				}
+				for call := 1; ; call += step {
 					w := newWorld(t, text, each.index)
 					if each.index > 0 {
 						w.set(t, "cluster", "1\n")

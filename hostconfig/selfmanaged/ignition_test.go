@@ -130,6 +130,14 @@ func TestIgnitionWrites(t *testing.T) {
 					t.Errorf("%s: %s is not masked: %v", m.Name, masked, err)
 				}
 			}
+			// The real systemd-tmpfiles closes the kubelet's unit, and makes directories.
+			if output, err := exec.Command(tool(t, "systemd-tmpfiles", "systemd"), "--root="+r, "--create", "--boot", r+"/etc/tmpfiles.d/redoubt.conf").CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", m.Name, err, output)
+			}
+			mode(t, r+"/etc/systemd/system/kubelet.service", 0o600)
+			if m.Name == "control-plane-1" {
+				mode(t, r+kmsDir, os.ModeDir|0o700)
+			}
 			config, err := nodeconfig.Parse([]byte(read(t, r+nodeconfig.File)))
 			if err != nil || config.ControlPlaneMachine() != (m.Name == "control-plane-1") {
 				t.Errorf("%s: redoubt-node reads %+v: %v", m.Name, config, err)

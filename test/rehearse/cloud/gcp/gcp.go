@@ -23,6 +23,9 @@ func Rehearsal(root, environment string) (cloud.Rehearsal, error) {
 		Given: simgcp.Existing, Machines: Machines, Costs: estimate, Keeps: Keeps,
 		Demands: &cloud.Demands{Benchmark: "CIS-GKE-", Catalogue: controls.CISGKE(), Checks: checks.Checks(), Limits: limits()},
 	}
+	if cloud.PlatformOf(root, environment) == program.FlatcarPlatform {
+		return flatcarRehearsal(r)
+	}
 	var err error
 	r.Cluster, err = r.ThisMachine("")
 	return r, err

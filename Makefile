@@ -22,7 +22,7 @@ REHEARSE = $(BIN)/rehearse-$(CLOUD) --env $(ENV) $(if $(CONFIG_FILE),--config-fi
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
 TOOLS := kubernetes pulumi etcd kube-router
-JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 ignition
+JUDGES := kube-bench kubernetes-1.36 kubernetes-1.37 containerd-1.7 containerd-2 coredns ignition
 OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum

@@ -27,7 +27,7 @@ type Mount struct {
 
 var (
 	mountPath   = regexp.MustCompile(`^(/[A-Za-z0-9_.:@+-]+)+$`)
-	mountOption = regexp.MustCompile(`^[a-z0-9_-]+(=[A-Za-z0-9_./:+-]+)?$`)
+	mountOption = regexp.MustCompile(`^[a-z0-9_.-]+(=[A-Za-z0-9_./:+-]+)?$`)
 )
 
 // Name gives the unit's file name, which systemd ties to the directory:

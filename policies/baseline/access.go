@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -10,12 +11,29 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/access"
+	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
 // newRoles registers the roles and bindings of the cluster (M20).
 func newRoles(ctx *pulumi.Context, name string, spec roles.Spec, opts ...pulumi.ResourceOption) error {
 	return newObjects(ctx, name, roles.Objects(spec), opts...)
+}
+
+// newQuarantine registers the policies of quarantine (M40). A binding comes after its
+// policy, by which the API server judges it, and goes before it.
+func newQuarantine(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) error {
+	for _, pair := range quarantine.Objects() {
+		policy, err := newObject(ctx, name+"-policy-"+pair.Policy.Name, pair.Policy, opts...)
+		if err != nil {
+			return err
+		}
+		after := append(slices.Clone(opts), pulumi.DependsOn([]pulumi.Resource{policy}))
+		if _, err := newObject(ctx, name+"-binding-"+pair.Binding.Name, pair.Binding, after...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newObjects registers objects under names that are derived from their own.

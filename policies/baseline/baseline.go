@@ -11,7 +11,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
-	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
+	"github.com/redoubt-dev/redoubt/policies/baseline/network"
 	"github.com/redoubt-dev/redoubt/policies/baseline/roles"
 )
 
@@ -21,6 +21,10 @@ type Spec struct {
 	Policies admission.Settings `json:"policies"`
 	// Access says who is who: groups of the identity provider by what they may do.
 	Access roles.Spec `json:"access"`
+	// Network is what enforces policies, and the rules of the whole cluster.
+	Network network.Settings `json:"network"`
+	// RuntimeClasses are the sandboxed runtimes that nodes offer.
+	RuntimeClasses []RuntimeClass `json:"runtimeClasses,omitempty"`
 }
 
 // Args describe the baseline. Nil stands for the defaults of all.
@@ -46,7 +50,8 @@ type Args struct {
 // Validate reports everything that is wrong, below the field. The exceptions are
 // those of the whole cluster; now judges their expiry and that of the policies'.
 func (s Spec) Validate(field string, exceptions []hostconfig.Exception, now time.Time) error {
-	return errors.Join(s.Access.Validate(field+".access"), hostconfig.Within(field+".policies", s.Policies.Validate(exceptions, now)))
+	return errors.Join(s.Access.Validate(field+".access"), hostconfig.Within(field+".policies", s.Policies.Validate(exceptions, now)),
+		s.Network.Validate(field+".network"), checkRuntimeClasses(field+".runtimeClasses", s.RuntimeClasses))
 }
 
 // WithRegistries has the registries as those that images may come from, unless
@@ -65,6 +70,18 @@ func (s Spec) WithSystemUsers(users ...string) Spec {
 	return s
 }
 
+// WithTenants adds what the cluster's policies know of tenants: those of the class
+// baseline.
+func (s Spec) WithTenants(tenants []TenantSpec) Spec {
+	s.Policies.BaselineNamespaces = slices.Clone(s.Policies.BaselineNamespaces)
+	for _, t := range tenants {
+		if t.Class == ClassBaseline && !slices.Contains(s.Policies.BaselineNamespaces, t.Name) {
+			s.Policies.BaselineNamespaces = append(s.Policies.BaselineNamespaces, t.Name)
+		}
+	}
+	return s
+}
+
 // Baseline is what a cluster gets once, whatever runs in it.
 type Baseline struct {
 	pulumi.ResourceState
@@ -76,7 +93,9 @@ type Baseline struct {
 // NewBaseline registers the baseline: admission policies (M25); levels of Pod
 // Security for the namespaces that Kubernetes makes itself (M22), where the default
 // service accounts give no token to a pod that does not ask for one (CIS 5.1.5);
-// roles, and bindings of the groups (M20); the policies of quarantine (M40).
+// roles, and bindings of the groups (M20); the policies of quarantine (M40); rules
+// of the network that hold for the whole cluster, and a default deny where nothing
+// runs (M21); classes of priority and of sandboxed runtimes (M24, M28).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
@@ -101,7 +120,10 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newObjects(ctx, name, quarantine.Objects(), pulumi.Parent(b)); err != nil {
+	if err := newQuarantine(ctx, name, pulumi.Parent(b)); err != nil {
+		return nil, err
+	}
+	if err := newClusterObjects(ctx, name, args.Spec, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
 	var err error

@@ -76,6 +76,9 @@ const podSecurityPrefix = "pod-security.kubernetes.io/"
 // reservedNamespaces belong to Kubernetes itself.
 var reservedNamespaces = []string{"default", "kube-system", "kube-public", "kube-node-lease"}
 
+// unusedNamespaces are those of Kubernetes where no pod runs.
+var unusedNamespaces = []string{"default", "kube-public", "kube-node-lease"}
+
 // withDefaults fills in what the settings leave open.
 func (t TenantSpec) withDefaults() TenantSpec {
 	if t.Class == "" {

@@ -63,10 +63,12 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 		labels[podSecurityPrefix+mode] = pulumi.String(level)
 		labels[podSecurityPrefix+mode+"-version"] = pulumi.String(version)
 	}
+	if spec.Pool != "" {
+		labels[admission.LabelPool] = pulumi.String(spec.Pool)
+	}
 	annotations := force()
 	for annotation, value := range map[string]string{
 		admission.AnnotationRegistries: strings.Join(spec.Registries, ","), admission.AnnotationIngressHosts: strings.Join(spec.IngressHosts, ","),
-		admission.LabelPool: spec.Pool,
 	} {
 		if value != "" {
 			annotations[annotation] = pulumi.String(value)
@@ -106,6 +108,9 @@ func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, args
 		if _, err := newObject(ctx, name+"-"+accessor.GetName(), policy, parent, inNamespace); err != nil {
 			return err
 		}
+	}
+	if _, err := newObject(ctx, name+"-platform-priority", platformPriorityQuota(spec.Name), parent, inNamespace); err != nil {
+		return err
 	}
 	_, err := corev1.NewResourceQuota(ctx, name+"-quota", &corev1.ResourceQuotaArgs{
 		Metadata: objectMeta("quota"),

@@ -110,10 +110,14 @@ func TestNamespaceTellsWhatIsNarrowed(t *testing.T) {
 		return out
 	}
 	got := metadata(TenantSpec{Name: "demo", Registries: []string{"r.example.org/a", "r.example.org/b"}, IngressHosts: []string{"*.a.example.org"}, Pool: "cards"})
-	for key, want := range map[string]string{admission.AnnotationRegistries: "r.example.org/a,r.example.org/b", admission.AnnotationIngressHosts: "*.a.example.org", admission.LabelPool: "cards"} {
+	for key, want := range map[string]string{admission.AnnotationRegistries: "r.example.org/a,r.example.org/b", admission.AnnotationIngressHosts: "*.a.example.org"} {
 		if got[key] != want {
 			t.Errorf("%s = %q, want %q", key, got[key], want)
 		}
+	}
+	pool := tenant(t, TenantSpec{Name: "demo", Pool: "cards"})["kubernetes:core/v1:Namespace"]["metadata"].ObjectValue()["labels"].ObjectValue()[admission.LabelPool]
+	if !pool.IsString() || pool.StringValue() != "cards" {
+		t.Errorf("pool: %v", pool)
 	}
 	if got := metadata(TenantSpec{Name: "demo"}); len(got) != 1 {
 		t.Errorf("annotations of a tenant that says nothing: %v", got)

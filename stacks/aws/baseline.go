@@ -64,11 +64,17 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	addons := e.addons("cluster", pulumi.StringArrayOutput{}, later, nil)
 	r.Report("", addons.Validate(now), map[string]string{"cluster": "", "versions": "addonVersions"})
 	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
-	incluster.CheckTenants(r, e.Tenants)
+	incluster.CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 
 func (e BaselineEnvironment) addons(cluster string, after pulumi.StringArrayInput, role pulumi.StringInput, tags map[string]string) *components.EksAddonsArgs {
 	return &components.EksAddonsArgs{Cluster: cluster, After: after, VolumesRoleArn: role, Versions: e.AddonVersions, Tags: tags, Exceptions: e.Exceptions}
+}
+
+// registryOf is an account's own registry, from which images come by default.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+func registryOf(account, region string) string {
+	return account + ".dkr.ecr." + region + ".amazonaws.com"
 }
 
 // first is what the first stack gave out.
@@ -131,6 +137,6 @@ func inCluster(ctx *pulumi.Context) error {
 		return err
 	}
 	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
-		Spec: e.Baseline.WithRegistries(f.account + ".dkr.ecr." + f.region + ".amazonaws.com").WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
+		Spec: e.Baseline.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
 	}, e.Tenants, in)
 }

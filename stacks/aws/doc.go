@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -37,7 +38,7 @@ func Program(ctx *pulumi.Context) error {
 	case FlatcarPlatform:
 		return flatcarCluster(ctx)
 	case FlatcarBaselinePlatform:
-		return flatcarInCluster(ctx)
+		return incluster.SelfManaged(outputCluster, outputEndpoint, outputAuthority)(ctx)
 	default:
 		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s, %s, %s or %s", settings.Namespace, platform,
 			Platform, BaselinePlatform, FlatcarPlatform, FlatcarBaselinePlatform)

@@ -23,7 +23,7 @@ var (
 	ofFlatcarNetwork = merged(ofNetwork, map[string]string{"podCIDRs": "podCIDR"})
 	ofFlatcarCluster = merged(once, map[string]string{
 		"pools": "nodePools", "networkCidr": "network.cidr", "podCidr": "podCIDR", "serviceCidr": "network.serviceCIDR", "programFile": "nodeProgram",
-		"controlPlane.zones": "network.zones", "host.exceptions": "", "host.program": "nodeProgram", "host.kubernetes": "kubernetes", "host.kubernetesVersion": "kubernetesVersion",
+		"controlPlane.zones": "network.zones", "host.exceptions": "", "host.pools": "nodePools", "host.controlPlanes": "controlPlane", "host.network.cni": "cni", "host.program": "nodeProgram", "host.kubernetes": "kubernetes", "host.kubernetesVersion": "kubernetesVersion",
 	})
 )
 

@@ -51,8 +51,12 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
 	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
-	incluster.CheckTenants(r, e.Tenants)
+	incluster.CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
+
+// registryOf is a project's own registry, from which images come by default.
+// https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
+func registryOf(project, region string) string { return region + "-docker.pkg.dev/" + project }
 
 // inCluster is the second stack of an environment. What runs in the system's
 // namespace is Google's: it brings and changes its own network policies.
@@ -88,9 +92,7 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, name, "pd.csi.storage.gke.io", disks, in); err != nil {
 		return err
 	}
-	// The project's own registry.
-	// https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
-	registry := of.Text(outputRegion) + "-docker.pkg.dev/" + of.Text(outputProject)
+	registry := registryOf(of.Text(outputProject), of.Text(outputRegion))
 	if err := of.Err(); err != nil {
 		return err
 	}

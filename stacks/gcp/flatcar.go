@@ -119,7 +119,7 @@ func (e flatcarEnvironment) extras(ctx *pulumi.Context, p flatcarParts, in pulum
 func (e flatcarEnvironment) export(ctx *pulumi.Context, p flatcarParts) {
 	_, addresses, _ := components.ControlPlaneAddresses(e.ranges().controlPlane, e.ControlPlane.Count) // judged already
 	for name, value := range map[string]pulumi.Input{
-		"project": pulumi.String(e.Project.ID), "region": pulumi.String(e.Project.Region), outputCluster: p.cluster.Name, outputEndpoint: p.cluster.Endpoint,
+		outputProject: pulumi.String(e.Project.ID), outputRegion: pulumi.String(e.Project.Region), outputCluster: p.cluster.Name, outputEndpoint: p.cluster.Endpoint,
 		outputAuthority: p.cluster.CertificateAuthority, "kubernetesVersion": p.cluster.KubernetesVersion, "networkId": p.network.NetworkID,
 		outputDisksKey: p.keys.DisksKeyID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName, "controlPlaneIds": p.cluster.ControlPlaneIDs,
 		"controlPlaneAddresses": pulumi.ToStringArray(slices.Clone(addresses)), "poolIds": p.cluster.PoolIDs, kept.Output: pulumi.ToStringMap(e.standing()),

@@ -85,9 +85,9 @@ func Provider(ctx *pulumi.Context, cluster, kubeconfig string) (*kubernetes.Prov
 }
 
 // CheckTenants reports what is wrong with tenants.
-func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec) {
-	for i, tenant := range tenants {
-		if err := tenant.Validate(); err != nil {
+func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec, spec baseline.Spec, exceptions []hostconfig.Exception) {
+	for i, err := range baseline.ValidateTenants(tenants, spec.Network, exceptions) {
+		if err != nil {
 			r.Problem(fmt.Sprintf("tenants[%d]", i), "%v", err)
 		}
 	}
@@ -115,12 +115,14 @@ func Reached(kubeconfig string) pulumi.StringInput {
 // Baseline registers the baseline and the tenants, and gives out their names and
 // who can do what (M20).
 func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) error {
-	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", args, in...); err != nil {
+	all := *args
+	all.Spec = args.Spec.WithTenants(tenants)
+	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", &all, in...); err != nil {
 		return err
 	}
 	names := []string{}
 	for _, tenant := range tenants {
-		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant}, in...); err != nil {
+		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant, PodSecurityVersion: args.PodSecurityVersion, Network: args.Spec.Network, Exceptions: args.Exceptions}, in...); err != nil {
 			return err
 		}
 		names = append(names, tenant.Name)

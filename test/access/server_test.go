@@ -85,7 +85,10 @@ func (a *api) start() (err error) {
 	if err := a.apply(a.config, hostconfig.BootstrapObjects()...); err != nil {
 		return err
 	}
-	objects := append(roles.Objects(spec), quarantine.Objects()...)
+	objects := roles.Objects(spec)
+	for _, pair := range quarantine.Objects() {
+		objects = append(objects, pair.Policy, pair.Binding)
+	}
 	for name, tenant := range tenants {
 		objects = append(objects, roles.TenantObjects(name, tenant)...)
 	}

@@ -124,6 +124,9 @@ var inSpec = []struct {
 	{"scheduling", "priorityClassName", "system-node-critical"},
 	{"scheduling", "tolerations", []any{m{"operator": "Exists"}}},
 	{"scheduling", "tolerations", []any{m{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}}},
+	{"isolation-pool", "tolerations", []any{m{"key": "redoubt.dev/pool", "value": "cards", "effect": "NoSchedule"}}},
+	{"isolation-pool", "tolerations", []any{m{"key": "redoubt.dev/pool", "operator": "Exists"}}},
+	{"isolation-pool", "nodeSelector", m{"redoubt.dev/pool": "cards"}},
 }
 
 func TestPods(t *testing.T) {
@@ -142,7 +145,7 @@ func TestPods(t *testing.T) {
 		"an image of a path of a registry":       {"team", "containers.0.image", "mirror.example.org:5000/team/sub/app:1@sha256:" + zeros},
 		"a bind of low ports":                    {"team", "containers.0.securityContext.capabilities", m{"drop": []any{"ALL"}, "add": []any{"NET_BIND_SERVICE"}}},
 		"a user of its own":                      {"team", "securityContext.runAsUser", 1000},
-		"a toleration by name":                   {"team", "tolerations", []any{m{"key": "redoubt.dev/pool", "value": "team", "effect": "NoSchedule"}}},
+		"a toleration by name":                   {"team", "tolerations", []any{m{"key": "example.org/gpu", "value": "team", "effect": "NoSchedule"}}},
 		"a volume of the standard":               {"team", "volumes", []any{m{"name": "v", "emptyDir": m{}}, m{"name": "s", "secret": m{"secretName": "x"}}}},
 		"resources of the pod":                   {"team", "containers.0.resources", nil},
 		"hostPath where the system is":           {"addon", "volumes", []any{m{"name": "v", "hostPath": m{"path": "/"}}}},
@@ -161,6 +164,20 @@ func TestPods(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a namespace with a pool", func(t *testing.T) {
+		in := func(selector m, tolerations ...any) verdict {
+			spec := set(set(podSpec(), "nodeSelector", selector), "tolerations", tolerations)
+			return a.everything(podIn("pooled", spec))
+		}
+		own := m{"key": "redoubt.dev/pool", "value": "cards", "effect": "NoSchedule"}
+		if v := in(m{"redoubt.dev/pool": "cards", "disk": "fast"}, own); v.err != nil {
+			t.Error(v.err)
+		}
+		refusedBy(t, in(m{"disk": "fast"}, own), "isolation-pool")
+		refusedBy(t, in(m{"redoubt.dev/pool": "other"}, own), "isolation-pool")
+		refusedBy(t, in(m{"redoubt.dev/pool": "cards"}, m{"key": "redoubt.dev/pool", "operator": "Exists"}), "isolation-pool")
+		refusedBy(t, in(m{"redoubt.dev/pool": "cards"}, m{"key": "redoubt.dev/pool", "value": "other"}), "isolation-pool")
+	})
 	t.Run("a name that the API server gives", func(t *testing.T) {
 		for _, spec := range []m{podSpec(), set(podSpec(), "hostPID", true)} {
 			o := podIn("team", spec)

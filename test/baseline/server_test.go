@@ -95,11 +95,13 @@ func (a *api) start(s admission.Settings) (err error) {
 	if err := a.connect(); err != nil {
 		return err
 	}
-	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed"} {
+	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled"} {
 		o := m{"apiVersion": "v1", "kind": "Namespace", "metadata": m{"name": name, "labels": m{"pod-security.kubernetes.io/enforce": "privileged"}}}
 		switch name {
 		case "narrow":
 			o["metadata"].(m)["annotations"] = m{admission.AnnotationRegistries: "registry.example.org/narrow", admission.AnnotationIngressHosts: "shop.example.org, *.api.example.org"}
+		case "pooled":
+			o["metadata"].(m)["labels"].(m)[admission.LabelPool] = "cards"
 		case "closed":
 			o["metadata"].(m)["labels"].(m)[admission.LabelConnect] = "forbidden"
 		}

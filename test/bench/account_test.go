@@ -16,6 +16,7 @@ import (
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simaws "github.com/redoubt-dev/redoubt/test/simcloud/aws"
 	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
+	"github.com/redoubt-dev/redoubt/test/simcloud/utilities"
 )
 
 // environment is what is measured: the program of a stack, the file of its settings in stacks, and its cloud.
@@ -27,6 +28,19 @@ type environment struct {
 	existing func(*simcloud.Cloud, string) ([]string, error)
 	// region is the setting of the provider.
 	region string
+	// settings are written for the measurement, by their names; utilities makes keys beside the cloud.
+	settings  func(directory string) map[string]string
+	utilities bool
+}
+
+// selfManaged is the environment of a cluster that runs itself. Its machines run a program of which the bytes alone count.
+func selfManaged(e environment) environment {
+	e.utilities, e.settings = true, func(directory string) map[string]string {
+		file := filepath.Join(directory, "redoubt-node")
+		_ = os.WriteFile(file, []byte("a program"), 0o600) // whose absence the environment reports
+		return map[string]string{"redoubt:nodeProgram": file}
+	}
+	return e
 }
 
 func onAWS(name string) environment {
@@ -45,6 +59,8 @@ type account struct {
 	cloud     *simcloud.Cloud
 	// parallel is how many resources the engine works on at a time; 0: its default.
 	parallel int
+	set      map[string]string
+	beside   []rehearse.Provider
 }
 
 // newAccount opens an account. The benchmark is skipped where the engine has not been built.
@@ -72,6 +88,16 @@ func newAccount(b *testing.B, of environment, options simcloud.Options) *account
 	if err := os.WriteFile(filepath.Join(a.directory, "Pulumi.yaml"), []byte("name: bench\nruntime: go\n"), 0o600); err != nil {
 		b.Fatal(err)
 	}
+	if of.settings != nil {
+		a.set = of.settings(a.directory)
+	}
+	if of.utilities {
+		beside, err := utilities.Open()
+		if err != nil {
+			b.Fatal(err)
+		}
+		a.beside = beside.Providers()
+	}
 	b.Setenv("REDOUBT_BIN_DIR", filepath.Join(root, "bin"))
 	return a
 }
@@ -83,10 +109,10 @@ func (a *account) driver(program pulumi.RunFunc) *rehearse.Driver {
 	}
 	a.b.Setenv("REDOUBT_SETTINGS_DIR", rehearse.SettingsDirectory(a.directory)) // there may be other accounts
 	return rehearse.New(rehearse.Options{
-		Environment: a.name, Repository: a.directory, ConfigFile: a.config, Program: program, StandIns: true, Simulated: true, Parallel: a.parallel,
-		Providers: []rehearse.Provider{{Name: a.cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
+		Environment: a.name, Repository: a.directory, ConfigFile: a.config, Program: program, StandIns: true, Simulated: true, Parallel: a.parallel, Set: a.set,
+		Providers: append([]rehearse.Provider{{Name: a.cloud.Package, Serve: func(rehearse.Operation) (pulumirpc.ResourceProviderServer, error) {
 			return a.cloud.Serve(), nil
-		}}},
+		}}}, a.beside...),
 	})
 }
 

@@ -41,6 +41,9 @@ func BenchmarkCloud(b *testing.B) {
 		b.Run(name+"/stacks", func(b *testing.B) { benchmarkStacks(b, of.development) })
 		b.Run(name+"/preview", func(b *testing.B) { benchmarkPreview(b, of.production) })
 	}
+	for name, of := range map[string]environment{"aws-flatcar": selfManaged(onAWS("aws-flatcar")), "gcp-flatcar": selfManaged(onGCP("gcp-flatcar"))} {
+		b.Run(name+"/makespan", func(b *testing.B) { benchmarkMakespan(b, of) })
+	}
 }
 
 // once is for figures that do not depend on how often they are measured.

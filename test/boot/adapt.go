@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,11 +25,16 @@ var adaptations = []adaptation{
 	{"/etc/kubernetes/kubelet.yaml", regexp.MustCompile(`(?m)\A`), "failCgroupV1: false\n", "the host's cgroups are of version 1"},
 	{"/etc/kubernetes/kubeadm*.yaml", regexp.MustCompile(`(?m)^kind: KubeletConfiguration$`), "kind: KubeletConfiguration\nfailCgroupV1: false", "the host's cgroups are of version 1"},
 	{"/etc/kubernetes/kubeadm*.yaml", regexp.MustCompile(`(?m)^nodeRegistration:$`), "nodeRegistration:\n  ignorePreflightErrors:\n  - SystemVerification", "kubeadm takes no cgroups of version 1"},
+	{"/etc/kubernetes/kube*.yaml", regexp.MustCompile(`(?m)^( *)(nodefs|imagefs)\.available: .*$`), "${1}${2}.available: 512Mi", "the disk is shared: a share of it says nothing about the machine"},
+	{"/etc/kubernetes/kube*.yaml", regexp.MustCompile(`(?m)^imageGCHighThresholdPercent: .*$`), "imageGCHighThresholdPercent: 100", "as above"},
+	{"/etc/kubernetes/kube*.yaml", regexp.MustCompile(`(?m)^imageGCLowThresholdPercent: .*$`), "imageGCLowThresholdPercent: 99", "as above"},
+	{"/etc/kubernetes/kubeadm*.yaml", regexp.MustCompile(`(?m)^kind: KubeProxyConfiguration$`), "kind: KubeProxyConfiguration\nconntrack:\n  maxPerCore: 0\n  min: 0", "the size of the connection table is the host kernel's"},
 	{"/etc/containerd/config.toml", regexp.MustCompile(`restrict_oom_score_adj = false`), "restrict_oom_score_adj = true", "CAP_SYS_RESOURCE may be withheld"},
 	{"/etc/containerd/config.toml", regexp.MustCompile(`enable_selinux = true`), "enable_selinux = false", "the host has no SELinux policy"},
 }
 
-// adapt makes those changes.
+// adapt makes those changes. Where the cluster's network plugin would write its
+// configuration later, through the API, the bridge's takes its place.
 func (m *running) adapt() error {
 	for _, a := range adaptations {
 		names, err := filepath.Glob(m.root(a.path))
@@ -41,7 +47,11 @@ func (m *running) adapt() error {
 			}
 		}
 	}
-	return nil
+	written, err := filepath.Glob(m.root("etc/cni/net.d/*"))
+	if err != nil || len(written) > 0 || m.PodCIDR == "" {
+		return err
+	}
+	return writeFile(m.root("etc/cni/net.d/10-bridge.conflist"), fmt.Sprintf(bareNetwork, m.PodCIDR), 0o600)
 }
 
 func (a adaptation) apply(name string) error {

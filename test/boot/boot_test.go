@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
 
 // cluster boots the fixture once for all that attacks it, with every machine but
@@ -34,7 +35,7 @@ func cluster(t *testing.T) (*Fixture, *Rehearsal) {
 	r, err := New(ctx, f.Config)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if kept := os.Getenv("REDOUBT_BOOT_KEEP"); kept != "" && t.Failed() {
+		if kept := os.Getenv("REDOUBT_BOOT_KEEP"); kept != "" {
 			t.Logf("kept until %s exists", kept)
 			for _, err := os.Stat(kept); err != nil; _, err = os.Stat(kept) {
 				time.Sleep(time.Second)
@@ -95,7 +96,31 @@ func TestBoot(t *testing.T) {
 			t.Logf("%v", time.Since(started).Round(time.Second))
 		})
 	}
+	t.Run("M36_kube_bench", func(t *testing.T) {
+		require.NoError(t, r.JudgeKubeBench(t.Context(), "../..", "kube-bench-exceptions.yaml"))
+	})
 	t.Run("M12_a_snapshot_is_restored", func(t *testing.T) { restore(t, f, r) })
+	t.Run("M12_instances_of_another_role_get_nothing", func(t *testing.T) { strangers(t, f, r) })
+}
+
+// strangers launches instances whose role is not the one that their user data is
+// for: Ignition gets no configuration, and so no key and no program.
+func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
+	require.NoError(t, f.Cloud.AddRole(fakecloud.Role{Name: "stranger"}))
+	m := r.machines["worker-1"]
+	for name, instance := range map[string]fakecloud.Instance{
+		"no rights, as a worker":              {Role: "stranger", UserData: f.Rendering.Pools[0].UserData},
+		"no rights, as a control plane":       {Role: "stranger", UserData: f.Rendering.ControlPlanes[0].UserData},
+		"a worker's role, as a control plane": {Role: poolRole, UserData: f.Rendering.ControlPlanes[0].UserData},
+	} {
+		require.NoError(t, r.Destroy(m.Name, false))
+		m.Instance.Role, m.Instance.UserData = instance.Role, instance.UserData
+		err := r.Launch(t.Context(), m.Name)
+		require.ErrorContains(t, err, "AccessDenied", name)
+		for _, file := range []string{"/etc/kubernetes", "/opt/redoubt", "/etc/redoubt"} {
+			assert.NoDirExists(t, r.File(m.Name, file), name)
+		}
+	}
 }
 
 // restore brings the cluster back to a snapshot, as docs/flatcar.md says: what was

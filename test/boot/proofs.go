@@ -42,7 +42,8 @@ func (r *Rehearsal) NodeConfig(machine string) (nodeconfig.Config, error) {
 	if err != nil {
 		return config, err
 	}
-	return config.WithDefaults(), json.Unmarshal(data, &config)
+	err = json.Unmarshal(data, &config)
+	return config.WithDefaults(), err
 }
 
 // within limits a step.
@@ -145,8 +146,9 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 				pods, _ := r.Kubectl(ctx, "get", "pods", "--all-namespaces", "-o", "wide")
 				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready\n%s", ready, pods))
 			}
-			// From the worker itself: what its service proxy wrote leads to a pod.
-			_, err = r.Run(ctx, r.Workers()[0], "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--output", "/dev/null", "http://"+address+":8080/")
+			// From a pod: what the service proxy wrote leads to a pod. That it can be told
+			// to is also what the API server verifies the kubelet's certificate for.
+			_, err = r.Kubectl(ctx, "--namespace=rehearsal", "exec", "deployment/hello", "--", "/hello", "get", "http://"+address+":8080/")
 			return err
 		})
 	})

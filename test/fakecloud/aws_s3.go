@@ -29,6 +29,7 @@ func (c *Cloud) s3Target(r *http.Request) (name, key string) {
 // s3Action is the permission that a request needs.
 func s3Action(r *http.Request, key string) string {
 	query := r.URL.Query()
+	query.Del("x-id") // the name of the operation, which AWS's library adds
 	switch {
 	case key == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		return "s3:ListBucket"
@@ -102,7 +103,7 @@ func (c *Cloud) s3(w http.ResponseWriter, r *http.Request) {
 		refuse(refusal(http.StatusForbidden, "AccessDenied", "User is not authorized to perform: %s on resource: %q", action, resource))
 		return
 	}
-	if refused := c.s3Key(b, session, action); refused != nil {
+	if refused := c.s3Key(b, session, action, key); refused != nil {
 		refuse(refused)
 		return
 	}
@@ -112,16 +113,20 @@ func (c *Cloud) s3(w http.ResponseWriter, r *http.Request) {
 }
 
 // s3Key wants the right to use the bucket's key, which S3 uses in the caller's name.
-func (c *Cloud) s3Key(b *bucket, s *session, action string) *apiError {
+func (c *Cloud) s3Key(b *bucket, s *session, action, object string) *apiError {
 	operation := map[string]string{"s3:PutObject": "kms:GenerateDataKey", "s3:GetObject": "kms:Decrypt", "s3:GetObjectVersion": "kms:Decrypt"}[action]
 	if b.Key == "" || operation == "" {
 		return nil
+	}
+	bound := "arn:aws:s3:::" + b.Name
+	if !b.BucketKey {
+		bound += "/" + object
 	}
 	c.lock.Lock()
 	key := c.keys[b.Key]
 	c.lock.Unlock()
 	if !key.Disabled && c.authorizeKey(access{session: s, action: operation, resource: c.keyName(key), context: map[string]string{
-		"kms:ViaService": "s3." + c.region + ".amazonaws.com", "kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::" + b.Name,
+		"kms:ViaService": "s3." + c.region + ".amazonaws.com", "kms:EncryptionContext:aws:s3:arn": bound, "kms:CallerAccount": c.account,
 	}}, key.statements) {
 		return nil
 	}

@@ -90,6 +90,8 @@ func (c *Cloud) authenticate(r *http.Request, service string) (*session, []byte,
 		return nil, nil, refusal(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
 	case payload == "":
 		payload = hex.EncodeToString(sum[:])
+	case strings.HasPrefix(payload, "STREAMING-"):
+		return nil, nil, refusal(http.StatusNotImplemented, "NotImplemented", "fakecloud plays no chunked uploads with trailers")
 	case payload != unsignedPayload && payload != hex.EncodeToString(sum[:]):
 		return nil, nil, refusal(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}

@@ -21,6 +21,9 @@ type Bucket struct {
 	LockedFor time.Duration
 	// Key encrypts the objects: the id of a [Key], or nothing for the provider's.
 	Key string
+	// BucketKey is AWS's: the encryption context is then the bucket's ARN, and
+	// otherwise each object's.
+	BucketKey bool
 	// Policy is AWS's bucket policy.
 	Policy string
 	// Grants are GCP's bindings on the bucket, in which Members name roles.

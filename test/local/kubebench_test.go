@@ -1,6 +1,8 @@
 package local
 
 import (
+	"github.com/redoubt-dev/redoubt/test/kubebench"
+
 	"bytes"
 	"os"
 	"os/exec"
@@ -35,17 +37,17 @@ func benchControlPlane(t *testing.T, c *Cluster) {
 	for _, prefix := range []string{"1.1.", "1.2.", "1.3.", "1.4.", "2.", "3.", "5.1.", "5.2."} {
 		assert.NotZero(t, withPrefix(findings, prefix), "no check of section %s ran", prefix)
 	}
-	assert.GreaterOrEqual(t, totals(findings)["PASS"], 60)
+	assert.GreaterOrEqual(t, kubebench.Totals(findings)["PASS"], 60)
 }
 
 func benchWorkers(t *testing.T, c *Cluster) {
 	for _, node := range c.Nodes {
 		findings := c.bench(t, node.Name, "node")
-		assert.GreaterOrEqual(t, totals(findings)["PASS"], 15, node.Name)
+		assert.GreaterOrEqual(t, kubebench.Totals(findings)["PASS"], 15, node.Name)
 	}
 }
 
-func withPrefix(findings map[string]finding, prefix string) int {
+func withPrefix(findings map[string]kubebench.Finding, prefix string) int {
 	count := 0
 	for id := range findings {
 		if strings.HasPrefix(id, prefix) {
@@ -57,11 +59,11 @@ func withPrefix(findings map[string]finding, prefix string) int {
 
 // bench runs kube-bench inside a machine, where it sees that machine's
 // processes and files at their standard paths, and judges the raw result.
-func (c *Cluster) bench(t *testing.T, name, targets string) map[string]finding {
+func (c *Cluster) bench(t *testing.T, name, targets string) map[string]kubebench.Finding {
 	t.Helper()
-	exceptions, err := readExceptions(exceptionsFile)
+	exceptions, err := kubebench.ReadExceptions(exceptionsFile)
 	require.NoError(t, err)
-	config, benchmark, err := benchConfigDir(c.root)
+	config, benchmark, err := kubebench.ConfigDir(c.root)
 	require.NoError(t, err)
 	_, err = exec.LookPath("jq")
 	require.NoError(t, err, "kube-bench's checks of policies need jq, and pass on nothing without it: apt-get install jq")
@@ -71,8 +73,8 @@ func (c *Cluster) bench(t *testing.T, name, targets string) map[string]finding {
 	outside := filepath.Join(c.MachineDir(name), inside)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(outside)) })
 	require.NoError(t, os.MkdirAll(outside, 0o700))
-	require.NoError(t, copyTree(filepath.Join(config, benchmark), filepath.Join(outside, "cfg", benchmark)))
-	require.NoError(t, copyFile(filepath.Join(config, "config.yaml"), filepath.Join(outside, "cfg", "config.yaml"), 0o600))
+	require.NoError(t, kubebench.CopyTree(filepath.Join(config, benchmark), filepath.Join(outside, "cfg", benchmark)))
+	require.NoError(t, kubebench.CopyFile(filepath.Join(config, "config.yaml"), filepath.Join(outside, "cfg", "config.yaml"), 0o600))
 	c.writeKubeconfig(t, filepath.Join(outside, "kubeconfig"), name)
 
 	// kube-bench's checks are written for a /bin/sh that is bash; under Debian's
@@ -86,12 +88,12 @@ func (c *Cluster) bench(t *testing.T, name, targets string) map[string]finding {
 	var out, faults bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &faults
 	require.NoError(t, cmd.Run(), faults.String())
-	findings, err := parseBench(out.Bytes())
+	findings, err := kubebench.Parse(out.Bytes())
 	require.NoError(t, err, faults.String())
-	counted := totals(findings)
+	counted := kubebench.Totals(findings)
 	t.Logf("%s, kube-bench %s (%s): %d PASS, %d FAIL, %d WARN (to be judged by hand), %d INFO; %d exceptions on the list",
 		name, benchmark, targets, counted["PASS"], counted["FAIL"], counted["WARN"], counted["INFO"], len(exceptions))
-	assert.NoError(t, judge(findings, exceptions))
+	assert.NoError(t, kubebench.Judge(findings, exceptions))
 	return findings
 }
 
@@ -110,28 +112,28 @@ func (c *Cluster) writeKubeconfig(t *testing.T, path, from string) {
 }
 
 func TestJudge(t *testing.T) {
-	findings, err := parseBench([]byte(`{"Controls":[{"node_type":"master","tests":[{"results":[
+	findings, err := kubebench.Parse([]byte(`{"Controls":[{"node_type":"master","tests":[{"results":[
 		{"test_number":"1.1.1","status":"FAIL","test_desc":"a"},{"test_number":"1.2.1","status":"PASS"},{"test_number":"1.3.1","status":"WARN"}]}]}]}`))
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{"FAIL": 1, "PASS": 1, "WARN": 1}, totals(findings))
+	require.Equal(t, map[string]int{"FAIL": 1, "PASS": 1, "WARN": 1}, kubebench.Totals(findings))
 
-	require.ErrorContains(t, judge(findings, nil), "FAIL 1.1.1")
-	accepted := map[string]benchException{"1.1.1": {}}
-	require.NoError(t, judge(findings, accepted))
-	accepted["1.2.1"] = benchException{}
-	require.ErrorContains(t, judge(findings, accepted), "1.2.1 is listed as an exception and does not fail")
+	require.ErrorContains(t, kubebench.Judge(findings, nil), "FAIL 1.1.1")
+	accepted := map[string]kubebench.Exception{"1.1.1": {}}
+	require.NoError(t, kubebench.Judge(findings, accepted))
+	accepted["1.2.1"] = kubebench.Exception{}
+	require.ErrorContains(t, kubebench.Judge(findings, accepted), "1.2.1 is listed as an exception and does not fail")
 	delete(accepted, "1.2.1")
-	accepted["4.1.1"] = benchException{} // a check of another machine
-	require.NoError(t, judge(findings, accepted))
+	accepted["4.1.1"] = kubebench.Exception{} // a check of another machine
+	require.NoError(t, kubebench.Judge(findings, accepted))
 
-	_, err = parseBench([]byte(`{"Controls":[]}`))
+	_, err = kubebench.Parse([]byte(`{"Controls":[]}`))
 	require.ErrorContains(t, err, "ran no check")
-	_, err = parseBench([]byte("no such benchmark"))
+	_, err = kubebench.Parse([]byte("no such benchmark"))
 	require.Error(t, err)
 }
 
 func TestReviewedExceptions(t *testing.T) {
-	exceptions, err := readExceptions(exceptionsFile)
+	exceptions, err := kubebench.ReadExceptions(exceptionsFile)
 	require.NoError(t, err)
 	require.NotEmpty(t, exceptions)
 	for content, want := range map[string]string{
@@ -142,7 +144,7 @@ func TestReviewedExceptions(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "list.yaml")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-		_, err := readExceptions(path)
+		_, err := kubebench.ReadExceptions(path)
 		require.ErrorContains(t, err, want)
 	}
 }

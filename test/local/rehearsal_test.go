@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/redoubt-dev/redoubt/test/kubebench"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 	"github.com/redoubt-dev/redoubt/test/rehearse/redoubt"
 )
@@ -163,7 +164,7 @@ func (r *rehearsal) destroy(t *testing.T) {
 func (r *rehearsal) keepLogs(t *testing.T) {
 	t.Helper()
 	to := filepath.Join(r.root, ".state", keptLogs, r.name)
-	err := copyTree(filepath.Join(r.stateDir(), "log"), to)
+	err := kubebench.CopyTree(filepath.Join(r.stateDir(), "log"), to)
 	if errors.Is(err, os.ErrNotExist) {
 		return // nothing ran
 	}

@@ -200,6 +200,12 @@ func imagesAreAlwaysPulled(t *testing.T, c *Cluster) {
 // projectedTokenLivesAnHour reads the token that the kubelet wrote into a pod.
 func projectedTokenLivesAnHour(t *testing.T, c *Cluster) {
 	pod := compliantPod(randomName("verify"))
+	// An account of its own: the default one gives no token to anybody (CIS 5.1.5).
+	accounts := c.client(t, c.masters(t)).CoreV1().ServiceAccounts(c.Tenant())
+	_, err := accounts.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Labels: verifyLabels()}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { ignoreAbsent(t, accounts.Delete(cleanupContext(t), pod.Name, metav1.DeleteOptions{})) })
+	pod.Spec.ServiceAccountName = pod.Name
 	hour := int64(3600)
 	pod.Spec.Volumes = []corev1.Volume{{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token", ExpirationSeconds: &hour}}},

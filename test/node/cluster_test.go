@@ -27,6 +27,7 @@ import (
 // TestCluster goes through a cluster's life on one real API server, on AWS; what
 // differs on GCP is behind the interface that the other tests judge.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	s := newAWS(t)
 	s.instance(t, fakecloud.Instance{ID: s.id("1"), Name: "prod-control-plane-1", Role: roleControlPlane, Addresses: []string{"127.77.0.1"}})
 	s.config.NetworkAgent = &nodeconfig.NetworkAgent{Namespace: "kube-system", Labels: map[string]string{"k8s-app": "network-agent"}}

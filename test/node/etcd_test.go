@@ -30,6 +30,7 @@ import (
 // usual ports, as control planes are.
 type members struct {
 	*site
+	t         *testing.T // with which they end
 	bin       string
 	directory string
 	nodes     []nodeconfig.ControlPlane
@@ -39,7 +40,7 @@ type members struct {
 
 func newMembers(t *testing.T, s *site) *members {
 	t.Helper()
-	m := &members{site: s, bin: programs(t, "etcd"), directory: t.TempDir(), running: map[string]*exec.Cmd{}, agents: map[string]*agent.Agent{}}
+	m := &members{site: s, t: t, bin: programs(t, "etcd"), directory: t.TempDir(), running: map[string]*exec.Cmd{}, agents: map[string]*agent.Agent{}}
 	network := fmt.Sprintf("127.%d.%d", 100+rand.IntN(100), rand.IntN(250))
 	s.config.ControlPlanes = nil
 	for i := range 3 {
@@ -69,15 +70,14 @@ func client(n nodeconfig.ControlPlane) string { return "https://" + n.Address + 
 func peer(n nodeconfig.ControlPlane) string   { return "https://" + n.Address + ":2380" }
 
 // start starts a member; state is "new" or "existing".
-func (m *members) start(t *testing.T, i int, state string) {
-	t.Helper()
+func (m *members) start(i int, state string) {
 	node := m.nodes[i]
 	var initial []string
 	for _, each := range m.nodes {
 		initial = append(initial, each.Name+"="+peer(each))
 	}
 	ca := m.pki + "/etcd/ca.crt"
-	m.running[node.Name] = start(t, filepath.Join(m.bin, "etcd"), "--name="+node.Name, "--data-dir="+m.data(node.Name), "--unsafe-no-fsync",
+	m.running[node.Name] = start(m.t, filepath.Join(m.bin, "etcd"), "--name="+node.Name, "--data-dir="+m.data(node.Name), "--unsafe-no-fsync",
 		"--listen-client-urls="+client(node), "--advertise-client-urls="+client(node), "--listen-peer-urls="+peer(node),
 		"--initial-advertise-peer-urls="+peer(node), "--initial-cluster="+strings.Join(initial, ","), "--initial-cluster-state="+state,
 		"--cert-file="+m.path(node.Name+".crt"), "--key-file="+m.path(node.Name+".key"), "--client-cert-auth", "--trusted-ca-file="+ca,
@@ -112,9 +112,10 @@ func brief(t *testing.T) context.Context {
 
 // TestEtcd loses a member, snapshots, all data, and comes back.
 func TestEtcd(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t, newAWS(t))
 	for i := range m.nodes {
-		m.start(t, i, "new")
+		m.start(i, "new")
 	}
 	etcd := m.etcd(t, 0)
 	var revision int64
@@ -158,7 +159,7 @@ func testForget(t *testing.T, m *members) {
 	add()
 	require.NoError(t, m.agents[lost.Name].ForgetEtcd(t.Context(), m.data(lost.Name)))
 	add()
-	m.start(t, 2, "existing")
+	m.start(2, "existing")
 	eventually(t, "the new member's data", func() error {
 		answer, err := m.etcd(t, 2).Get(brief(t), "/registry/x")
 		if err == nil && answer.Count != 1 {
@@ -172,8 +173,8 @@ func testForget(t *testing.T, m *members) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	assert.Error(t, m.agents[lost.Name].ForgetEtcd(ctx, t.TempDir()))
-	m.start(t, 1, "existing")
-	m.start(t, 2, "existing")
+	m.start(1, "existing")
+	m.start(2, "existing")
 	eventually(t, "the quorum", func() error { _, err := m.etcd(t, 0).Get(brief(t), "/registry/x"); return err })
 }
 
@@ -231,7 +232,7 @@ func testSnapshot(t *testing.T, m *members, revision int64) {
 	require.NoError(t, err)
 	assert.Empty(t, leftovers)
 	for i := range m.nodes {
-		m.start(t, i, "existing")
+		m.start(i, "existing")
 	}
 	eventually(t, "the restored etcd", func() error {
 		answer, err := m.etcd(t, 0, 1, 2).Get(brief(t), "/registry/x")

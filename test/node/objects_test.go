@@ -17,6 +17,7 @@ import (
 
 // both runs a test on each cloud, with a control plane and a worker of each pool.
 func both(t *testing.T, test func(*testing.T, *site)) {
+	t.Parallel()
 	for name, make := range map[string]func(*testing.T) *site{"aws": newAWS, "gcp": newGCP} {
 		t.Run(name, func(t *testing.T) {
 			s := make(t)

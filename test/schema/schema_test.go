@@ -14,6 +14,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/stacks/aws"
 	"github.com/redoubt-dev/redoubt/stacks/gcp"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/test/schema"
 )
 
@@ -29,11 +30,11 @@ var schemas = map[string]struct {
 	aws.Platform:                {aws.Defaults(), []string{"aws-dev", "aws-prod"}},
 	aws.BaselinePlatform:        {aws.BaselineEnvironment{}, []string{"aws-dev-baseline", "aws-prod-baseline"}},
 	aws.FlatcarPlatform:         {aws.FlatcarDefaults(), []string{"aws-flatcar"}},
-	aws.FlatcarBaselinePlatform: {aws.FlatcarBaselineEnvironment{}, []string{"aws-flatcar-baseline"}},
+	aws.FlatcarBaselinePlatform: {incluster.SelfManagedEnvironment{}, []string{"aws-flatcar-baseline"}},
 	gcp.Platform:                {gcp.Defaults(), []string{"gcp-dev", "gcp-prod"}},
 	gcp.BaselinePlatform:        {gcp.BaselineEnvironment{}, []string{"gcp-dev-baseline", "gcp-prod-baseline"}},
 	gcp.FlatcarPlatform:         {gcp.FlatcarDefaults(), []string{"gcp-flatcar"}},
-	gcp.FlatcarBaselinePlatform: {gcp.FlatcarBaselineEnvironment{}, []string{"gcp-flatcar-baseline"}},
+	gcp.FlatcarBaselinePlatform: {incluster.SelfManagedEnvironment{}, []string{"gcp-flatcar-baseline"}},
 }
 
 // sources have the comments of settings.

@@ -45,8 +45,16 @@ func (a *Agent) etcdConfig(endpoints ...string) (clientv3.Config, error) {
 	if err != nil {
 		return clientv3.Config{}, err
 	}
+	// The whole file: in a rotation the other members have certificates of the
+	// authority that signed before.
+	bundle, err := os.ReadFile(filepath.Join(a.config.PKI, "etcd", "ca.crt"))
+	if err != nil {
+		return clientv3.Config{}, err
+	}
 	roots := x509.NewCertPool()
-	roots.AddCert(authority.Certificate)
+	if !roots.AppendCertsFromPEM(bundle) {
+		return clientv3.Config{}, errors.New("etcd's authority holds no certificate")
+	}
 	return clientv3.Config{
 		Endpoints: endpoints, DialTimeout: etcdTimeout, Logger: zap.NewNop(),
 		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -65,7 +66,7 @@ func checkJoinConfig(config nodeconfig.Config, data []byte, now time.Time, margi
 	if cluster.Server != config.Endpoint {
 		faults = append(faults, fmt.Errorf("the join configuration leads to %q instead of %q", cluster.Server, config.Endpoint))
 	}
-	if !sameCertificate(cluster.CertificateAuthorityData, []byte(config.CACertificate)) || cluster.CertificateAuthority != "" {
+	if !shareCertificate(cluster.CertificateAuthorityData, []byte(config.CACertificate)) || cluster.CertificateAuthority != "" {
 		faults = append(faults, errors.New("the join configuration has another authority than the cluster's"))
 	}
 	if cluster.InsecureSkipTLSVerify || cluster.ProxyURL != "" || cluster.TLSServerName != "" {
@@ -80,8 +81,27 @@ func checkJoinConfig(config nodeconfig.Config, data []byte, now time.Time, margi
 	return errors.Join(faults...)
 }
 
-func sameCertificate(a, b []byte) bool {
-	one, rest := pem.Decode(a)
-	other, _ := pem.Decode(b)
-	return one != nil && other != nil && len(bytes.TrimSpace(rest)) == 0 && bytes.Equal(one.Bytes, other.Bytes)
+// shareCertificate tells whether two bundles of authorities have one in common, and
+// both hold certificates alone. In a rotation the control plane may be a step ahead
+// of the machine: the one trusts the next authority, or no more the last, while the
+// other was made before.
+func shareCertificate(a, b []byte) bool {
+	known := map[string]bool{}
+	for _, each := range certificates(a) {
+		known[string(each)] = true
+	}
+	return slices.ContainsFunc(certificates(b), func(each []byte) bool { return known[string(each)] })
+}
+
+// certificates gives those of a bundle, or none of one that holds anything else.
+func certificates(bundle []byte) [][]byte {
+	var found [][]byte
+	for rest := bundle; len(bytes.TrimSpace(rest)) > 0; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return nil
+		}
+		found = append(found, block.Bytes)
+	}
+	return found
 }

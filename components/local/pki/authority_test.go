@@ -1,9 +1,12 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +124,32 @@ func TestServiceAccountKeyHalvesBelongTogether(t *testing.T) {
 	}
 	if string(derived) != string(public) || !strings.HasPrefix(string(public), "-----BEGIN PUBLIC KEY-----") {
 		t.Errorf("public half\n%sis not that of the private key\n%s", public, derived)
+	}
+}
+
+// TestReadAuthorityInRotation: of several certificates the first one signs; the key
+// must be its own, and nothing but certificates may stand beside it.
+func TestReadAuthorityInRotation(t *testing.T) {
+	old, oldCert, oldKey := testAuthority(t, "old", 24*time.Hour)
+	_, nextCert, nextKey := testAuthority(t, "next", 24*time.Hour)
+	for name, each := range map[string]struct {
+		crt, key []byte
+		accepted bool
+	}{
+		"next one trusted":         {append(bytes.Clone(oldCert), nextCert...), oldKey, true},
+		"the key is the other's":   {append(bytes.Clone(oldCert), nextCert...), nextKey, false},
+		"a key beside it":          {append(bytes.Clone(oldCert), nextKey...), oldKey, false},
+		"something else beside it": {append(bytes.Clone(oldCert), "x"...), oldKey, false},
+	} {
+		prefix := filepath.Join(t.TempDir(), "ca")
+		for suffix, contents := range map[string][]byte{".crt": each.crt, ".key": each.key} {
+			if err := os.WriteFile(prefix+suffix, contents, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read, err := ReadAuthority(prefix)
+		if (err == nil) != each.accepted || err == nil && !read.Certificate.Equal(old.Certificate) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -37,8 +37,8 @@ const (
 	LabelConnect = Group + "/connect"
 )
 
-// LabelPool is a label and a taint on nodes of an isolation pool, and the
-// annotation with which the platform gives a namespace to it.
+// LabelPool is a label and a taint on nodes of an isolation pool, and the label
+// with which the platform gives a namespace to it.
 const LabelPool = Group + "/pool"
 
 // LabelManagedBy with the value ManagedBy is on every object of Redoubt: only the

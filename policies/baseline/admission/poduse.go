@@ -49,7 +49,7 @@ func podUsePolicies() []Policy {
 		onPods(Policy{
 			ID: "isolation-pool", Title: "pods of a namespace with a pool of nodes run there, and no others do", Controls: []string{"M24"},
 			Variables: []admissionv1.Variable{
-				variable("pool", `namespaceObject == null ? '' : namespaceObject.metadata.?annotations[?'`+LabelPool+`'].orValue('')`),
+				variable("pool", `namespaceObject == null ? '' : namespaceObject.metadata.?labels[?'`+LabelPool+`'].orValue('')`),
 				variable("asked", `variables.spec.?nodeSelector[?'`+LabelPool+`'].orValue('')`),
 			},
 			Findings: all(

@@ -53,6 +53,9 @@ type Policy struct {
 	// Conditions must all hold, or the policy has no say. They see neither its
 	// variables nor its parameters.
 	Conditions []admissionv1.MatchCondition
+	// NoParameters keeps the policy from reading parameters, so that there is no
+	// exception to it: for one that would stand in the way of their repair.
+	NoParameters bool
 	// Variables are CEL expressions in the order in which they use each other, which
 	// the others reach as variables.NAME. Every policy also has those of [common],
 	// and one with templates those of [pods].

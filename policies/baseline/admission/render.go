@@ -43,7 +43,7 @@ func common(p Policy) []admissionv1.Variable {
 		// policies. Other operations have the object's age, and connections none.
 		variable("clock", `object != null && dyn(object).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(object).metadata.creationTimestamp) : `+
 			`(oldObject != null && dyn(oldObject).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(oldObject).metadata.creationTimestamp) : timestamp('1970-01-01T00:00:00Z'))`),
-		variable("exceptions", `params.data[?'exceptions.`+p.ID+`'].orValue('').split('\n').filter(e, (e.startsWith('/') && request.?namespace.orValue('') == '' ? e.startsWith('/' + request.?name.orValue('') + ' ') : e.startsWith(request.?namespace.orValue('') + '/* ')) && timestamp(e.split(' ')[1]) > variables.clock)`),
+		variable("exceptions", exceptionsOf(p)),
 		variable("exempt", `size(variables.exceptions) > 0`),
 	}
 	if len(p.Templates) > 0 && slices.ContainsFunc(p.Rules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) {
@@ -51,6 +51,14 @@ func common(p Policy) []admissionv1.Variable {
 	}
 	out = append(out, p.Variables...)
 	return append(out, variable("findings", p.Findings), variable("said", `variables.findings.join(', ')`))
+}
+
+// exceptionsOf are the entries of the parameters that let the object off.
+func exceptionsOf(p Policy) string {
+	if p.NoParameters {
+		return `[].map(e, '')`
+	}
+	return `params.data[?'exceptions.` + p.ID + `'].orValue('').split('\n').filter(e, (e.startsWith('/') && request.?namespace.orValue('') == '' ? e.startsWith('/' + request.?name.orValue('') + ' ') : e.startsWith(request.?namespace.orValue('') + '/* ')) && timestamp(e.split(' ')[1]) > variables.clock)`
 }
 
 // pods are variables that policies on pods have: where the object keeps the pod, its
@@ -86,7 +94,6 @@ func Render(s Settings, policies []Policy) ([]Rendered, *corev1.ConfigMap, error
 
 func render(s Settings, p Policy) (Rendered, error) {
 	spec := admissionv1.ValidatingAdmissionPolicySpec{
-		ParamKind:        &admissionv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"},
 		FailurePolicy:    ptr.To(admissionv1.Fail),
 		MatchConstraints: matching(slices.Concat(p.Rules, p.Templates), nil),
 		MatchConditions:  p.Conditions,
@@ -95,6 +102,11 @@ func render(s Settings, p Policy) (Rendered, error) {
 		// A use of an exception is in the audit log, with its day and its reason.
 		AuditAnnotations: []admissionv1.AuditAnnotation{{Key: "exception", ValueExpression: `variables.exempt && size(variables.findings) > 0 ? string(variables.exceptions[0]) : ''`}},
 	}
+	asked := `request.?name.orValue('') == `
+	if !p.NoParameters {
+		spec.ParamKind = &admissionv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"}
+		asked = `'registries' in params.data && ` + asked // its answer tells of the parameters too
+	}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("policy %s: %w", p.ID, err)
@@ -102,8 +114,7 @@ func render(s Settings, p Policy) (Rendered, error) {
 	digest := sha256.Sum256(text)
 	name := namePrefix + p.ID + "-" + hex.EncodeToString(digest[:4])
 	spec.Validations = append(spec.Validations, admissionv1.Validation{
-		// It reads a parameter, so that it tells of the parameters too.
-		Expression: `!('registries' in params.data && request.?name.orValue('') == '` + p.Sentinel.name(name) + `')`,
+		Expression: `!(` + asked + `'` + p.Sentinel.name(name) + `')`,
 		Message:    inForce,
 	})
 	made := &admissionv1.ValidatingAdmissionPolicy{
@@ -155,15 +166,14 @@ func bindings(s Settings, p Policy, policy string) []*admissionv1.ValidatingAdmi
 		if len(names) > 0 {
 			selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: nameLabel, Operator: operator, Values: names}}}
 		}
-		return &admissionv1.ValidatingAdmissionPolicyBinding{
+		made := &admissionv1.ValidatingAdmissionPolicyBinding{
 			TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicyBinding"}, ObjectMeta: meta(policy+suffix, p),
-			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-				PolicyName: policy,
-				ParamRef: &admissionv1.ParamRef{Name: parametersName, Namespace: parametersNamespace,
-					ParameterNotFoundAction: ptr.To(admissionv1.DenyAction)},
-				ValidationActions: mode.actions(), MatchResources: matching(rules, selector),
-			},
+			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: policy, ValidationActions: mode.actions(), MatchResources: matching(rules, selector)},
 		}
+		if !p.NoParameters {
+			made.Spec.ParamRef = &admissionv1.ParamRef{Name: parametersName, Namespace: parametersNamespace, ParameterNotFoundAction: ptr.To(admissionv1.DenyAction)}
+		}
+		return made
 	}
 	narrow := excluded
 	if split {

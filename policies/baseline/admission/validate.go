@@ -123,6 +123,9 @@ func (s Settings) validateExceptions(now time.Time) (problems []error) {
 			problems = append(problems, &hostconfig.FieldError{Field: at + ".control", Problem: fmt.Sprintf("%q is none of the policies", e.Control),
 				Remedy: "write " + controlPrefix + " and one of " + strings.Join(ids(), ", ")})
 		}
+		if p, there := find(strings.TrimPrefix(e.Control, controlPrefix)); there && p.NoParameters {
+			problems = append(problems, &hostconfig.FieldError{Field: at + ".control", Problem: "there is no exception to " + p.ID, Remedy: "have the platform make the change"})
+		}
 		if len(e.Namespaces)+len(e.Names) == 0 {
 			problems = append(problems, &hostconfig.FieldError{Field: at, Problem: "lets nobody off", Remedy: "name namespaces, or names of objects that are in none"})
 		}

@@ -24,7 +24,7 @@ const dnsPort = 53
 // version: everything denied in both directions, DNS, and the flows.
 func TenantObjects(namespace string, t Tenant, s Settings) []runtime.Object {
 	objects := []runtime.Object{
-		policy(namespace, "default-deny", "nothing that is not named", nil, nil, nil),
+		DefaultDeny(namespace),
 		policy(namespace, "allow-dns", "names of services and of what the flows lead to", nil, nil, dnsRules(s)),
 	}
 	for _, f := range t.Ingress {
@@ -40,6 +40,12 @@ func TenantObjects(namespace string, t Tenant, s Settings) []runtime.Object {
 			[]networkingv1.NetworkPolicyEgressRule{{To: f.peers(), Ports: policyPorts(f.Ports)}}))
 	}
 	return objects
+}
+
+// DefaultDeny gives the policy by which nothing comes to a namespace's pods and
+// nothing leaves them that no other policy names.
+func DefaultDeny(namespace string) runtime.Object {
+	return policy(namespace, "default-deny", "nothing that is not named", nil, nil, nil)
 }
 
 // policy selects pods by their labels, all without. Both directions stand in each

@@ -8,7 +8,6 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
@@ -150,14 +149,20 @@ func policies() []policy {
 
 const apiVersion = "admissionregistration.k8s.io/v1"
 
+// Pair is a policy with the binding that puts it into force.
+type Pair struct {
+	Policy  *admissionv1.ValidatingAdmissionPolicy
+	Binding *admissionv1.ValidatingAdmissionPolicyBinding
+}
+
 // Objects gives the policies and their bindings. A policy's name has a digest of
 // what it says: another version is another object, in force before the old one
 // goes.
-func Objects() []runtime.Object {
-	var out []runtime.Object
+func Objects() []Pair {
+	var out []Pair
 	for _, p := range policies() {
 		made, binding := p.render()
-		out = append(out, made, binding)
+		out = append(out, Pair{made, binding})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 // Command redoubt looks after a running cluster, whoever made it: it reviews who
-// can do what, isolates what is suspect, and collects evidence. It needs a
-// kubeconfig and nothing else; see `make access` and docs/incidents.
+// can do what, what admission policies would refuse, isolates what is suspect, and
+// collects evidence. It needs a kubeconfig and nothing else; see `make access` and
+// docs/incidents.
 package main
 
 import (
@@ -24,6 +25,10 @@ const usage = `usage: redoubt COMMAND [flags]
                  --json                  for programs
                  --all                   with Kubernetes' own identities
                  --subject KIND:NAME     one alone: group:oidc:operators, user:NAME, account:NAMESPACE/NAME
+  policies     what the admission policies would refuse of what runs, workload by workload
+                 --settings FILE         registries and the like, as in redoubt:baseline → policies
+                 --registry NAME,NAME    the registries alone, where there are no settings
+                 --json                  for programs
   quarantine   isolate a pod, a namespace or a node, with the pods in it
   release      lift that
                  --target TARGET         pod/NAMESPACE/NAME, namespace/NAME or node/NAME
@@ -44,7 +49,7 @@ flags of every command but custody:
 
 // commands by name.
 var commands = map[string]func(ctx context.Context, arguments []string, out io.Writer) error{
-	"access": runAccess, "quarantine": runQuarantine, "release": runRelease, "evidence": runEvidence, "custody": runCustody,
+	"access": runAccess, "policies": runPolicies, "quarantine": runQuarantine, "release": runRelease, "evidence": runEvidence, "custody": runCustody,
 }
 
 func main() {

@@ -103,6 +103,7 @@ func Collect(ctx context.Context, config *rest.Config, o Options) (map[string][]
 	c.auditLines()
 	c.nodeState()
 	c.about.Nodes = slices.Sorted(maps.Keys(c.nodes))
+	maps.DeleteFunc(c.about.Removed, func(_ string, count int) bool { return count == 0 })
 	text, err := json.MarshalIndent(c.about, "", "  ")
 	c.files["case.json"] = append(text, '\n')
 	return c.files, c.about, err

@@ -88,7 +88,7 @@ func (c *collector) events(ctx context.Context) {
 }
 
 // auditEvent is what decides whether a line of the audit log is of interest; the
-// line is kept whole (audit.k8s.io/v1).
+// line is kept (audit.k8s.io/v1).
 type auditEvent struct {
 	User      auditUser  `json:"user"`
 	Acting    *auditUser `json:"impersonatedUser"`
@@ -137,9 +137,29 @@ func (c *collector) auditFile(path string, kept *bytes.Buffer) error {
 			return fmt.Errorf("a line is no event: %w", err)
 		}
 		if c.concerns(event) {
-			kept.Write(line)
+			clean, count, err := redactLine(line)
+			if err != nil {
+				return err
+			}
+			c.about.Removed["audit.jsonl"] += count
+			kept.Write(clean)
 		}
 	}
+}
+
+// redactLine is a line without values of what is named like a credential: requests
+// are kept with the objects that they wrote.
+func redactLine(line []byte) ([]byte, int, error) {
+	var event map[string]any
+	if err := json.Unmarshal(line, &event); err != nil {
+		return nil, 0, err
+	}
+	count := redactValue(event)
+	if count == 0 {
+		return line, 0, nil // as it was written
+	}
+	clean, err := json.Marshal(event)
+	return append(clean, '\n'), count, err
 }
 
 func (c *collector) concerns(e auditEvent) bool {

@@ -28,6 +28,7 @@ var (
 	namespaces      = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	serviceAccounts = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 	quotas          = schema.GroupVersionResource{Version: "v1", Resource: "resourcequotas"}
+	configMaps      = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	limitRanges     = schema.GroupVersionResource{Version: "v1", Resource: "limitranges"}
 	networkPolicies = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}
 )
@@ -163,12 +164,24 @@ func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// pod is one container. It is as restricted as Pod Security wants it, unless it is changed.
-func pod(change func(spec, security map[string]any)) *unstructured.Unstructured {
-	security := map[string]any{"allowPrivilegeEscalation": false, "runAsNonRoot": true, "runAsUser": int64(1000),
+// registry is one that the baseline lets images come from; none is ever pulled.
+func (a asker) registry() string {
+	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, "redoubt-admission-v1", metav1.GetOptions{})
+	if err != nil {
+		return "example.test"
+	}
+	registries, _, _ := unstructured.NestedString(parameters.Object, "data", "registries")
+	first, _, _ := strings.Cut(registries, "\n")
+	return strings.TrimSuffix(first, "/")
+}
+
+// pod is one container. It is as restricted as Pod Security and the policies of the baseline want it, unless it is
+// changed.
+func pod(registry string, change func(spec, security map[string]any)) *unstructured.Unstructured {
+	security := map[string]any{"allowPrivilegeEscalation": false, "runAsNonRoot": true, "readOnlyRootFilesystem": true, "runAsUser": int64(1000),
 		"capabilities": map[string]any{"drop": []any{"ALL"}}, "seccompProfile": map[string]any{"type": "RuntimeDefault"}}
-	image := "example.test/probe@sha256:" + strings.Repeat("0", 64) // never pulled
-	spec := map[string]any{"containers": []any{map[string]any{"name": "probe", "image": image, "securityContext": security}}}
+	image := registry + "/probe@sha256:" + strings.Repeat("0", 64)
+	spec := map[string]any{"automountServiceAccountToken": false, "containers": []any{map[string]any{"name": "probe", "image": image, "securityContext": security}}}
 	change(spec, security)
 	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "rehearsal-probe"}, "spec": spec}}
 }
@@ -190,6 +203,13 @@ var pods = []struct {
 	{"a pod that shares memory with its node", func(spec, _ map[string]any) { spec["hostIPC"] = true }, []string{"violates PodSecurity"}},
 	{"a pod in the network of its node", func(spec, _ map[string]any) { spec["hostNetwork"] = true }, []string{"violates PodSecurity"}},
 	{"a pod that may gain privileges", func(_, security map[string]any) { security["allowPrivilegeEscalation"] = true }, []string{"violates PodSecurity"}},
+	{"an image of another registry", func(spec, _ map[string]any) {
+		spec["containers"].([]any)[0].(map[string]any)["image"] = "elsewhere.test/probe@sha256:" + strings.Repeat("0", 64)
+	}, []string{"M25/image-registries"}},
+	{"an image without its digest", func(spec, _ map[string]any) {
+		first := spec["containers"].([]any)[0].(map[string]any)
+		first["image"], _, _ = strings.Cut(first["image"].(string), "@")
+	}, []string{"M25/image-digests", "M25/image-tags"}},
 	{"a pod that runs as root", func(_, security map[string]any) { security["runAsNonRoot"], security["runAsUser"] = false, int64(0) }, []string{"violates PodSecurity"}},
 }
 
@@ -199,9 +219,10 @@ func (a asker) podSecurity() (string, []Finding, error) {
 		return "", []Finding{noTenants}, nil
 	}
 	var findings []Finding
+	registry := a.registry()
 	for _, namespace := range a.tenants {
 		for _, p := range pods {
-			err := a.try(namespace, pod(p.change))
+			err := a.try(namespace, pod(registry, p.change))
 			f := Finding{Level: Error, Subject: "namespace " + namespace}
 			switch {
 			case len(p.refusal) == 0 && err != nil:
@@ -209,7 +230,7 @@ func (a asker) podSecurity() (string, []Finding, error) {
 			case len(p.refusal) > 0 && err == nil:
 				f.Problem, f.Remedy = p.name+" is let in (M22)", "label the namespace pod-security.kubernetes.io/enforce=restricted"
 			case len(p.refusal) > 0 && !slices.ContainsFunc(p.refusal, func(words string) bool { return strings.Contains(err.Error(), words) }):
-				f.Problem = p.name + " is refused, but not by Pod Security: " + err.Error()
+				f.Problem = p.name + " is refused, but for another reason: " + err.Error()
 			default:
 				continue
 			}

@@ -53,8 +53,8 @@ func TestUnknownTypesAndPropertiesAreRefused(t *testing.T) {
 		}
 	}
 	e := simtest.New(t, account(t), settings)
-	_, err := e.Preview(raw("aws:ec2/instance:Instance", pulumi.Map{}))
-	says(t, err, "aws:ec2/instance:Instance is not a type that the simulated aws knows")
+	_, err := e.Preview(raw("aws:rds/instance:Instance", pulumi.Map{}))
+	says(t, err, "aws:rds/instance:Instance is not a type that the simulated aws knows")
 	_, err = e.Preview(raw(vpcToken, pulumi.Map{"cidrBlocks": pulumi.String("10.0.0.0/16"), "enableDnsSupport": pulumi.String("yes"), "ipv4NetmaskLength": pulumi.Float64(1.5)}))
 	says(t, err, "resource 'raw' has a problem", "cidrBlocks is not expected here; did you mean \"cidrBlock\"?", "Examine values at 'raw.cidrBlocks'",
 		`expected a boolean, got the string "yes"`, "expected a whole number")

@@ -225,7 +225,7 @@ func TestNetworksAreRefused(t *testing.T) {
 		may := must(ec2clientvpn.NewAuthorizationRule(ctx, "vpn-rule", rule1))
 		must(ec2clientvpn.NewAuthorizationRule(ctx, "vpn-rule-twice", rule1, after(may)))
 		must(ec2.NewNetworkAcl(ctx, "far-list", &ec2.NetworkAclArgs{VpcId: v.ID(), SubnetIds: pulumi.StringArray{beyond.ID()}}))
-		must(ec2.NewNetworkInterface(ctx, "unmodelled", &ec2.NetworkInterfaceArgs{SubnetId: s.ID()}))
+		must(ec2.NewNetworkInterface(ctx, "interface-of-nobody", &ec2.NetworkInterfaceArgs{SubnetId: s.ID(), PrivateIps: pulumi.StringArray{pulumi.String("172.16.0.9")}}))
 		return nil
 	}, simtest.Refusals{
 		"outside": "InvalidSubnet.Range", "zone": "parameter availabilityZone is invalid", "dangling": "InvalidVpcID.NotFound: The vpc ID 'vpc-0123456789abcdef0' does not exist",
@@ -238,6 +238,6 @@ func TestNetworksAreRefused(t *testing.T) {
 		"through-kms": "cannot be the target of a route", "through-far": "belong to different networks",
 		"flow-no-role": "DeliverLogsPermissionArn can't be empty", "flow-wrong-role": "Unable to assume given IAM role", "flow-no-group": "does not exist", "queries-nowhere": "does not exist",
 		"flow-twice": "FlowLogAlreadyExists", "vpn-zone-twice": "InvalidClientVpnDuplicateAssociation", "vpn-overlap": "overlaps with the local CIDR",
-		"vpn-rule-twice": "InvalidClientVpnDuplicateAuthorizationRule", "far-list": "belong to different networks", "unmodelled": "UnsupportedOperation",
+		"vpn-rule-twice": "InvalidClientVpnDuplicateAuthorizationRule", "far-list": "belong to different networks", "interface-of-nobody": "does not fall within the subnet's address range",
 	})
 }

@@ -49,7 +49,9 @@ func (u *Utilities) Providers() []rehearse.Provider {
 }
 
 // plainly words an error as it is.
-func plainly(_ string, _ simcloud.Operation, e *simcloud.Error) string { return e.Code + ": " + e.Message }
+func plainly(_ string, _ simcloud.Operation, e *simcloud.Error) string {
+	return e.Code + ": " + e.Message
+}
 
 // id is that of something that was made: the hash of what it is.
 func id(content string) string {

@@ -1,4 +1,6 @@
-package local
+// Package kubebench reads what kube-bench says of a cluster, and compares it with a
+// reviewed list of what may fail.
+package kubebench
 
 import (
 	"bytes"
@@ -20,8 +22,8 @@ import (
 // suit this version of Kubernetes, the newest first.
 var benchmarks = []string{"cis-1.12", "cis-1.11", "cis-1.10"}
 
-// finding is one check of kube-bench.
-type finding struct {
+// Finding is one check of kube-bench.
+type Finding struct {
 	ID     string `json:"test_number"`
 	Text   string `json:"test_desc"`
 	Status string `json:"status"`
@@ -29,19 +31,19 @@ type finding struct {
 	Reason string `json:"reason"`
 }
 
-// benchReport is kube-bench's JSON.
-type benchReport struct {
+// report is kube-bench's JSON.
+type report struct {
 	Controls []struct {
 		Type   string `json:"node_type"`
 		Groups []struct {
-			Checks []finding `json:"results"`
+			Checks []Finding `json:"results"`
 		} `json:"tests"`
 	} `json:"Controls"`
 }
 
-// parseBench reads kube-bench's output into findings by id.
-func parseBench(data []byte) (map[string]finding, error) {
-	var report benchReport
+// Parse reads kube-bench's output into findings by id.
+func Parse(data []byte) (map[string]Finding, error) {
+	var report report
 	// kube-bench may say something before the JSON.
 	if start := bytes.IndexByte(data, '{'); start > 0 {
 		data = data[start:]
@@ -49,7 +51,7 @@ func parseBench(data []byte) (map[string]finding, error) {
 	if err := json.Unmarshal(data, &report); err != nil {
 		return nil, fmt.Errorf("kube-bench's output is no report: %w: %.200s", err, data)
 	}
-	findings := map[string]finding{}
+	findings := map[string]Finding{}
 	for _, control := range report.Controls {
 		for _, group := range control.Groups {
 			for _, check := range group.Checks {
@@ -63,8 +65,8 @@ func parseBench(data []byte) (map[string]finding, error) {
 	return findings, nil
 }
 
-// benchException is a FAIL that was reviewed and accepted.
-type benchException struct {
+// Exception is a FAIL that was reviewed and accepted.
+type Exception struct {
 	ID string `json:"id"`
 	// Reason says why the check cannot pass here and what holds instead.
 	Reason string `json:"reason"`
@@ -72,20 +74,20 @@ type benchException struct {
 	Reviewed string `json:"reviewed"`
 }
 
-// readExceptions reads the reviewed list and refuses an entry without reason
+// ReadExceptions reads the reviewed list and refuses an entry without reason
 // or date.
-func readExceptions(path string) (map[string]benchException, error) {
+func ReadExceptions(path string) (map[string]Exception, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var file struct {
-		Exceptions []benchException `json:"exceptions"`
+		Exceptions []Exception `json:"exceptions"`
 	}
 	if err := yaml.UnmarshalStrict(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	exceptions := map[string]benchException{}
+	exceptions := map[string]Exception{}
 	for i, e := range file.Exceptions {
 		if _, err := time.Parse(time.DateOnly, e.Reviewed); err != nil || e.ID == "" || len(e.Reason) < 20 {
 			return nil, fmt.Errorf("%s: exceptions[%d] (%s): write id, a reason of at least a sentence, and reviewed as YYYY-MM-DD", path, i, e.ID)
@@ -98,9 +100,9 @@ func readExceptions(path string) (map[string]benchException, error) {
 	return exceptions, nil
 }
 
-// judge compares findings with the reviewed list. A FAIL that is not on it and
+// Judge compares findings with the reviewed list. A FAIL that is not on it and
 // an entry that no longer fails are both wrong: the list says what is true.
-func judge(findings map[string]finding, exceptions map[string]benchException) error {
+func Judge(findings map[string]Finding, exceptions map[string]Exception) error {
 	var faults []error
 	for id, f := range findings {
 		_, accepted := exceptions[id]
@@ -115,8 +117,8 @@ func judge(findings map[string]finding, exceptions map[string]benchException) er
 	return errors.Join(faults...)
 }
 
-// totals counts findings by status.
-func totals(findings map[string]finding) map[string]int {
+// Totals counts findings by status.
+func Totals(findings map[string]Finding) map[string]int {
 	count := map[string]int{}
 	for _, f := range findings {
 		count[f.Status]++
@@ -124,9 +126,9 @@ func totals(findings map[string]finding) map[string]int {
 	return count
 }
 
-// benchConfigDir finds kube-bench's profiles in its module, whose version the
+// ConfigDir finds kube-bench's profiles in its module, whose version the
 // tool's go.mod pins, and the newest profile among them.
-func benchConfigDir(root string) (dir, benchmark string, err error) {
+func ConfigDir(root string) (dir, benchmark string, err error) {
 	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aquasecurity/kube-bench")
 	list.Dir = filepath.Join(root, "test", "tools", "kube-bench")
 	list.Env = append(os.Environ(), "GOWORK=off")
@@ -143,8 +145,8 @@ func benchConfigDir(root string) (dir, benchmark string, err error) {
 	return "", "", fmt.Errorf("%s has none of %v", dir, benchmarks)
 }
 
-// copyTree copies files; the copies are writable, which the module cache is not.
-func copyTree(from, to string) error {
+// CopyTree copies files; the copies are writable, which the module cache is not.
+func CopyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -157,11 +159,12 @@ func copyTree(from, to string) error {
 		if entry.IsDir() {
 			return os.MkdirAll(target, 0o700)
 		}
-		return copyFile(path, target, 0o600)
+		return CopyFile(path, target, 0o600)
 	})
 }
 
-func copyFile(from, to string, mode os.FileMode) error {
+// CopyFile copies a file into a directory that is made for it.
+func CopyFile(from, to string, mode os.FileMode) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err

@@ -112,6 +112,7 @@ func (s Spec) joinScript() hostconfig.File {
 	contents := fmt.Sprintf(`#!/bin/sh
 # Joins the cluster, once; see man kubeadm-join.
 set -eu
+umask 077 # for the kubelet's configuration that kubeadm writes (CIS 4.1.9)
 node=
 [ ! -e /etc/kubernetes/kubelet.conf ] || node=--skip-phases=kubelet-start
 %[1]s join --config=%[2]s --ignore-preflight-errors=%[3]s $node

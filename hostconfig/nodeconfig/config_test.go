@@ -63,7 +63,7 @@ func TestRefusals(t *testing.T) {
 		"store":                    func(c *nodeconfig.Config) { c.Store = "s3://prod-store" },
 		"endpoint":                 func(c *nodeconfig.Config) { c.Endpoint = "http://api.prod.internal" },
 		"apiServer":                func(c *nodeconfig.Config) { c.APIServer = "10.0.0.10:6443" },
-		"caCertificate":            func(c *nodeconfig.Config) { c.CACertificate = certificate + certificate },
+		"caCertificate":            func(c *nodeconfig.Config) { c.CACertificate = certificate + certificate + certificate },
 		"node":                     func(c *nodeconfig.Config) { c.Node = "control-plane-9"; c.APIServer = "https://10.0.0.10:6443" },
 		"pool":                     func(c *nodeconfig.Config) { c.Pool = "general" },
 		"controlPlanes[1]":         func(c *nodeconfig.Config) { c.ControlPlanes[1].Address = "10.0.0.10" },

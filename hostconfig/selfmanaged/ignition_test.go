@@ -114,6 +114,9 @@ func TestIgnitionWrites(t *testing.T) {
 					t.Errorf("%s: %s holds %q", m.Name, fetched.Path, got)
 				}
 				mode(t, r+fetched.Path, os.FileMode(fetched.Mode))
+				if open := fetched.Mode&0o077 != 0; open && !strings.HasSuffix(fetched.Path, ".crt") && !strings.HasSuffix(fetched.Path, ".pub") && fetched.Path != nodeconfig.Program {
+					t.Errorf("%s: others may read %s (CIS 1.1.21)", m.Name, fetched.Path)
+				}
 			}
 			for _, service := range m.Spec.Services() {
 				if got := read(t, r+"/etc/systemd/system/"+service.Name); got != must[string](t)(service.Render()) {
@@ -129,6 +132,14 @@ func TestIgnitionWrites(t *testing.T) {
 				if target, err := os.Readlink(r + "/etc/systemd/system/" + masked); err != nil || target != "/dev/null" {
 					t.Errorf("%s: %s is not masked: %v", m.Name, masked, err)
 				}
+			}
+			// The real systemd-tmpfiles closes the kubelet's unit, and makes directories.
+			if output, err := exec.Command(tool(t, "systemd-tmpfiles", "systemd"), "--root="+r, "--create", "--boot", r+"/etc/tmpfiles.d/redoubt.conf").CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", m.Name, err, output)
+			}
+			mode(t, r+"/etc/systemd/system/kubelet.service", 0o600)
+			if m.Name == "control-plane-1" {
+				mode(t, r+kmsDir, os.ModeDir|0o700)
 			}
 			config, err := nodeconfig.Parse([]byte(read(t, r+nodeconfig.File)))
 			if err != nil || config.ControlPlaneMachine() != (m.Name == "control-plane-1") {

@@ -253,7 +253,7 @@ func (s Spec) pool(pool Pool) (flatcar.Spec, error) {
 	if err != nil {
 		return spec, err
 	}
-	spec.Parts.Files = []hostconfig.File{config, hostnameScript()}
+	spec.Parts.Files = []hostconfig.File{config, hostnameScript(), tmpfiles()}
 	spec.Parts.Services = append(spec.Parts.Services, hostnameUnit(), fetchJoinUnit())
 	spec.Parts.JoinNeeds = []string{unitFetchJoin, unitHostname}
 	spec.Parts.KubeletWants = []string{unitHostname}

@@ -21,15 +21,22 @@ func script(path, contents string) hostconfig.File {
 func (s Spec) controlPlaneScripts(spec flatcar.Spec, plane ControlPlane) []hostconfig.File {
 	files := []hostconfig.File{
 		prepareVolume(plane.Device), prepareFolders(), s.converge(spec, plane),
-		{Path: "/etc/tmpfiles.d/redoubt.conf", Mode: 0o644, Owner: "root",
-			// Not a RuntimeDirectory: the API server's pod keeps the directory that it
-			// mounted, and would not see the socket of a plugin that was started anew.
-			Contents: "d /run/redoubt 0700 root root -\nd " + kmsDir + " 0700 root root -\nd " + approveDir + " 0700 root root -\n"},
+		// Not a RuntimeDirectory: the API server's pod keeps the directory that it
+		// mounted, and would not see the socket of a plugin that was started anew.
+		tmpfiles("d /run/redoubt 0700 root root -", "d "+kmsDir+" 0700 root root -", "d "+approveDir+" 0700 root root -"),
 	}
 	if s.LoadBalancer.Passthrough != "" {
 		files = append(files, s.apiAddress())
 	}
 	return files
+}
+
+// tmpfiles gives what systemd-tmpfiles sees to at every boot. The kubelet's unit is
+// closed to others (CIS 4.1.1): Ignition itself writes every unit with mode 0644.
+func tmpfiles(lines ...string) hostconfig.File {
+	lines = append(lines, "z /etc/systemd/system/kubelet.service 0600 root root -",
+		"z /etc/systemd/system/kubelet.service.d/10-kubeadm.conf 0600 root root -")
+	return hostconfig.File{Path: "/etc/tmpfiles.d/redoubt.conf", Mode: 0o644, Owner: "root", Contents: strings.Join(lines, "\n") + "\n"}
 }
 
 // prepareVolume formats the volume when there is nothing on it at all: a volume

@@ -59,15 +59,17 @@ var (
 	node  = Subject{Kind: KindNode}
 )
 
-// TestEveryPath takes each path, and takes each right away that it needs: then it is gone.
-func TestEveryPath(t *testing.T) {
-	for _, each := range []struct {
-		rule, namespace string
-		rights          []string
-		to              Subject
-		answer          Answer
-		change          func(*Cluster)
-	}{
+// path is a way from some rights to an identity, by a rule.
+type path struct {
+	rule, namespace string
+	rights          []string
+	to              Subject
+	answer          Answer
+	change          func(*Cluster)
+}
+
+func paths() []path {
+	return []path{
 		{rule: "impersonate", rights: []string{"impersonate :users=alice"}, to: alice, answer: Yes},
 		{rule: "impersonate", rights: []string{"impersonate :groups"}, to: everything, answer: Yes},
 		{rule: "impersonate", namespace: "team-a", rights: []string{"impersonate :serviceaccounts"}, to: robot, answer: Yes},
@@ -87,6 +89,7 @@ func TestEveryPath(t *testing.T) {
 		{rule: "exec", namespace: "team-a", rights: []string{"patch :pods/ephemeralcontainers"}, to: robot, answer: Yes, change: runs},
 		{rule: "exec", namespace: "team-a", rights: []string{"get :pods/exec"}, to: robot, answer: Unknown, change: runs},
 		{rule: "exec", namespace: "team-a", rights: []string{"create :pods/exec"}, to: robot, answer: Unknown, change: func(c *Cluster) { c.Pods = nil }},
+		{rule: "image", namespace: "team-a", rights: []string{"patch :pods"}, to: robot, answer: Yes, change: runs},
 		{rule: "nodes-proxy", rights: []string{"get :nodes/proxy"}, to: robot, answer: Yes, change: runs},
 		{rule: "escalate", rights: []string{"escalate rbac.authorization.k8s.io:clusterroles", "update rbac.authorization.k8s.io:clusterroles"}, to: everything, answer: Yes},
 		{rule: "escalate", namespace: "team-a", rights: []string{"escalate rbac.authorization.k8s.io:roles", "patch rbac.authorization.k8s.io:roles"},
@@ -109,7 +112,13 @@ func TestEveryPath(t *testing.T) {
 		{rule: "api-service", rights: []string{"update apiregistration.k8s.io:apiservices"}, to: everything, answer: Unknown},
 		{rule: "host-volume", rights: []string{"create :persistentvolumes"}, to: node, answer: Unknown},
 		{rule: "eks-identities", namespace: "kube-system", rights: []string{"patch :configmaps=aws-auth"}, to: everything, answer: Unknown},
-	} {
+	}
+}
+
+// TestEveryPath takes each path, and takes each right away that it needs: then it is gone. Without its rule there is
+// none either.
+func TestEveryPath(t *testing.T) {
+	for _, each := range paths() {
 		name := each.rule + " " + strings.Join(each.rights, ", ")
 		look := func(rights []rbacv1.PolicyRule) (reached, bool) {
 			c := cluster(each.namespace, rights)
@@ -122,6 +131,12 @@ func TestEveryPath(t *testing.T) {
 		if how, found := look(rights(each.rights...)); !found || how.answer != each.answer || how.by != each.rule {
 			t.Errorf("%s: %v, want %s %s", name, how, each.answer, each.rule)
 		}
+		all := rules
+		rules = slices.DeleteFunc(slices.Clone(all), func(r rule) bool { return r.id == each.rule })
+		if how, found := look(rights(each.rights...)); found && how.answer == each.answer {
+			t.Errorf("%s: without the rule still there: %v", name, how)
+		}
+		rules = all
 		for i := range each.rights {
 			if how, found := look(rights(slices.Delete(slices.Clone(each.rights), i, i+1)...)); found && how.by == each.rule {
 				t.Errorf("%s: without %q still there: %v", name, each.rights[i], how)
@@ -140,6 +155,9 @@ func TestRulesHaveNames(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		seen[r.id] = true
+		if r.find != nil && !slices.ContainsFunc(paths(), func(p path) bool { return p.rule == r.id }) {
+			t.Errorf("no path is tried by %s", r.id)
+		}
 	}
 }
 

@@ -93,6 +93,15 @@ var rules = []rule{
 		})
 		return out
 	}},
+	{"image", "changes the image of a pod, which may hold a token", func(v view) []step {
+		var out []step
+		v.each(v.either("update patch", "", "pods"), func(namespace string, h hold) {
+			for _, c := range v.tokensIn(namespace) {
+				out = append(out, h.to(c.account, c.answer))
+			}
+		})
+		return out
+	}},
 	{"nodes-proxy", "reaches the kubelet through nodes/proxy, which runs programs in every pod", func(v view) []step {
 		var out []step
 		if h := either(v.grants, "get create", "", "nodes/proxy", everywhere); h.answer > No {

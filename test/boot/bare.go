@@ -14,6 +14,11 @@ import (
 // own defaults: no Ignition, no store, no hardening, and every join as soon as the
 // one before is done. It is what the time of a boot is compared with.
 func (r *Rehearsal) Bare(ctx context.Context) error {
+	for _, program := range extensionPrograms {
+		if err := place(filepath.Join(r.Bin, program), r.path("usr/bin", program)); err != nil {
+			return err
+		}
+	}
 	for _, m := range r.Machines {
 		if err := r.bareMachine(ctx, r.machines[m.Name]); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
@@ -50,11 +55,6 @@ func (r *Rehearsal) bareMachine(ctx context.Context, m *running) error {
 	}
 	if err := m.preloaded(); err != nil {
 		return err
-	}
-	for _, program := range extensionPrograms {
-		if err := place(filepath.Join(r.Bin, program), r.path("usr/bin", program)); err != nil {
-			return err
-		}
 	}
 	for _, plugin := range cniPlugins {
 		if err := place(filepath.Join("/usr/lib/cni", plugin), m.root("opt/cni/bin", plugin)); err != nil {

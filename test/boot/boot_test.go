@@ -149,6 +149,9 @@ func restore(t *testing.T, f *Fixture, r *Rehearsal) {
 		require.NoError(t, r.Destroy(name, true))
 	}
 	require.NoError(t, r.Boot(ctx, r.Planes()...))
+	for _, name := range r.Planes() {
+		require.NoError(t, Eventually(ctx, func() error { return r.whole(ctx, name) }), name)
+	}
 	require.NoError(t, before(ctx))
 	require.Error(t, Eventually(brief(ctx), func() error {
 		_, err := r.Kubectl(ctx, "get", "configmap", "after")

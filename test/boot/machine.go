@@ -191,7 +191,7 @@ func (m *running) cut() error {
 // Command prepares a command inside a running machine.
 func (r *Rehearsal) Command(ctx context.Context, machine string, arguments ...string) *exec.Cmd {
 	m := r.machines[machine]
-	enter := []string{"--target", strconv.Itoa(m.init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/", "--"}
+	enter := []string{"--target", strconv.Itoa(m.init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wdns=/", "--"}
 	command := exec.CommandContext(ctx, "nsenter", append(enter, arguments...)...)
 	command.Env = []string{"PATH=/usr/sbin:/usr/bin", "LANG=C.UTF-8", "HOME=/root"}
 	return command

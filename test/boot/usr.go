@@ -153,6 +153,10 @@ func place(source, target string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
+	// A link of an earlier time is removed: writing to it would write to its source.
+	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if os.Link(source, target) == nil {
 		return nil
 	}
@@ -161,7 +165,7 @@ func place(source, target string) error {
 		return err
 	}
 	defer from.Close()
-	to, err := os.OpenFile(target, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	to, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err
 	}

@@ -96,9 +96,13 @@ func TestIncidents(t *testing.T) {
 		d.read(t, "node.md", map[string]func(*testing.T){
 			"Isolate 1": func(t *testing.T) {
 				d.flows(t, "the node is isolated", false)
-				pod := drillPod("late", "team-a")
-				pod.Spec.NodeName = d.Nodes[0].Name
-				_, err := d.as(t, "oidc:team-a").CoreV1().Pods("team-a").Create(t.Context(), pod, metav1.CreateOptions{})
+				late := drillPod("late", "team-a")
+				late.Spec.NodeSelector = map[string]string{verifyLabel: "nowhere"}
+				_, err := c.createPod(t, late)
+				require.NoError(t, err)
+				scheduler := c.client(t, caller{certificate: c.mint(t, "ca", "system:kube-scheduler")})
+				err = scheduler.CoreV1().Pods("team-a").Bind(t.Context(), &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: "late"},
+					Target: corev1.ObjectReference{Kind: "Node", Name: d.Nodes[0].Name}}, metav1.CreateOptions{})
 				assert.ErrorContains(t, err, "the node is under quarantine")
 			},
 			"Collect 1": func(t *testing.T) {

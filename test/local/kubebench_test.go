@@ -1,8 +1,6 @@
 package local
 
 import (
-	"github.com/redoubt-dev/redoubt/test/kubebench"
-
 	"bytes"
 	"os"
 	"os/exec"
@@ -14,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/redoubt-dev/redoubt/test/kubebench"
 )
 
 var benchmarkChecks = []check{
@@ -38,6 +38,7 @@ func benchControlPlane(t *testing.T, c *Cluster) {
 		assert.NotZero(t, withPrefix(findings, prefix), "no check of section %s ran", prefix)
 	}
 	assert.GreaterOrEqual(t, kubebench.Totals(findings)["PASS"], 60)
+	c.verdicts(t, findings)
 }
 
 func benchWorkers(t *testing.T, c *Cluster) {

@@ -5,6 +5,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -257,6 +258,15 @@ func testFetch(t *testing.T, l *lab) {
 	foreign.CACertificate = string(other)
 	l.Put(store, key, good)
 	refused("another authority", fetch(l.id("2"), foreign, nil), "another authority")
+	// While the authority is replaced, a machine may know one and the cluster two:
+	// it trusts what its own configuration says.
+	changing := l.worker("general")
+	changing.CACertificate += string(other)
+	require.NoError(t, fetch(l.id("2"), changing, nil))
+	written, err := os.ReadFile(out)
+	require.NoError(t, err)
+	assert.Contains(t, string(written), base64.StdEncoding.EncodeToString([]byte(changing.CACertificate)))
+	require.NoError(t, os.Remove(out))
 	// The store comes back while a machine waits.
 	l.Fail("s3", fakecloud.Fault{Status: 503, Times: 6})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -71,7 +71,7 @@ func (a *Agent) applyObjects(ctx context.Context) error {
 // renewApprover writes the approver's kubeconfig with a new certificate, which
 // client-go reads again when it changes.
 func (a *Agent) renewApprover(directory string) error {
-	authority, err := pki.ReadAuthority(a.authority())
+	authority, _, err := pki.ReadSigner(a.authority())
 	if err != nil {
 		return err
 	}

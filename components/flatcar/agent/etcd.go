@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +32,7 @@ func peerURL(c nodeconfig.ControlPlane) string { return c.URL(hostconfig.Default
 // etcdConfig is how redoubt-node reaches etcd: with a certificate of etcd's
 // authority that it mints for this run and keeps in memory.
 func (a *Agent) etcdConfig(endpoints ...string) (clientv3.Config, error) {
-	authority, err := pki.ReadAuthority(filepath.Join(a.config.PKI, "etcd", "ca"))
+	authority, trusted, err := pki.ReadSigner(filepath.Join(a.config.PKI, "etcd", "ca"))
 	if err != nil {
 		return clientv3.Config{}, err
 	}
@@ -45,19 +44,9 @@ func (a *Agent) etcdConfig(endpoints ...string) (clientv3.Config, error) {
 	if err != nil {
 		return clientv3.Config{}, err
 	}
-	// The whole file: in a rotation the other members have certificates of the
-	// authority that signed before.
-	bundle, err := os.ReadFile(filepath.Join(a.config.PKI, "etcd", "ca.crt"))
-	if err != nil {
-		return clientv3.Config{}, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(bundle) {
-		return clientv3.Config{}, errors.New("etcd's authority holds no certificate")
-	}
 	return clientv3.Config{
 		Endpoints: endpoints, DialTimeout: etcdTimeout, Logger: zap.NewNop(),
-		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}},
+		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, Certificates: []tls.Certificate{pair}},
 	}, nil
 }
 

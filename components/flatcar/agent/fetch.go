@@ -28,10 +28,16 @@ func (a *Agent) FetchJoin(ctx context.Context, out string) error {
 		if err != nil {
 			return err
 		}
-		if err := checkJoinConfig(a.config, data, a.now(), fetchMargin); err != nil {
+		secret, expires, err := parseJoinConfig(a.config, data, a.now(), fetchMargin)
+		if err != nil {
 			return err
 		}
-		if err := writePrivate(out, data); err != nil {
+		// Server and authorities are those of the machine's own configuration.
+		own, err := renderJoinConfig(a.config, secret, expires)
+		if err != nil {
+			return err
+		}
+		if err := writePrivate(out, own); err != nil {
 			return err
 		}
 		a.log.Info("the join configuration is here", "from", key, "file", out)

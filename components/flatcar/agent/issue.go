@@ -53,7 +53,7 @@ func (a *Agent) IssueKubelet(server, out string) error {
 }
 
 func (a *Agent) issue(server, out string, request pki.LeafRequest) error {
-	authority, err := pki.ReadAuthority(a.authority())
+	authority, _, err := pki.ReadSigner(a.authority())
 	if err != nil {
 		return err
 	}

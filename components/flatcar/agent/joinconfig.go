@@ -2,7 +2,7 @@ package agent
 
 import (
 	"bytes"
-	"encoding/pem"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/redoubt-dev/redoubt/components/local/pki"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
@@ -42,24 +43,25 @@ func renderJoinConfig(config nodeconfig.Config, secret string, expires time.Time
 	return append([]byte(heading+expires.UTC().Format(time.RFC3339)+"\n"), text...), nil
 }
 
-// checkJoinConfig refuses a join configuration that leads elsewhere than to this
-// cluster, holds another kind of credential, or one that ends before margin has
-// passed. The store is trusted with the token and with nothing else.
-func checkJoinConfig(config nodeconfig.Config, data []byte, now time.Time, margin time.Duration) error {
+// parseJoinConfig gives the token of a join configuration and its end. It refuses
+// one that leads elsewhere than to this cluster, holds another kind of credential,
+// or ends before margin has passed. The store is trusted with the token and with
+// nothing else.
+func parseJoinConfig(config nodeconfig.Config, data []byte, now time.Time, margin time.Duration) (secret string, expires time.Time, err error) {
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	end, found := bytes.CutPrefix(line, []byte(heading))
-	expires, err := time.Parse(time.RFC3339, string(end))
+	expires, err = time.Parse(time.RFC3339, string(end))
 	if !found || err != nil {
-		return errors.New("the join configuration does not say how long it is good")
+		return "", expires, errors.New("the join configuration does not say how long it is good")
 	}
 	loaded, err := clientcmd.Load(data)
 	if err != nil {
-		return fmt.Errorf("the join configuration: %w", err)
+		return "", expires, fmt.Errorf("the join configuration: %w", err)
 	}
 	context := loaded.Contexts[loaded.CurrentContext]
 	if len(loaded.Clusters) != 1 || len(loaded.AuthInfos) != 1 || context == nil ||
 		loaded.Clusters[context.Cluster] == nil || loaded.AuthInfos[context.AuthInfo] == nil {
-		return errors.New("the join configuration has not exactly one cluster and one credential")
+		return "", expires, errors.New("the join configuration has not exactly one cluster and one credential")
 	}
 	cluster, auth := loaded.Clusters[context.Cluster], loaded.AuthInfos[context.AuthInfo]
 	var faults []error
@@ -78,30 +80,18 @@ func checkJoinConfig(config nodeconfig.Config, data []byte, now time.Time, margi
 	if now.Add(margin).After(expires) {
 		faults = append(faults, fmt.Errorf("the join configuration is good until %s only: is the control plane's redoubt-join-config.timer running?", expires.Format(time.RFC3339)))
 	}
-	return errors.Join(faults...)
+	return auth.Token, expires, errors.Join(faults...)
 }
 
-// shareCertificate tells whether two bundles of authorities have one in common, and
-// both hold certificates alone. In a rotation the control plane may be a step ahead
-// of the machine: the one trusts the next authority, or no more the last, while the
-// other was made before.
+// shareCertificate tells whether two bundles have an authority in common: while
+// one is replaced, a machine may know only the old one and the cluster both.
 func shareCertificate(a, b []byte) bool {
-	known := map[string]bool{}
-	for _, each := range certificates(a) {
-		known[string(each)] = true
+	some, err := pki.ParseBundle(a)
+	if err != nil {
+		return false
 	}
-	return slices.ContainsFunc(certificates(b), func(each []byte) bool { return known[string(each)] })
-}
-
-// certificates gives those of a bundle, or none of one that holds anything else.
-func certificates(bundle []byte) [][]byte {
-	var found [][]byte
-	for rest := bundle; len(bytes.TrimSpace(rest)) > 0; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
-			return nil
-		}
-		found = append(found, block.Bytes)
-	}
-	return found
+	own, err := pki.ParseBundle(b)
+	return err == nil && slices.ContainsFunc(some, func(c *x509.Certificate) bool {
+		return slices.ContainsFunc(own, c.Equal)
+	})
 }

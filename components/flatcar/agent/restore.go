@@ -69,13 +69,12 @@ func (a *Agent) Restore(ctx context.Context, from, dataDirectory string) error {
 	if err := a.controlPlane(); err != nil {
 		return err
 	}
-	if entries, err := os.ReadDir(dataDirectory); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty: stop etcd and move its data away first", dataDirectory)
-	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := emptyDirectory(dataDirectory); err != nil {
 		return err
 	}
-	// Beside its destination, so that the last step is a rename.
-	work, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dataDirectory)), ".redoubt-restore-")
+	// Within its destination, which may be a volume of its own: the last step is a
+	// rename.
+	work, err := os.MkdirTemp(dataDirectory, workPrefix)
 	if err != nil {
 		return err
 	}
@@ -106,18 +105,37 @@ func (a *Agent) Restore(ctx context.Context, from, dataDirectory string) error {
 	if err != nil {
 		return fmt.Errorf("restoring: %w", err)
 	}
-	if err := os.Rename(filepath.Join(made, "member"), filepath.Join(dataDirectory, "member")); errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(dataDirectory, 0o700); err != nil { // CIS 1.1.11
-			return err
-		}
-		err = os.Rename(filepath.Join(made, "member"), filepath.Join(dataDirectory, "member"))
-		if err != nil {
-			return err
-		}
-	} else if err != nil {
+	if err := os.Rename(filepath.Join(made, "member"), filepath.Join(dataDirectory, "member")); err != nil {
 		return err
 	}
 	a.log.Info("restored", "directory", dataDirectory, "revision", status.Revision, "keys", status.TotalKey, "members", members)
+	return nil
+}
+
+// workPrefix begins the directory in which a member is made.
+const workPrefix = ".redoubt-restore-"
+
+// emptyDirectory makes a directory for a member, or takes one in which nothing is
+// but what a killed run and a file system leave.
+func emptyDirectory(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil { // CIS 1.1.11
+		return err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		switch {
+		case entry.Name() == "lost+found":
+		case strings.HasPrefix(entry.Name(), workPrefix):
+			if err := os.RemoveAll(filepath.Join(path, entry.Name())); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%s is not empty: stop etcd and move its data away first", path)
+		}
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -51,7 +50,7 @@ func WithMasters(server, authorityPath string, now time.Time, do func(dynamic.In
 // Client makes a client for an identity by a certificate that is minted for it and
 // kept in memory only. The caller closes its idle connections.
 func Client(server, authorityPath string, identity pki.LeafRequest, now time.Time) (*rest.Config, *http.Client, error) {
-	authority, err := pki.ReadAuthority(authorityPath)
+	authority, trusted, err := pki.ReadSigner(authorityPath)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,14 +63,12 @@ func Client(server, authorityPath string, identity pki.LeafRequest, now time.Tim
 	if err != nil {
 		return nil, nil, err
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(authority.Certificate)
 	// A transport of our own: client-go caches one for each certificate it ever
 	// saw, which would keep every minted key in memory.
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{
 			MinVersion:   tls.VersionTLS12,
-			RootCAs:      roots,
+			RootCAs:      trusted,
 			Certificates: []tls.Certificate{pair},
 		},
 		ForceAttemptHTTP2:   true,

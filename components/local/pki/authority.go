@@ -1,18 +1,15 @@
 package pki
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"time"
 )
 
@@ -92,35 +89,8 @@ func ParseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
 // authorities are rotated the first file holds several certificates; the one that
 // signs is the first, as kubeadm has it.
 func ReadAuthority(prefix string) (*Authority, error) {
-	certPEM, err := os.ReadFile(prefix + ".crt")
-	if err != nil {
-		return nil, fmt.Errorf("reading a certificate authority: %w", err)
-	}
-	keyPEM, err := os.ReadFile(prefix + ".key")
-	if err != nil {
-		return nil, fmt.Errorf("reading a certificate authority: %w", err)
-	}
-	authority, err := ParseAuthority(signing(certPEM), keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("%s.crt, %s.key: %w", prefix, prefix, err)
-	}
-	return authority, nil
-}
-
-// signing gives the first of several certificates, or what it was given where
-// anything else stands among them.
-func signing(bundle []byte) []byte {
-	var first []byte
-	for rest := bundle; len(bytes.TrimSpace(rest)) > 0; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != certificateBlock {
-			return bundle
-		}
-		if first == nil {
-			first = pem.EncodeToMemory(block)
-		}
-	}
-	return first
+	authority, _, err := ReadSigner(prefix)
+	return authority, err
 }
 
 // newSerial returns a positive random serial number.

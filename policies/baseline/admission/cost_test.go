@@ -55,7 +55,7 @@ func TestCost(t *testing.T) {
 		validation, left := c.cost(t, c.validations, bigPod(), parameters)
 		said, _ := c.cost(t, c.messages, bigPod(), parameters)
 		if validation.EvalResult.Value() != false && r.Catalogue.ID != "host-namespaces" && r.Catalogue.ID != "host-ports" && r.Catalogue.ID != "kernel-settings" &&
-			r.Catalogue.ID != "default-account" && r.Catalogue.ID != "scheduling" && r.Catalogue.ID != "default-namespace" {
+			r.Catalogue.ID != "default-account" && r.Catalogue.ID != "scheduling" && r.Catalogue.ID != "default-namespace" && r.Catalogue.ID != "isolation-pool" {
 			t.Errorf("%s lets the pod in", r.Catalogue.ID)
 		}
 		cost := int64(celconfig.RuntimeCELCostBudget) - left

@@ -118,15 +118,16 @@ func TestTenantPolicies(t *testing.T) {
 		}
 		specs[made.GetName()] = string(text)
 	}
+	const released = `"matchExpressions":[{"key":"redoubt.dev/quarantine","operator":"DoesNotExist"}]`
 	const types = `"policyTypes":["Ingress","Egress"]`
 	for name, want := range map[string]string{
 		"default-deny": `{"egress":[],"ingress":[],"podSelector":{},` + types + `}`,
 		"allow-dns": `{"egress":[{"ports":[{"port":53,"protocol":"UDP"},{"port":53,"protocol":"TCP"}],"to":[` +
 			`{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}},"podSelector":{"matchLabels":{"k8s-app":"kube-dns"}}},` +
-			`{"ipBlock":{"cidr":"169.254.20.10/32"}}]}],"ingress":[],"podSelector":{},` + types + `}`,
+			`{"ipBlock":{"cidr":"169.254.20.10/32"}}]}],"ingress":[],"podSelector":{` + released + `},` + types + `}`,
 		"ingress-front": `{"egress":[],"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"front"}},"podSelector":{"matchLabels":{"app":"web"}}}],` +
-			`"ports":[{"port":8080,"protocol":"TCP"}]}],"podSelector":{"matchLabels":{"app":"api"}},` + types + `}`,
-		"egress-database": `{"egress":[{"ports":[{"port":5432,"protocol":"TCP"}],"to":[{"ipBlock":{"cidr":"10.20.0.0/24"}}]}],"ingress":[],"podSelector":{},` + types + `}`,
+			`"ports":[{"port":8080,"protocol":"TCP"}]}],"podSelector":{` + released + `,"matchLabels":{"app":"api"}},` + types + `}`,
+		"egress-database": `{"egress":[{"ports":[{"port":5432,"protocol":"TCP"}],"to":[{"ipBlock":{"cidr":"10.20.0.0/24"}}]}],"ingress":[],"podSelector":{` + released + `},` + types + `}`,
 	} {
 		if specs[name] != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, specs[name], want)

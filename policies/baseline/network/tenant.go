@@ -57,10 +57,14 @@ func policy(namespace, name, reason string, workloads map[string]string, in []ne
 		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
 		ObjectMeta: objectMeta(namespace, name, reason),
 		Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: metav1.LabelSelector{MatchLabels: workloads},
+			PodSelector: selected(workloads, in != nil || out != nil),
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 			Ingress:     in, Egress: out,
 		},
+	}
+	if len(in)+len(out) > 0 {
+		// Nothing is allowed to a pod under quarantine (M40).
+		typed.Spec.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: admission.QuarantineLabel, Operator: metav1.LabelSelectorOpDoesNotExist}}
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
 	if err != nil {
@@ -74,6 +78,17 @@ func policy(namespace, name, reason string, workloads map[string]string, in []ne
 		}
 	}
 	return &unstructured.Unstructured{Object: content}
+}
+
+// selected are pods by their labels. Where something is allowed, those under
+// quarantine are left out: the denial of their namespace is all that holds for
+// them (M40). An admission policy holds every policy of a tenant to it.
+func selected(workloads map[string]string, allows bool) metav1.LabelSelector {
+	selector := metav1.LabelSelector{MatchLabels: workloads}
+	if allows {
+		selector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: admission.QuarantineLabel, Operator: metav1.LabelSelectorOpDoesNotExist}}
+	}
+	return selector
 }
 
 func objectMeta(namespace, name, reason string) metav1.ObjectMeta {
@@ -136,7 +151,7 @@ func byName(namespace string, f Flow) *unstructured.Unstructured {
 		selected["k8s:"+label] = value
 	}
 	return custom("cilium.io/v2", "CiliumNetworkPolicy", objectMeta(namespace, egress+"-"+f.Name, f.Reason), map[string]any{
-		"endpointSelector": map[string]any{"matchLabels": selected},
+		"endpointSelector": map[string]any{"matchLabels": selected, "matchExpressions": []any{map[string]any{"key": "k8s:" + admission.QuarantineLabel, "operator": "DoesNotExist"}}},
 		"egress": []any{
 			map[string]any{"toFQDNs": []any{name}, "toPorts": []any{map[string]any{"ports": ciliumPorts(f.Ports)}}},
 			map[string]any{

@@ -203,13 +203,6 @@ var pods = []struct {
 	{"a pod that shares memory with its node", func(spec, _ map[string]any) { spec["hostIPC"] = true }, []string{"violates PodSecurity"}},
 	{"a pod in the network of its node", func(spec, _ map[string]any) { spec["hostNetwork"] = true }, []string{"violates PodSecurity"}},
 	{"a pod that may gain privileges", func(_, security map[string]any) { security["allowPrivilegeEscalation"] = true }, []string{"violates PodSecurity"}},
-	{"an image of another registry", func(spec, _ map[string]any) {
-		spec["containers"].([]any)[0].(map[string]any)["image"] = "elsewhere.test/probe@sha256:" + strings.Repeat("0", 64)
-	}, []string{"M25/image-registries"}},
-	{"an image without its digest", func(spec, _ map[string]any) {
-		first := spec["containers"].([]any)[0].(map[string]any)
-		first["image"], _, _ = strings.Cut(first["image"].(string), "@")
-	}, []string{"M25/image-digests", "M25/image-tags"}},
 	{"a pod that runs as root", func(_, security map[string]any) { security["runAsNonRoot"], security["runAsUser"] = false, int64(0) }, []string{"violates PodSecurity"}},
 }
 

@@ -33,9 +33,8 @@ type environment struct {
 	utilities bool
 }
 
-// onAWSFlatcar is the environment of a cluster that runs itself. Its machines run a program of which the bytes alone count.
-func onAWSFlatcar(name string) environment {
-	e := onAWS(name)
+// selfManaged is the environment of a cluster that runs itself. Its machines run a program of which the bytes alone count.
+func selfManaged(e environment) environment {
 	e.utilities, e.settings = true, func(directory string) map[string]string {
 		file := filepath.Join(directory, "redoubt-node")
 		_ = os.WriteFile(file, []byte("a program"), 0o600) // whose absence the environment reports

@@ -41,7 +41,7 @@ func BenchmarkCloud(b *testing.B) {
 		b.Run(name+"/stacks", func(b *testing.B) { benchmarkStacks(b, of.development) })
 		b.Run(name+"/preview", func(b *testing.B) { benchmarkPreview(b, of.production) })
 	}
-	for name, of := range map[string]environment{"aws-flatcar": onAWSFlatcar("aws-flatcar")} {
+	for name, of := range map[string]environment{"aws-flatcar": selfManaged(onAWS("aws-flatcar")), "gcp-flatcar": selfManaged(onGCP("gcp-flatcar"))} {
 		b.Run(name+"/makespan", func(b *testing.B) { benchmarkMakespan(b, of) })
 	}
 }

@@ -63,7 +63,7 @@ func (e SelfManagedEnvironment) validate(r *settings.Reader, now time.Time) {
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
 	r.Report("", e.Baseline.Validate("baseline", e.Exceptions, now), nil)
-	CheckTenants(r, e.Tenants)
+	CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 
 // SelfManaged is the second stack of an environment with a cluster that runs

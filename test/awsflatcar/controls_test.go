@@ -1,6 +1,7 @@
 package awsflatcar_test
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ const (
 	locks        = "aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2"
 	bucketRules  = "aws:s3/bucketPolicy:BucketPolicy"
 	keys         = "aws:kms/key:Key"
+	reservations = "aws:ec2/subnetCidrReservation:SubnetCidrReservation"
 	inbound      = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 )
 
@@ -71,6 +73,18 @@ var checks = []Check{
 	}},
 	{IDs: []string{"M12", "M14"}, About: "the API is inside the network", Wrong: All(Each(balancers, Is("internal", true), Has("securityGroups")),
 		Each(targets, Is("healthCheck.protocol", "HTTPS"), Is("healthCheck.path", "/readyz"), Is("preserveClientIp", "false")))},
+	{IDs: []string{"M12"}, About: "nobody else gets the address of a control plane", Wrong: func(w World) (wrong []string) {
+		for _, o := range w.Of(instances) {
+			if !slices.ContainsFunc(w.Of(reservations), func(r simcloud.Object) bool {
+				block, err := netip.ParsePrefix(r.State.String("cidrBlock"))
+				return err == nil && r.State.String("reservationType") == "explicit" && r.State.String("subnetId") == o.State.String("subnetId") &&
+					block.Contains(netip.MustParseAddr(o.State.String("privateIp")))
+			}) {
+				wrong = append(wrong, o.State.String("privateIp")+" may be given away while its machine is replaced")
+			}
+		}
+		return wrong
+	}},
 	{IDs: []string{"M19"}, About: "every disk is under a customer key", Wrong: All(
 		Each(volumes, Is("encrypted", true), customerKey("kmsKeyId")),
 		Each(instances, Is("rootBlockDevice.encrypted", true), customerKey("rootBlockDevice.kmsKeyId")),
@@ -91,6 +105,7 @@ var checks = []Check{
 		Some(bucketRules, named("-store-"), Holds("policy", "aws:SecureTransport"), Holds("policy", "DenyWorkersTheControlPlane")))},
 	{IDs: []string{"M20"}, About: "a role does what its machines need", Wrong: All(
 		Each(rolePolicies, without("policy", `"*:*"`, `"s3:*"`, `"kms:`, `"iam:`, `"Action":["*"]`)),
+		Some(rolePolicies, named("-control-plane"), Holds("policy", "s3:ListBucket"), Holds("policy", "autoScalingGroupName/"+name+"-")),
 		Some(rolePolicies, named("-w-"), without("policy", "control-plane/", "s3:PutObject", "ec2:", "autoscaling:", "etcd"), Holds("policy", "/workers/")))},
 	{IDs: []string{"M05"}, About: "workers are replaced, new ones first, and drained", Wrong: Each(groups,
 		Is("instanceRefresh.strategy", "Rolling"), Is("instanceRefresh.preferences.minHealthyPercentage", 100), Is("instanceRefresh.preferences.autoRollback", true),
@@ -104,7 +119,8 @@ var mutants = map[string][]Mutant{
 	"etcd answers control planes alone": {
 		Added(inbound, simcloud.Values{"ipProtocol": "tcp", "fromPort": 2379, "toPort": 2380, "cidrIpv4": "10.70.0.0/16"}),
 		Added(inbound, simcloud.Values{"ipProtocol": "-1", "cidrIpv4": "10.0.0.0/8"})},
-	"the API is inside the network": {Set("LoadBalancer", "internal", false), Set("TargetGroup", "healthCheck.path", "/"), Set("TargetGroup", "preserveClientIp", "true"), Gone("LoadBalancer", "")},
+	"the API is inside the network":                   {Set("LoadBalancer", "internal", false), Set("TargetGroup", "healthCheck.path", "/"), Set("TargetGroup", "preserveClientIp", "true"), Gone("LoadBalancer", "")},
+	"nobody else gets the address of a control plane": {Gone("SubnetCidrReservation", ""), Set("SubnetCidrReservation", "reservationType", "prefix")},
 	"every disk is under a customer key": {Set("Volume", "encrypted", false), Without("Volume", "kmsKeyId"), Set("Instance", "rootBlockDevice.encrypted", false), Without("Instance", "rootBlockDevice.kmsKeyId"),
 		Set("LaunchTemplate", "blockDeviceMappings[0].ebs.encrypted", "false"), Without("LaunchTemplate", "blockDeviceMappings[0].ebs.kmsKeyId")},
 	"credentials of a machine stay on it": {Set("Instance", "metadataOptions.httpTokens", "optional"), Set("Instance", "metadataOptions.httpPutResponseHopLimit", 2),
@@ -116,7 +132,8 @@ var mutants = map[string][]Mutant{
 	"the store is under a key of its own, object by object": {Without("BucketObjectv2", "kmsKeyId"), Set("BucketObjectv2", "serverSideEncryption", "AES256"), Set("BucketObjectv2", "bucketKeyEnabled", true),
 		Set("Key", "enableKeyRotation", false), SetOf("BucketPolicy", "-store-", "policy", [2]string{"DenyWorkersTheControlPlane", "No"})},
 	"a role does what its machines need": {SetOf("RolePolicy", "-w-general", "policy", [2]string{"/workers/general/config.ign", "/control-plane/*"}),
-		SetOf("RolePolicy", "-w-general", "policy", [2]string{`"s3:GetObject"`, `"s3:GetObject","s3:PutObject"`}), SetOf("RolePolicy", "-control-plane", "policy", [2]string{`"s3:PutObject"`, `"s3:*"`})},
+		SetOf("RolePolicy", "-w-general", "policy", [2]string{`"s3:GetObject"`, `"s3:GetObject","s3:PutObject"`}), SetOf("RolePolicy", "-control-plane", "policy", [2]string{`"s3:PutObject"`, `"s3:*"`}),
+		SetOf("RolePolicy", "-control-plane", "policy", [2]string{"s3:ListBucket", "s3:GetBucketAcl"}), SetOf("RolePolicy", "-control-plane", "policy", [2]string{"autoScalingGroupName/aws-flatcar-", "autoScalingGroupName/"})},
 	"workers are replaced, new ones first, and drained": {Set("Group", "instanceRefresh.preferences.minHealthyPercentage", 50), Without("Group", "initialLifecycleHooks"), Without("Group", "instanceRefresh")},
 	"an isolated pool is for those who ask for it":      {SetOf("BucketObjectv2", "workers/isolated", "content", [2]string{isolated, ""})},
 	"no machine is handed a credential":                 {SetOf("Instance", "", "userData", "-----BEGIN EC PRIVATE KEY-----"), SetOf("BucketObjectv2", "workers/general", "content", "-----BEGIN EC PRIVATE KEY-----")},

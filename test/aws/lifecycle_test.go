@@ -55,15 +55,6 @@ func lives(t *testing.T, cloud *simcloud.Cloud, program pulumi.RunFunc, look fun
 	}
 }
 
-func keysOf(cloud *simcloud.Cloud) []string {
-	var keys []string
-	for _, o := range cloud.Objects() {
-		keys = append(keys, o.Key())
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // gone is what exists after a destroy beside the locked archive, which outlives its stack.
 func gone(cloud *simcloud.Cloud) []string {
 	return slices.DeleteFunc(keysOf(cloud), func(key string) bool { return strings.HasPrefix(key, " aws:s3/") })

@@ -3,11 +3,8 @@
 package awsflatcar_test
 
 import (
-	"log"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	stacks "github.com/redoubt-dev/redoubt/stacks/aws"
@@ -27,36 +24,14 @@ const (
 var nodeProgram string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		directory, err := os.MkdirTemp("", "redoubt-flatcar-")
-		if err == nil {
-			defer os.RemoveAll(directory)
-			nodeProgram = filepath.Join(directory, "redoubt-node")
-			err = os.WriteFile(nodeProgram, []byte("a program"), 0o600)
-		}
-		if err == nil {
-			err = os.Setenv("REDOUBT_SETTINGS_DIR", directory)
-		}
-		for _, stack := range []string{name, name + "-baseline"} {
-			if err == nil {
-				err = os.Mkdir(filepath.Join(directory, stack), 0o700)
-			}
-			if err == nil {
-				err = os.Symlink(settingsFile(stack), filepath.Join(directory, stack, "Pulumi."+stack+".yaml"))
-			}
-		}
-		if err != nil {
-			log.Print(err)
-			return 1
-		}
-		return m.Run()
-	}())
+	os.Exit(simtest.Main(m, func(directory string) error {
+		nodeProgram = filepath.Join(directory, "redoubt-node")
+		return os.WriteFile(nodeProgram, []byte("a program"), 0o600)
+	}, name, name+"-baseline"))
 }
 
-func settingsFile(stack string) string {
-	path, _ := filepath.Abs(filepath.Join("..", "..", "stacks", "Pulumi."+stack+".yaml")) // fails without a working directory only
-	return path
-}
+// What tests of environments have in common.
+var refused, keysOf, settingsFile = simtest.Fails, simtest.Keys, simtest.SettingsFile
 
 // environment is the stack on a simulated account of its own.
 type environment struct{ *simtest.Engine }
@@ -88,26 +63,4 @@ func (e environment) preview() (rehearse.Result, error) { return e.Preview(stack
 func (e environment) mustUp() rehearse.Result {
 	e.T.Helper()
 	return e.MustUp(stacks.Program)
-}
-
-// refused wants an error with some words.
-func refused(t testing.TB, err error, words ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("not refused with %q", words)
-	}
-	for _, each := range words {
-		if !strings.Contains(err.Error(), each) {
-			t.Errorf("%q is not said: %v", each, err)
-		}
-	}
-}
-
-func keysOf(cloud *simcloud.Cloud) []string {
-	var keys []string
-	for _, o := range cloud.Objects() {
-		keys = append(keys, o.Key())
-	}
-	slices.Sort(keys)
-	return keys
 }

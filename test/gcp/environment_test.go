@@ -3,9 +3,7 @@
 package gcp_test
 
 import (
-	"log"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,44 +15,16 @@ import (
 	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
 
-// settingsDirectory is where the program looks for the settings of a stack, to tell which of them nobody reads. Tests
-// share the environment of their process, so a stack whose settings are a test's own has a name of its own there.
-var settingsDirectory string
-
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		directory, err := os.MkdirTemp("", "redoubt-settings-")
-		if err == nil {
-			defer os.RemoveAll(directory)
-			settingsDirectory = directory
-			err = os.Setenv("REDOUBT_SETTINGS_DIR", directory)
-		}
-		for _, name := range []string{"gcp-dev", "gcp-prod", "gcp-dev-baseline", "gcp-prod-baseline"} {
-			if err == nil {
-				err = settle(name, settingsFile(name))
-			}
-		}
-		if err != nil {
-			log.Print(err)
-			return 1
-		}
-		return m.Run()
-	}())
+	os.Exit(simtest.Main(m, nil, "gcp-dev", "gcp-prod", "gcp-dev-baseline", "gcp-prod-baseline"))
 }
 
-// settle says where the settings of a stack are.
-func settle(stack, file string) error {
-	if err := os.Mkdir(filepath.Join(settingsDirectory, stack), 0o700); err != nil {
-		return err
-	}
-	return os.Symlink(file, filepath.Join(settingsDirectory, stack, "Pulumi."+stack+".yaml"))
-}
-
-// settingsFile is that of an environment of this repository.
-func settingsFile(name string) string {
-	path, _ := filepath.Abs(filepath.Join("..", "..", "stacks", "Pulumi."+name+".yaml")) // fails without a working directory only
-	return path
-}
+// What tests of environments have in common.
+var (
+	settle, settingsFile = simtest.Settle, simtest.SettingsFile
+	refused              = simtest.Fails
+	keysOf               = simtest.Keys
+)
 
 // environment is a stack of this repository in a simulated project of its own.
 type environment struct{ *simtest.Engine }
@@ -101,34 +71,12 @@ func (e environment) mustUp() rehearse.Result {
 	return e.MustUp(stacks.Program)
 }
 
-// refused wants an operation not to have worked, with certain words.
-func refused(t testing.TB, err error, words ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("not refused with %q", words)
-	}
-	for _, each := range words {
-		if !strings.Contains(err.Error(), each) {
-			t.Errorf("%q is not said: %v", each, err)
-		}
-	}
-}
-
 // must unwraps what only a wrong program makes fail; the engine reports the panic as the program's error.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
 	}
 	return value
-}
-
-func keysOf(cloud *simcloud.Cloud) []string {
-	var keys []string
-	for _, o := range cloud.Objects() {
-		keys = append(keys, o.Key())
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // only is the one object of a type whose id holds some words.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/cel-go/cel"
 	admissionapi "k8s.io/api/admission/v1"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -58,6 +59,9 @@ func (e *expression) ReturnTypes() []*cel.Type { return e.types }
 func (e *expression) GetName() string          { return e.name }
 
 var boolean = []*cel.Type{cel.BoolType}
+
+// anybody is who would create an object again: nobody that a policy leaves out.
+var anybody = authenticationv1.UserInfo{Username: "redoubt:survey", Groups: []string{"system:authenticated"}}
 
 // New compiles policies with settings, which must be valid.
 func New(settings admission.Settings, policies []admission.Policy) (*Judge, error) {
@@ -162,7 +166,7 @@ func (c compiled) evaluate(ctx context.Context, object *unstructured.Unstructure
 	kind := object.GroupVersionKind()
 	of := schema.GroupVersionResource{Group: kind.Group, Version: kind.Version, Resource: resource}
 	request := &admissionapi.AdmissionRequest{Name: object.GetName(), Namespace: object.GetNamespace(), Operation: admissionapi.Create,
-		Kind: metav1.GroupVersionKind(kind), Resource: metav1.GroupVersionResource(of)}
+		Kind: metav1.GroupVersionKind(kind), Resource: metav1.GroupVersionResource(of), UserInfo: anybody}
 	attributes := &apiadmission.VersionedAttributes{VersionedObject: object, VersionedKind: kind,
 		Attributes: apiadmission.NewAttributesRecord(object, nil, kind, object.GetNamespace(), object.GetName(), of, "", apiadmission.Create, nil, false, nil)}
 	ask := func(what plugin.ConditionEvaluator) ([]plugin.EvaluationResult, error) {

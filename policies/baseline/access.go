@@ -1,7 +1,6 @@
 package baseline
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -28,8 +27,7 @@ func newQuarantine(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOpti
 		if err != nil {
 			return err
 		}
-		after := append(slices.Clone(opts), pulumi.DependsOn([]pulumi.Resource{policy}))
-		if _, err := newObject(ctx, name+"-binding-"+pair.Binding.Name, pair.Binding, after...); err != nil {
+		if _, err := newBinding(ctx, name+"-binding-"+pair.Binding.Name, pair.Binding, policy, opts...); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,22 @@ import (
 // must be set; its name is its own, so that a new name is a new object that is
 // made before the old one goes.
 func newObject(ctx *pulumi.Context, name string, object runtime.Object, opts ...pulumi.ResourceOption) (pulumi.CustomResource, error) {
+	return newObjectWith(ctx, name, object, func(pulumi.Map) {}, opts...)
+}
+
+// newBinding registers the binding of a policy, by the policy's own id: while that
+// is still to be made, a preview does not ask the API server about the binding,
+// which would refuse one whose policy it does not know.
+func newBinding(ctx *pulumi.Context, name string, binding runtime.Object, policy pulumi.CustomResource, opts ...pulumi.ResourceOption) (pulumi.CustomResource, error) {
+	return newObjectWith(ctx, name, binding, func(properties pulumi.Map) {
+		if spec, ok := properties["spec"].(pulumi.Map); ok {
+			spec["policyName"] = policy.ID().ToStringOutput()
+		}
+	}, opts...)
+}
+
+// newObjectWith lets what is registered be changed before.
+func newObjectWith(ctx *pulumi.Context, name string, object runtime.Object, change func(pulumi.Map), opts ...pulumi.ResourceOption) (pulumi.CustomResource, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -43,6 +59,7 @@ func newObject(ctx *pulumi.Context, name string, object runtime.Object, opts ...
 	for field, value := range fields {
 		properties[field] = input(value)
 	}
+	change(properties)
 	r := &pulumi.CustomResourceState{}
 	return r, ctx.RegisterResource("kubernetes:"+apiVersion+":"+kind, name, properties, r, opts...)
 }

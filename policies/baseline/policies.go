@@ -46,7 +46,7 @@ func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.Res
 			return pulumi.StringOutput{}, err
 		}
 		for _, binding := range r.Bindings {
-			made, err := newObject(ctx, id+binding.Name[len(r.Policy.Name):]+"-binding", binding, parent, pulumi.DependsOn([]pulumi.Resource{policy}))
+			made, err := newBinding(ctx, id+binding.Name[len(r.Policy.Name):]+"-binding", binding, policy, parent)
 			if err != nil {
 				return pulumi.StringOutput{}, err
 			}

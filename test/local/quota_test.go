@@ -81,6 +81,9 @@ func hard(t *testing.T, c *Cluster, names ...corev1.ResourceName) (resource.Quan
 	quotas, err := c.client(t, c.masters(t)).CoreV1().ResourceQuotas(c.Tenant()).List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	for _, quota := range quotas.Items {
+		if quota.Spec.ScopeSelector != nil {
+			continue // of some pods only
+		}
 		for _, name := range names {
 			if quantity, ok := quota.Status.Hard[name]; ok {
 				return quantity, name

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -64,7 +65,12 @@ const marker = "=== redoubt-drill"
 
 func newShell(directory string, environment []string) (*shell, error) {
 	s := &shell{cmd: exec.Command("/bin/bash", "--noprofile", "--norc")}
-	s.cmd.Dir, s.cmd.Env = directory, append(os.Environ(), environment...)
+	// A make that runs this test must not show in the one that a command runs.
+	outer := slices.DeleteFunc(os.Environ(), func(each string) bool {
+		name, _, _ := strings.Cut(each, "=")
+		return slices.Contains([]string{"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}, name)
+	})
+	s.cmd.Dir, s.cmd.Env = directory, append(outer, environment...)
 	var err error
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh drive rehearse node-program here bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: help up verify test down preview refresh drive rehearse node-program here boot bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -80,6 +80,9 @@ rehearse: ## a cloud's environment on this machine, no account: make rehearse EN
 
 drive: tools ## run the driver of local environments itself: make drive ARGS="outputs --json"
 	@$(BIN)/rehearse $(ARGS)
+
+boot: packages-test tools-all ## boot a self-managed cluster on this machine: Ignition, systemd, kubeadm; not part of make test
+	@cd test && go test -count=1 -timeout 20m -v ./boot
 
 bench: packages tools-all ## measure: ratios to a bare script, phases, memory
 	@cd test && go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./bench

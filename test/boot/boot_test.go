@@ -27,7 +27,7 @@ func cluster(t *testing.T) (*Fixture, *Rehearsal) {
 	ctx := t.Context()
 	artifacts, err := MakeArtifacts(ctx, "../../bin")
 	if err != nil {
-		t.Skipf("the programs are not built: %v", err)
+		t.Fatalf("%v: make tools-all first", err)
 	}
 	f, err := NewFixture(artifacts, nil)
 	require.NoError(t, err)

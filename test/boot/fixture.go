@@ -278,6 +278,9 @@ func MakeArtifacts(ctx context.Context, bin string) (Artifacts, error) {
 	if err != nil {
 		return Artifacts{}, err
 	}
+	if bin, err = filepath.Abs(bin); err != nil { // sockets below it are named in URLs
+		return Artifacts{}, err
+	}
 	cache := filepath.Join(bin, ".boot")
 	a := Artifacts{Bin: bin, Images: filepath.Join(cache, "images"), Extension: filepath.Join(cache, "kubernetes.raw"), Node: filepath.Join(bin, "redoubt-node")}
 	if err := made(cache, bin, func() error { return a.make(ctx, cache) }); err != nil {

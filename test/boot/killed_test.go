@@ -62,7 +62,7 @@ func TestKilled(t *testing.T) {
 		t.Skip("machines are namespaces: run as root")
 	}
 	if _, err := MakeArtifacts(t.Context(), "../../bin"); err != nil {
-		t.Skipf("the programs are not built: %v", err)
+		t.Fatalf("%v: make tools-all first", err)
 	}
 	dir := filepath.Join(t.TempDir(), "state")
 	command := exec.Command(os.Args[0], "-test.run=^TestVictim$", "-test.timeout=3m")

@@ -27,6 +27,7 @@ func flatcarRehearsal(r cloud.Rehearsal) (cloud.Rehearsal, error) {
 		return r, err
 	}
 	r.Platform, r.Machines, r.Beside = program.FlatcarPlatform, FlatcarMachines, beside.Providers()
+	r.Demands = nil // the benchmark of a managed cluster says nothing of this one
 	// No agent of a network plugin guards the local cluster's bridge as strictly as one of EKS does.
 	r.StrictAgent = false
 	r.Cluster, err = r.ThisMachine("")

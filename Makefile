@@ -57,7 +57,7 @@ up: here packages tools ## make or repair the environment, and show where it is
 verify: here packages-test kube-bench $(BIN)/rehearse ## attack the running environment, row by row
 	@cd test && go test -count=1 -timeout 30m -v -run '^TestVerify$$' ./local -env $(ENV)
 
-test: packages-test tools-all ## prove everything: format, vet, unit tests, real clusters (up to an hour cold)
+test: packages-test tools-all ## prove it: format, vet, unit tests, real clusters (up to an hour cold); make boot has the rest
 	@test/tools/suite
 
 down: here $(BIN)/rehearse pulumi ## remove the environment with all its data

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 	"github.com/redoubt-dev/redoubt/policies/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 )
@@ -166,7 +167,7 @@ func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
 
 // registry is one that the baseline lets images come from; none is ever pulled.
 func (a asker) registry() string {
-	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, "redoubt-admission-v1", metav1.GetOptions{})
+	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, admission.ParametersName, metav1.GetOptions{})
 	if err != nil {
 		return "example.test"
 	}

@@ -136,7 +136,8 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, f.cluster, "ebs.csi.aws.com", volumes, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
+	_, err = incluster.Baseline(ctx, f.cluster, &baseline.Args{
 		Spec: e.Baseline.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
 	}, e.Tenants, in)
+	return err
 }

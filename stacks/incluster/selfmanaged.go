@@ -91,7 +91,8 @@ func SelfManaged(outputCluster, outputEndpoint, outputAuthority string) pulumi.R
 		if err != nil {
 			return err
 		}
-		return Baseline(ctx, cluster, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions, Kubeconfig: Reached(config), Bootstrapped: true},
+		_, err = Baseline(ctx, cluster, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions, Kubeconfig: Reached(config), Bootstrapped: true},
 			e.Tenants, pulumi.Provider(api))
+		return err
 	}
 }

@@ -96,10 +96,13 @@ func newLevels(ctx *pulumi.Context, name, version string, settings admission.Set
 		}
 		labels := levelLabels(level, level, version)
 		labels[admission.LabelManagedBy], labels[admission.LabelSystem] = pulumi.String(admission.ManagedBy), pulumi.String("true")
-		_, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
+		made, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
 			Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(namespace.Name), Labels: labels, Annotations: force()},
 		}, parent)
 		if err != nil {
+			return err
+		}
+		if err := withoutToken(ctx, name+"-"+namespace.Name, made.Metadata.Name().Elem(), parent); err != nil {
 			return err
 		}
 	}

@@ -58,8 +58,7 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 // https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
 func registryOf(project, region string) string { return region + "-docker.pkg.dev/" + project }
 
-// inCluster is the second stack of an environment. What runs in the system's
-// namespace is Google's: it brings and changes its own network policies.
+// inCluster is the second stack of an environment.
 func inCluster(ctx *pulumi.Context) error {
 	e, err := readBaseline(ctx)
 	if err != nil {
@@ -96,6 +95,10 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := of.Err(); err != nil {
 		return err
 	}
-	spec := e.Baseline.WithRegistries(registry).WithSystemUsers(systemUsers...)
-	return incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
+	spec := e.Baseline.WithRegistries(registry).WithSystemUsers(systemUsers...).WithAPIServers(of.Endpoints(incluster.OutputAPIServers)...).WithResolvers(linkLocalResolver)
+	spec.Network.PodsAskResolvers = true // Cloud DNS
+	if err := of.Err(); err != nil {
+		return err
+	}
+	return incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, SystemWorkloads: systemWorkloads, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
 }

@@ -104,7 +104,7 @@ func (e flatcarEnvironment) export(ctx *pulumi.Context, p flatcarParts) {
 		outputVolumesKey: p.keys.VolumesKeyArn, "vpcId": p.network.VpcID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName,
 		"controlPlaneIds": p.cluster.ControlPlaneIDs, "controlPlaneAddresses": pulumi.ToStringArray(e.addresses()), "poolArns": p.cluster.PoolArns,
 		incluster.OutputAPIServers: incluster.APIServers(incluster.ServedBy(e.Network.ServiceCIDR, e.addresses()...)...),
-		kept.Output: pulumi.ToStringMap(e.standing()), outputTags: pulumi.ToStringMap(e.Tags),
+		kept.Output:                pulumi.ToStringMap(e.standing()), outputTags: pulumi.ToStringMap(e.Tags),
 	} {
 		ctx.Export(name, value)
 	}

@@ -36,7 +36,8 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	}
 	// Whoever takes the cluster down takes these with it.
 	inCluster := []pulumi.ResourceOption{pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane())}
-	args := &baseline.Args{Spec: env.Baseline.WithRegistries(local.Registry), Kubeconfig: cluster.Kubeconfig, Exceptions: env.Exceptions, Bootstrapped: true}
+	spec := env.Baseline.WithRegistries(local.Registry).WithAPIServers(incluster.ServedBy(cluster.Addresses())...)
+	args := &baseline.Args{Spec: spec, Kubeconfig: cluster.Kubeconfig, Exceptions: env.Exceptions, Bootstrapped: true}
 	if _, err := incluster.Baseline(ctx, env.Name, args, env.Tenants, inCluster...); err != nil {
 		return err
 	}

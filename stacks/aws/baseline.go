@@ -124,7 +124,8 @@ func inCluster(ctx *pulumi.Context) error {
 		return err
 	}
 	in := pulumi.Provider(api)
-	policies, err := baseline.NewSystemPolicies(ctx, f.cluster+"-system", f.systemPolicies(), in)
+	spec := f.within(e.Baseline)
+	policies, err := baseline.NewSystemPolicies(ctx, f.cluster+"-system", &baseline.SystemPoliciesArgs{Network: spec.Network, Workloads: systemWorkloads}, in)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func inCluster(ctx *pulumi.Context) error {
 		return err
 	}
 	_, err = incluster.Baseline(ctx, f.cluster, &baseline.Args{
-		Spec: e.Baseline.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
+		Spec: spec.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), SystemApart: true, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
 	}, e.Tenants, in)
 	return err
 }

@@ -73,8 +73,7 @@ func (e BaselineEnvironment) spec() baseline.Spec {
 // https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
 func registryOf(project, region string) string { return region + "-docker.pkg.dev/" + project }
 
-// inCluster is the second stack of an environment. What runs in the system's
-// namespace is Google's: it brings and changes its own network policies.
+// inCluster is the second stack of an environment.
 func inCluster(ctx *pulumi.Context) error {
 	e, err := readBaseline(ctx)
 	if err != nil {
@@ -111,8 +110,12 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := of.Err(); err != nil {
 		return err
 	}
-	spec := e.spec().WithRegistries(registry).WithSystemUsers(systemUsers...)
-	made, err := incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
+	spec := e.spec().WithRegistries(registry).WithSystemUsers(systemUsers...).WithAPIServers(of.Endpoints(incluster.OutputAPIServers)...).WithResolvers(linkLocalResolver)
+	spec.Network.PodsAskResolvers = true // Cloud DNS
+	if err := of.Err(); err != nil {
+		return err
+	}
+	made, err := incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, SystemWorkloads: systemWorkloads, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
 	if err != nil || e.NodeAudit == nil {
 		return err
 	}

@@ -148,3 +148,6 @@ func (b *bucket) put(key string, data []byte, now time.Time) version {
 
 // locked tells whether the retention of a version is not over.
 func (v version) locked(now time.Time) bool { return now.Before(v.retained) }
+
+// HasBucket tells whether there is a bucket of that name.
+func (c *Cloud) HasBucket(name string) bool { return c.bucketOf(name) != nil }

@@ -21,12 +21,6 @@ type Site struct {
 	PodCIDR string
 	// Workers is how many machines of each pool there are; one by default.
 	Workers int
-	// Registries are the host names of the registries and mirrors that machines pull
-	// from.
-	Registries []string
-	// Outside are ranges beyond the network that machines are let out to. The public
-	// servers stand at the first address of each, and names lead to the first one.
-	Outside []string
 	// Log is that of [Config].
 	Log func(format string, arguments ...any)
 }
@@ -35,6 +29,9 @@ type Site struct {
 // the objects, the roles with their policies and the keys as they are there. A
 // machine that would not get through its boot is an error.
 //
+// Registries, mirrors and public servers stand where machines are let out to, beyond
+// the network; names lead to the first of these ranges.
+//
 // The hash of the system extension, and the program in the store, must be those of
 // the site's artifacts.
 func From(cluster machines.Cluster, site Site) (Config, error) {
@@ -42,14 +39,15 @@ func From(cluster machines.Cluster, site Site) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	planes, pools, elsewhere, err := cluster.Judge(cloud)
+	judged, err := cluster.Judge(cloud)
 	if err != nil {
 		return Config{}, err
 	}
 	c := Config{
 		Name: site.Name, Dir: site.Dir, Bin: site.Artifacts.Bin, Images: site.Artifacts.Images, NodeCIDR: cluster.Network, Log: site.Log,
 		LoadBalancer: LoadBalancer{Address: cluster.Balancer.Address, Port: cluster.Balancer.Port, Backends: cluster.Balancer.Targets},
-		Cloud:        Cloud{Server: cloud, Hosts: cluster.Names}, Internet: Internet{Registries: site.Registries, Files: map[string]string{}},
+		Cloud:        Cloud{Server: cloud, Hosts: cluster.Names},
+		Internet:     Internet{Registries: judged.Registries, Files: map[string]string{}, Outside: firstOf(cluster.Outside)},
 	}
 	if c.Cloud.Address, err = cluster.Free(); err != nil {
 		return c, err
@@ -57,10 +55,7 @@ func From(cluster machines.Cluster, site Site) (Config, error) {
 	if c.Internet.Address, err = cluster.Free(); err != nil {
 		return c, err
 	}
-	if c.Internet.Outside, err = firstOf(site.Outside); err != nil {
-		return c, err
-	}
-	for _, source := range elsewhere {
+	for _, source := range judged.Elsewhere {
 		if err := c.give(cluster, site, source); err != nil {
 			return c, err
 		}
@@ -71,7 +66,7 @@ func From(cluster machines.Cluster, site Site) (Config, error) {
 	}
 	for i, each := range cluster.ControlPlanes {
 		c.Machines = append(c.Machines, Machine{
-			Name: planes[i].Config.Node, Role: hostconfig.RoleControlPlane, Platform: cluster.Platform(),
+			Name: judged.ControlPlanes[i].Config.Node, Role: hostconfig.RoleControlPlane, Platform: cluster.Platform(),
 			Address: each.Instance.Addresses[0], Device: each.Device, Instance: each.Instance,
 		})
 	}
@@ -82,7 +77,7 @@ func From(cluster machines.Cluster, site Site) (Config, error) {
 				return c, err
 			}
 			c.Machines = append(c.Machines, Machine{
-				Name: fmt.Sprintf("%s-%d", pools[i].Config.Pool, n), HostName: hostName, Role: hostconfig.RoleWorker, Platform: cluster.Platform(),
+				Name: fmt.Sprintf("%s-%d", judged.Pools[i].Config.Pool, n), HostName: hostName, Role: hostconfig.RoleWorker, Platform: cluster.Platform(),
 				Address: instance.Addresses[0], Instance: instance,
 			})
 		}
@@ -128,21 +123,18 @@ func (c *Config) give(cluster machines.Cluster, site Site, source string) error 
 	return nil
 }
 
-// firstOf gives the first address of each range that a machine can have.
-func firstOf(ranges []string) ([]string, error) {
+// firstOf gives the first address of each range that a machine can have: there the
+// public servers stand.
+func firstOf(ranges []netip.Prefix) []string {
 	var out []string
 	for _, each := range ranges {
-		prefix, err := netip.ParsePrefix(each)
-		if err != nil {
-			return nil, err
-		}
-		address := prefix.Masked().Addr()
-		if !prefix.IsSingleIP() {
+		address := each.Masked().Addr()
+		if !each.IsSingleIP() {
 			address = address.Next()
 		}
 		out = append(out, address.String())
 	}
-	return out, nil
+	return out
 }
 
 // nth gives the i-th range of 256 addresses of another, from 0.

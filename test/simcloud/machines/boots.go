@@ -3,6 +3,7 @@ package machines
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +19,36 @@ type Booted struct {
 	// Elsewhere are the sources that it fetches from where this cluster has nothing:
 	// the system extension, for example.
 	Elsewhere []string
+	// Registries are the hosts that it pulls images from.
+	Registries []string
+}
+
+// registryHosts are the files that tell containerd where a registry's images are:
+// https://github.com/containerd/containerd/blob/main/docs/hosts.md
+const registryHosts = "/hosts.toml"
+
+// hostPattern is a server in such a file.
+var hostPattern = regexp.MustCompile(`(?m)^(?:server *= *|\[host\.)["']https://([^/"']+)`)
+
+// registries reads them.
+func registries(m firstboot.Machine) ([]string, error) {
+	var hosts []string
+	for _, file := range m.Config.Storage.Files {
+		if !strings.HasSuffix(file.Path, registryHosts) {
+			continue
+		}
+		contents, err := m.File(file.Path)
+		if err != nil {
+			return nil, err
+		}
+		for _, match := range hostPattern.FindAllStringSubmatch(string(contents), -1) {
+			if !strings.HasSuffix(match[1], ".invalid") { // where nobody is ever asked (RFC 6761)
+				hosts = append(hosts, match[1])
+			}
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts), nil
 }
 
 // Boot reads user data as an instance of a role does, from a cloud that
@@ -48,6 +79,9 @@ func Boot(cloud *fakecloud.Cloud, role string, userData []byte) (Booted, error) 
 		return b, fmt.Errorf("%s: %w", nodeconfig.File, err)
 	}
 	b.Config = b.Config.WithDefaults()
+	if b.Registries, err = registries(m); err != nil {
+		return b, err
+	}
 	return b, b.may(cloud, role)
 }
 
@@ -82,25 +116,35 @@ func (b Booted) may(cloud *fakecloud.Cloud, role string) error {
 	return errors.Join(problems...)
 }
 
-// Judge boots every machine of the cluster on paper, see [Boot]. It gives, by what
-// a control plane or a pool is called, what each would be, and the sources that are
-// fetched from elsewhere, sorted.
-func (c Cluster) Judge(cloud *fakecloud.Cloud) (planes, pools []Booted, elsewhere []string, err error) {
+// Judgement is what the machines of a cluster would be.
+type Judgement struct {
+	// ControlPlanes and Pools are in the order of the cluster's.
+	ControlPlanes, Pools []Booted
+	// Elsewhere and Registries are those of all machines, sorted.
+	Elsewhere, Registries []string
+}
+
+// Judge boots every machine of the cluster on paper, see [Boot].
+func (c Cluster) Judge(cloud *fakecloud.Cloud) (Judgement, error) {
+	var j Judgement
 	var problems []error
 	read := func(instance fakecloud.Instance) Booted {
 		b, err := Boot(cloud, instance.Role, instance.UserData)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s would not boot: %w", instance.Name, err))
 		}
-		elsewhere = append(elsewhere, b.Elsewhere...)
+		j.Elsewhere, j.Registries = append(j.Elsewhere, b.Elsewhere...), append(j.Registries, b.Registries...)
 		return b
 	}
 	for _, each := range c.ControlPlanes {
-		planes = append(planes, read(each.Instance))
+		j.ControlPlanes = append(j.ControlPlanes, read(each.Instance))
 	}
 	for _, each := range c.Pools {
-		pools = append(pools, read(each.Template))
+		j.Pools = append(j.Pools, read(each.Template))
 	}
-	slices.Sort(elsewhere)
-	return planes, pools, slices.Compact(elsewhere), errors.Join(problems...)
+	for _, list := range []*[]string{&j.Elsewhere, &j.Registries} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return j, errors.Join(problems...)
 }

@@ -34,6 +34,8 @@ type Cluster struct {
 	Names map[string]string
 	// Taken are ranges of Network that no worker is given an address of.
 	Taken []netip.Prefix
+	// Outside are ranges beyond Network that machines are let out to on port 443.
+	Outside []netip.Prefix
 	// ControlPlanes are in the order of their names.
 	ControlPlanes []Machine
 	Pools         []Pool

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -71,6 +72,10 @@ func From(cluster machines.Cluster, site Site) (Config, error) {
 		})
 	}
 	for i, pool := range cluster.Pools {
+		// Pools begin in different zones, so that few machines are in many.
+		if k := len(pool.Places); k > 0 {
+			pool.Places = slices.Concat(pool.Places[i%k:], pool.Places[:i%k])
+		}
 		for n := 1; n <= max(site.Workers, 1); n++ {
 			instance, hostName, err := cluster.Worker(pool, n)
 			if err != nil {

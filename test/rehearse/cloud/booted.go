@@ -46,12 +46,14 @@ func (x *run) prove(ctx context.Context, booted Booted) {
 	}
 }
 
-// change brings the environment up with further settings, which it keeps.
+// change brings the environment up, as people do, with further settings, which it keeps.
 func (x *run) change(ctx context.Context, log io.Writer, settings map[string]string) error {
 	set := maps.Clone(x.Set)
 	maps.Copy(set, settings)
 	x.Set = set
-	_, err := rehearse.New(x.stack(x.Environment, log)).Up(ctx)
+	options := x.stack(x.Environment, log)
+	options.Refresh = true // a machine may be gone
+	_, err := rehearse.New(options).Up(ctx)
 	return err
 }
 

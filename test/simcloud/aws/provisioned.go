@@ -25,6 +25,24 @@ func Machines(c *simcloud.Cloud) (cluster machines.Cluster, err error) {
 	return cluster, err
 }
 
+// Lose makes a machine fail, as one whose host is gone: the instance is no more, and
+// nothing is attached to it. Address and volume stay.
+func Lose(c *simcloud.Cloud, id string) error {
+	lost := 0
+	for _, o := range c.Objects(instance, volumeAttachment) {
+		if o.Type == instance && o.ID == id || o.State.String("instanceId") == id {
+			lost++
+			if err := c.Remove(o); err != nil {
+				return err
+			}
+		}
+	}
+	if lost == 0 {
+		return fmt.Errorf("there is no machine %s", id)
+	}
+	return nil
+}
+
 // provisioned reads what there is. The cloud is locked.
 type provisioned struct {
 	cloud    *simcloud.Cloud

@@ -31,7 +31,7 @@ func flatcarRehearsal(r cloud.Rehearsal) (cloud.Rehearsal, error) {
 	r.Demands = nil // the benchmark of a managed cluster says nothing of this one
 	// No agent of a network plugin guards the local cluster's bridge as strictly as one of EKS does.
 	r.StrictAgent = false
-	return booted.Place(r, simaws.Machines)
+	return booted.Place(r, booted.Provider{Machines: simaws.Machines, Lose: simaws.Lose})
 }
 
 // FlatcarMachines opens the user data of every machine of the control plane and of every pool as Ignition would in the

@@ -21,7 +21,7 @@ const bootTime = 15 * time.Minute
 // Machines are the cluster. A value is good for one rehearsal.
 type Machines struct {
 	root, bin, name, dir string
-	read                 Read
+	provider             Provider
 	in                   *simcloud.Cloud
 	environment          rehearse.Result
 	artifacts            boot.Artifacts
@@ -29,7 +29,7 @@ type Machines struct {
 }
 
 // Place gives a rehearsal its cluster: the machines of the cloud, or without root the local one.
-func Place(r cloud.Rehearsal, read Read) (cloud.Rehearsal, error) {
+func Place(r cloud.Rehearsal, provider Provider) (cloud.Rehearsal, error) {
 	if os.Geteuid() != 0 {
 		var err error
 		r.LeftOut = "the machines are not booted, and no proof on them runs: they are namespaces, so run as root. The baseline goes into the local cluster"
@@ -44,7 +44,7 @@ func Place(r cloud.Rehearsal, read Read) (cloud.Rehearsal, error) {
 	if bin == "" {
 		bin = filepath.Join(r.Repository, "bin")
 	}
-	r.Cluster = &Machines{root: r.Repository, bin: bin, name: unique(r.Environment, dir), dir: dir, read: read}
+	r.Cluster = &Machines{root: r.Repository, bin: bin, name: unique(r.Environment, dir), dir: dir, provider: provider}
 	return r, nil
 }
 
@@ -91,7 +91,7 @@ func (m *Machines) Up(ctx context.Context, log io.Writer) (kubeconfig string, fa
 
 // config is what the cloud has now.
 func (m *Machines) config(log io.Writer) (boot.Config, error) {
-	cluster, err := m.read(m.in)
+	cluster, err := m.provider.Machines(m.in)
 	if err != nil {
 		return boot.Config{}, err
 	}

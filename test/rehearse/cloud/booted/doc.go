@@ -17,8 +17,13 @@ import (
 	"github.com/redoubt-dev/redoubt/test/simcloud/machines"
 )
 
-// Read finds the machines in a cloud, with what they boot from.
-type Read func(*simcloud.Cloud) (machines.Cluster, error)
+// Provider is what differs between clouds.
+type Provider struct {
+	// Machines finds the machines in a cloud, with what they boot from.
+	Machines func(*simcloud.Cloud) (machines.Cluster, error)
+	// Lose makes the machine of an id fail. Its address and its volume stay.
+	Lose func(c *simcloud.Cloud, id string) error
+}
 
 // unique is a name that no other rehearsal on this host has, of whichever environment and repository.
 func unique(environment, directory string) string {

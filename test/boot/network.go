@@ -85,7 +85,7 @@ func (r *Rehearsal) network(ctx context.Context) error {
 		if r.internet, err = newInternet(r.Internet, r.Images); err != nil {
 			return err
 		}
-		if err := r.internet.serve(netns.Namespace(r.Name, internetName)); err != nil {
+		if err := r.internet.serve(ctx, netns.Namespace(r.Name, internetName)); err != nil {
 			return err
 		}
 	}
@@ -104,6 +104,11 @@ func (r *Rehearsal) network(ctx context.Context) error {
 	for _, m := range r.Machines {
 		if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", "default", "via", r.Cloud.Address); err != nil {
 			return err
+		}
+		for _, address := range r.Internet.Outside {
+			if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", address+"/32", "via", r.Internet.Address); err != nil {
+				return err
+			}
 		}
 	}
 	api, err := Listen(cloud, "tcp", net.JoinHostPort(r.Cloud.Address, "443"))
@@ -133,7 +138,7 @@ func (r *Rehearsal) names() map[string]string {
 	}
 	if r.internet != nil {
 		for _, name := range r.internet.hosts() {
-			table[name] = r.Internet.Address
+			table[name] = r.internet.public()
 		}
 	}
 	table["metadata.google.internal"] = metadataAddress

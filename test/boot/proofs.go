@@ -132,10 +132,14 @@ func (r *Rehearsal) whole(ctx context.Context, machine string) error {
 
 // proveWorkload runs pods on the workers and asks one through its service.
 func proveWorkload(ctx context.Context, r *Rehearsal) error {
-	if err := r.Apply(ctx, workload); err != nil {
+	image, err := r.byDigest(helloImage)
+	if err != nil {
 		return err
 	}
-	return within(ctx, 2*time.Minute, func(ctx context.Context) error {
+	if err := r.Apply(ctx, fmt.Sprintf(workload, image)); err != nil {
+		return err
+	}
+	err = within(ctx, 3*time.Minute, func(ctx context.Context) error {
 		return Eventually(ctx, func() error {
 			address, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
 			if err != nil {
@@ -143,8 +147,7 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 			}
 			ready, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "deployment", "hello", "-o", "jsonpath={.status.readyReplicas}")
 			if err != nil || ready != "2" {
-				pods, _ := r.Kubectl(ctx, "get", "pods", "--all-namespaces", "-o", "wide")
-				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready\n%s", ready, pods))
+				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready", ready))
 			}
 			// From a pod: what the service proxy wrote leads to a pod. That it can be told
 			// to is also what the API server verifies the kubelet's certificate for.
@@ -152,9 +155,17 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 			return err
 		})
 	})
+	if err == nil {
+		return nil
+	}
+	later := context.WithoutCancel(ctx)
+	pods, _ := r.Kubectl(later, "--namespace=rehearsal", "get", "pods", "-o", "wide")
+	said, _ := r.Kubectl(later, "--namespace=rehearsal", "get", "events", "-o", "custom-columns=:.message")
+	return fmt.Errorf("%w\n%s%s", err, pods, said)
 }
 
-// workload is what a tenant would run: restricted, and pulled anew each time.
+// workload is what a tenant would run: restricted, as the policies of package
+// baseline want it, and pulled anew each time.
 const workload = `
 apiVersion: v1
 kind: Namespace
@@ -180,8 +191,8 @@ spec:
       securityContext: {runAsNonRoot: true, runAsUser: 65535, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: hello
-        image: registry.k8s.io/hello:1.0
-        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+        image: %s
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
         resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
 `
 

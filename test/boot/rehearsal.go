@@ -49,6 +49,7 @@ type Rehearsal struct {
 	machines    map[string]*running
 	janitor     *janitor
 	balancer    *balancer
+	door        *door
 	internet    *internet
 	resolvers   []net.PacketConn
 	close       sync.Once
@@ -250,6 +251,7 @@ func (r *Rehearsal) Close() error {
 			}()
 		}
 		wait.Wait()
+		r.door.close()
 		r.balancer.close()
 		r.internet.close()
 		r.Cloud.Server.Close()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // TestVictim is the process that TestKilled kills.
@@ -23,7 +24,7 @@ func TestVictim(t *testing.T) {
 	}
 	artifacts, err := MakeArtifacts(t.Context(), "../../bin")
 	require.NoError(t, err)
-	f, err := NewFixture(artifacts, nil)
+	f, err := NewFixture(hostconfig.PlatformAWS, artifacts, nil)
 	require.NoError(t, err)
 	f.Config.Name, f.Config.Dir = "killed", dir
 	r, err := New(t.Context(), f.Config)

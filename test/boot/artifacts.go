@@ -47,6 +47,6 @@ func (a Artifacts) make(ctx context.Context, cache string) error {
 	if err != nil {
 		return err
 	}
-	all = append(all, Image{Name: "registry.k8s.io/hello:1.0", Programs: map[string]string{"/hello": filepath.Join(a.Bin, ".built/programs/hello")}, Entrypoint: []string{"/hello"}})
+	all = append(all, Image{Name: helloImage, Programs: map[string]string{"/hello": filepath.Join(a.Bin, ".built/programs/hello")}, Entrypoint: []string{"/hello"}})
 	return MakeImages(ctx, a.Bin, a.Images, all)
 }

@@ -1,12 +1,11 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,15 +26,16 @@ type LoadBalancer struct {
 	Passthrough bool
 }
 
+func (l LoadBalancer) port() string { return cmp.Or(l.Port, "6443") }
+
 type balancer struct {
 	LoadBalancer
+	relay
 	namespace string
 	listener  net.Listener
 	cancel    context.CancelFunc
 	healthy   []atomic.Bool
 	next      atomic.Uint32
-	mutex     sync.Mutex
-	open      map[net.Conn]bool
 }
 
 func balance(ctx context.Context, namespace string, settings LoadBalancer) (*balancer, error) {
@@ -45,7 +45,7 @@ func balance(ctx context.Context, namespace string, settings LoadBalancer) (*bal
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b := &balancer{LoadBalancer: settings, namespace: namespace, listener: listener, cancel: cancel,
-		healthy: make([]atomic.Bool, len(settings.Backends)), open: map[net.Conn]bool{}}
+		healthy: make([]atomic.Bool, len(settings.Backends))}
 	for i := range settings.Backends {
 		go b.check(ctx, i)
 	}
@@ -112,38 +112,13 @@ func (b *balancer) accept(ctx context.Context) {
 				client.Close()
 				return
 			}
-			b.track(client, server)
+			b.join(client, server)
 		}()
 	}
-}
-
-// track copies both ways until one side ends.
-func (b *balancer) track(client, server net.Conn) {
-	b.mutex.Lock()
-	b.open[client], b.open[server] = true, true
-	b.mutex.Unlock()
-	done := make(chan struct{}, 2)
-	for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
-		go func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			done <- struct{}{}
-		}()
-	}
-	<-done
-	client.Close()
-	server.Close()
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	delete(b.open, client)
-	delete(b.open, server)
 }
 
 func (b *balancer) close() {
 	b.cancel()
 	b.listener.Close()
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	for conn := range b.open {
-		conn.Close()
-	}
+	b.relay.close()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,48 +130,22 @@ func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
 	}
 }
 
-// restore brings the cluster back to a snapshot, as docs/flatcar.md says: what was
-// written before it is there, what was written after it is gone.
+// restore replaces every control plane of the fixture by one that restores.
 func restore(t *testing.T, f *Fixture, r *Rehearsal) {
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
-	defer cancel()
-	before, err := keep(ctx, r)
-	require.NoError(t, err)
-	plane := r.Planes()[0]
-	_, err = r.Run(ctx, plane, "systemctl", "start", "redoubt-snapshot.service")
-	require.NoError(t, err, r.Journal(plane, "redoubt-snapshot.service", 10))
-	keys := f.Cloud.Keys(fixtureBackups)
-	newest := keys[0]
-	for _, key := range keys {
-		if strings.HasSuffix(key, ".db") && key > newest {
-			newest = key
-		}
-	}
-	_, err = r.Kubectl(ctx, "create", "configmap", "after", "--from-literal=value=x")
-	require.NoError(t, err)
-	require.NoError(t, f.Rerender(r, func(s *selfmanaged.Spec) {
-		s.Restore = &selfmanaged.Restore{Snapshot: newest, Until: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}
-	}))
-	for _, name := range r.Planes() {
-		require.NoError(t, r.Destroy(name, true))
-	}
-	require.NoError(t, r.Boot(ctx, r.Planes()...))
-	for _, name := range r.Planes() {
-		require.NoError(t, Eventually(ctx, func() error { return r.whole(ctx, name) }), name)
-	}
-	require.NoError(t, before(ctx))
-	require.Error(t, Eventually(brief(ctx), func() error {
-		_, err := r.Kubectl(ctx, "get", "configmap", "after")
-		if err != nil && strings.Contains(err.Error(), "NotFound") {
+	require.NoError(t, r.ProveRestored(t.Context(), func(ctx context.Context, snapshot, until string) error {
+		if err := f.Rerender(r, func(s *selfmanaged.Spec) { s.Restore = &selfmanaged.Restore{Snapshot: snapshot, Until: until} }); err != nil {
 			return err
 		}
+		for _, name := range r.Planes() {
+			if err := r.Destroy(name, true); err != nil {
+				return err
+			}
+		}
+		for _, name := range r.Planes() {
+			if err := r.Launch(ctx, name); err != nil {
+				return err
+			}
+		}
 		return nil
-	}), "what was written after the snapshot is there")
-	require.NoError(t, r.WaitReady(ctx, r.Workers()...))
-}
-
-func brief(ctx context.Context) context.Context {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	context.AfterFunc(ctx, cancel)
-	return ctx
+	}))
 }

@@ -89,7 +89,7 @@ func (r *Rehearsal) network(ctx context.Context) error {
 		if r.internet, err = newInternet(r.Internet, r.Images); err != nil {
 			return err
 		}
-		if err := r.internet.serve(netns.Namespace(r.Name, internetName)); err != nil {
+		if err := r.internet.serve(ctx, netns.Namespace(r.Name, internetName)); err != nil {
 			return err
 		}
 	}
@@ -122,6 +122,11 @@ func (r *Rehearsal) network(ctx context.Context) error {
 				return err
 			}
 		}
+		for _, address := range r.Internet.Outside {
+			if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", address+"/32", "via", r.Internet.Address); err != nil {
+				return err
+			}
+		}
 	}
 	api, err := Listen(cloud, "tcp", net.JoinHostPort(r.Cloud.APIs, "443"))
 	if err != nil {
@@ -150,7 +155,7 @@ func (r *Rehearsal) names() map[string]string {
 	}
 	if r.internet != nil {
 		for _, name := range r.internet.hosts() {
-			table[name] = r.Internet.Address
+			table[name] = r.internet.public()
 		}
 	}
 	table["metadata.google.internal"] = metadataAddress

@@ -133,7 +133,11 @@ func (r *Rehearsal) whole(ctx context.Context, machine string) error {
 
 // proveWorkload runs pods on the workers and asks one through its service.
 func proveWorkload(ctx context.Context, r *Rehearsal) error {
-	if err := r.Apply(ctx, workload); err != nil {
+	image, err := r.byDigest(helloImage)
+	if err != nil {
+		return err
+	}
+	if err := r.Apply(ctx, fmt.Sprintf(workload, image)); err != nil {
 		return err
 	}
 	return within(ctx, 2*time.Minute, func(ctx context.Context) error {
@@ -145,6 +149,8 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 			ready, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "deployment", "hello", "-o", "jsonpath={.status.readyReplicas}")
 			if err != nil || ready != "2" {
 				pods, _ := r.Kubectl(ctx, "get", "pods", "--all-namespaces", "-o", "wide")
+				said, _ := r.Kubectl(ctx, "--namespace=rehearsal", "get", "events", "-o", "custom-columns=:.message")
+				pods += said
 				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready\n%s", ready, pods))
 			}
 			// From a pod: what the service proxy wrote leads to a pod. That it can be told
@@ -155,7 +161,8 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 	})
 }
 
-// workload is what a tenant would run: restricted, and pulled anew each time.
+// workload is what a tenant would run: restricted, as the policies of package
+// baseline want it, and pulled anew each time.
 const workload = `
 apiVersion: v1
 kind: Namespace
@@ -181,8 +188,8 @@ spec:
       securityContext: {runAsNonRoot: true, runAsUser: 65535, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: hello
-        image: registry.k8s.io/hello:1.0
-        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+        image: %s
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
         resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
 `
 

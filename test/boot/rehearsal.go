@@ -49,6 +49,7 @@ type Rehearsal struct {
 	machines    map[string]*running
 	janitor     *janitor
 	balancer    interface{ close() } // nil without a load balancer
+	door        *door
 	internet    *internet
 	resolvers   []net.PacketConn
 	close       sync.Once
@@ -119,9 +120,7 @@ func (r *Rehearsal) build(ctx context.Context) error {
 
 func (r *Rehearsal) balance(ctx context.Context) error {
 	settings, namespace := r.LoadBalancer, netns.Namespace(r.Name, balancerName)
-	if settings.Port == "" {
-		settings.Port = "6443"
-	}
+	settings.Port = settings.port()
 	if settings.Passthrough {
 		made, err := passOn(ctx, namespace, settings)
 		if err == nil {
@@ -267,6 +266,7 @@ func (r *Rehearsal) Close() error {
 			}()
 		}
 		wait.Wait()
+		r.door.close()
 		if r.balancer != nil {
 			r.balancer.close()
 		}

@@ -72,12 +72,16 @@ func (a *Agent) yield(ctx context.Context, own nodeconfig.ControlPlane) error {
 		a.log.Info("this machine's etcd does not answer: it gives nothing that could be lost", "error", err.Error())
 		return nil
 	}
+	if status.IsLearner { // which could not even be asked for the members
+		a.log.Info("this machine has no vote in etcd", "node", own.Name)
+		return nil
+	}
 	m, err := a.ask(ctx, client, own)
 	if err != nil {
 		return err
 	}
-	if m.own == nil || m.own.IsLearner {
-		a.log.Info("this machine has no vote in etcd", "node", own.Name)
+	if m.own == nil {
+		a.log.Info("this machine is no member of etcd", "node", own.Name)
 		return nil
 	}
 	if len(m.voters) == 1 {

@@ -10,8 +10,10 @@ import (
 )
 
 // kernelSettings are those of the host's kernel that the kubelet checks with
-// protectKernelDefaults. A Flatcar machine sets them itself.
-var kernelSettings = map[string]string{"vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
+// protectKernelDefaults, which a Flatcar machine sets itself, and a limit for each
+// user, of which all machines here have one: containerd without a watch on its
+// network's configuration runs no pods.
+var kernelSettings = map[string]string{"vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1", "fs.inotify.max_user_instances": ">=8192"}
 
 // adaptation changes one file of a machine's root after Ignition has written it.
 type adaptation struct {

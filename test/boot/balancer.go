@@ -13,7 +13,7 @@ import (
 )
 
 // LoadBalancer is the internal load balancer of the control plane: TCP only, with
-// a health check, as a network load balancer has it.
+// a health check. As a network load balancer of AWS it takes connections itself.
 type LoadBalancer struct {
 	// Address is its own in the NodeCIDR.
 	Address string
@@ -21,6 +21,9 @@ type LoadBalancer struct {
 	Port string
 	// Backends are the addresses of the control-plane nodes.
 	Backends []string
+	// Passthrough leaves packets as they are, as that of Google Cloud does: see
+	// passthrough.go.
+	Passthrough bool
 }
 
 func (l LoadBalancer) port() string { return cmp.Or(l.Port, "6443") }
@@ -36,7 +39,6 @@ type balancer struct {
 }
 
 func balance(ctx context.Context, namespace string, settings LoadBalancer) (*balancer, error) {
-	settings.Port = settings.port()
 	listener, err := Listen(namespace, "tcp", net.JoinHostPort(settings.Address, settings.Port))
 	if err != nil {
 		return nil, err
@@ -116,9 +118,6 @@ func (b *balancer) accept(ctx context.Context) {
 }
 
 func (b *balancer) close() {
-	if b == nil {
-		return
-	}
 	b.cancel()
 	b.listener.Close()
 	b.relay.close()

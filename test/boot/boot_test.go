@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
 
 // cluster boots the fixture once for all that attacks it, with every machine but
 // the last interrupted in the middle of what it does first.
-func cluster(t *testing.T) (*Fixture, *Rehearsal) {
+func cluster(t *testing.T, platform hostconfig.Platform) (*Fixture, *Rehearsal) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("machines are namespaces: run as root")
@@ -28,9 +29,9 @@ func cluster(t *testing.T) (*Fixture, *Rehearsal) {
 	if err != nil {
 		t.Fatalf("%v: make tools-all first", err)
 	}
-	f, err := NewFixture(artifacts, nil)
+	f, err := NewFixture(platform, artifacts, nil)
 	require.NoError(t, err)
-	f.Config.Name, f.Config.Dir, f.Config.Log = "boot", filepath.Join(t.TempDir(), "state"), t.Logf
+	f.Config.Name, f.Config.Dir, f.Config.Log = "boot-"+string(platform), filepath.Join(t.TempDir(), "state"), t.Logf
 	r, err := New(ctx, f.Config)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -60,13 +61,19 @@ func cutAt(ctx context.Context, r *Rehearsal, machine, file string) error {
 }
 
 func TestBoot(t *testing.T) {
-	f, r := cluster(t)
+	for _, platform := range []hostconfig.Platform{hostconfig.PlatformAWS, hostconfig.PlatformGCP} {
+		t.Run(string(platform), func(t *testing.T) { bootCluster(t, platform) })
+	}
+}
+
+func bootCluster(t *testing.T, platform hostconfig.Platform) {
+	f, r := cluster(t, platform)
 	began := time.Now()
 	// Files that mark the middle of kubeadm init, of join, and of a worker's join.
 	middle := map[string]string{
-		"control-plane-1": "/etc/kubernetes/manifests/kube-apiserver.yaml",
-		"control-plane-2": "/etc/kubernetes/pki/apiserver.crt",
-		"worker-1":        "/etc/kubernetes/join.conf",
+		r.Planes()[0]:  "/etc/kubernetes/manifests/kube-apiserver.yaml",
+		r.Planes()[1]:  "/etc/kubernetes/pki/apiserver.crt",
+		r.Workers()[0]: "/etc/kubernetes/join.conf",
 	}
 	ok := t.Run("M12_machines_that_lose_power_in_the_middle_converge", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -106,7 +113,8 @@ func TestBoot(t *testing.T) {
 // for: Ignition gets no configuration, and so no key and no program.
 func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
 	require.NoError(t, f.Cloud.AddRole(fakecloud.Role{Name: "stranger"}))
-	m := r.machines["worker-1"]
+	m := r.machines[r.Workers()[0]]
+	refusal := map[hostconfig.Platform]string{hostconfig.PlatformAWS: "AccessDenied", hostconfig.PlatformGCP: "does not have storage.objects.get access"}[m.Platform]
 	for name, instance := range map[string]fakecloud.Instance{
 		"no rights, as a worker":              {Role: "stranger", UserData: f.Rendering.Pools[0].UserData},
 		"no rights, as a control plane":       {Role: "stranger", UserData: f.Rendering.ControlPlanes[0].UserData},
@@ -115,7 +123,7 @@ func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
 		require.NoError(t, r.Destroy(m.Name, false))
 		m.Instance.Role, m.Instance.UserData = instance.Role, instance.UserData
 		err := r.Launch(t.Context(), m.Name)
-		require.ErrorContains(t, err, "AccessDenied", name)
+		require.ErrorContains(t, err, refusal, name)
 		for _, file := range []string{"/etc/kubernetes", "/opt/redoubt", "/etc/redoubt"} {
 			assert.NoDirExists(t, r.File(m.Name, file), name)
 		}

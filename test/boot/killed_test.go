@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // TestVictim is the process that TestKilled kills.
@@ -20,7 +22,7 @@ func TestVictim(t *testing.T) {
 	}
 	artifacts, err := MakeArtifacts(t.Context(), "../../bin")
 	require.NoError(t, err)
-	f, err := NewFixture(artifacts, nil)
+	f, err := NewFixture(hostconfig.PlatformAWS, artifacts, nil)
 	require.NoError(t, err)
 	f.Config.Name, f.Config.Dir = "killed", dir
 	r, err := New(t.Context(), f.Config)

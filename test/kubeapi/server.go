@@ -96,7 +96,8 @@ func (s *Server) start(options Options) (err error) {
 		return err
 	}
 	if err := s.run("kube-apiserver", append([]string{"--etcd-servers=" + etcd, fmt.Sprintf("--secure-port=%d", secure),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.96.0.0/24",
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // from 1.37 on, endpoints are not on loopback
+		"--service-cluster-ip-range=10.96.0.0/24",
 		"--tls-cert-file=" + s.Path("server.crt"), "--tls-private-key-file=" + s.Path("server.key"), "--client-ca-file=" + s.Path("ca.crt"),
 		"--service-account-key-file=" + s.Path("server.key"), "--service-account-signing-key-file=" + s.Path("server.key"),
 		"--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",

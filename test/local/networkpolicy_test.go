@@ -29,7 +29,9 @@ type policyPods map[string]runningPod
 // and while the agent that enforces them is away (M21).
 func TestNetworkPolicies(t *testing.T) {
 	root := needsMachines(t)
-	_, c := newRehearsal(t, root, map[string]string{"redoubt:workers": "2"}).up(t)
+	directory, dns := withDNS(t, root)
+	r := newRehearsal(t, root, map[string]string{"redoubt:workers": "2", "redoubt:tenants": flowTenants("10.80.0.10"), "redoubt:programsDirectory": directory})
+	_, c := r.up(t)
 	c.newNamespace(t, "front", nil)
 	c.newNamespace(t, "back", nil)
 	pods := policyPods{}
@@ -75,6 +77,10 @@ func TestNetworkPolicies(t *testing.T) {
 	t.Run("outside and metadata", func(t *testing.T) { nothingLeavesTheCluster(t, c, pods) })
 	t.Run("restart of the agent", func(t *testing.T) { agentRestarts(t, c, pods) })
 	t.Run("a pod before its policies", func(t *testing.T) { podIsAloneUntilJudged(t, c, pods) })
+	tenants := c.flowPods(t)
+	t.Run("flows of tenants", func(t *testing.T) { flowsOfTenants(t, c, tenants) })
+	t.Run("names", func(t *testing.T) { namesAreForTenants(t, c, tenants, dns) })
+	t.Run("names outside", func(t *testing.T) { namesOutsideAreRefused(t, r) })
 	t.Run("rights of the agent", func(t *testing.T) { policyAgentHasFewRights(t, c) })
 }
 

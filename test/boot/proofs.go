@@ -140,7 +140,7 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 	if err := r.Apply(ctx, fmt.Sprintf(workload, image)); err != nil {
 		return err
 	}
-	return within(ctx, 2*time.Minute, func(ctx context.Context) error {
+	err = within(ctx, 3*time.Minute, func(ctx context.Context) error {
 		return Eventually(ctx, func() error {
 			address, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
 			if err != nil {
@@ -148,10 +148,7 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 			}
 			ready, err := r.Kubectl(ctx, "--namespace=rehearsal", "get", "deployment", "hello", "-o", "jsonpath={.status.readyReplicas}")
 			if err != nil || ready != "2" {
-				pods, _ := r.Kubectl(ctx, "get", "pods", "--all-namespaces", "-o", "wide")
-				said, _ := r.Kubectl(ctx, "--namespace=rehearsal", "get", "events", "-o", "custom-columns=:.message")
-				pods += said
-				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready\n%s", ready, pods))
+				return errors.Join(err, fmt.Errorf("%q of 2 pods are ready", ready))
 			}
 			// From a pod: what the service proxy wrote leads to a pod. That it can be told
 			// to is also what the API server verifies the kubelet's certificate for.
@@ -159,6 +156,13 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 			return err
 		})
 	})
+	if err == nil {
+		return nil
+	}
+	later := context.WithoutCancel(ctx)
+	pods, _ := r.Kubectl(later, "--namespace=rehearsal", "get", "pods", "-o", "wide")
+	said, _ := r.Kubectl(later, "--namespace=rehearsal", "get", "events", "-o", "custom-columns=:.message")
+	return fmt.Errorf("%w\n%s%s", err, pods, said)
 }
 
 // workload is what a tenant would run: restricted, as the policies of package
@@ -190,7 +194,7 @@ spec:
       - name: hello
         image: %s
         securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
-        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
+        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 100m, memory: 64Mi}}
 `
 
 // proveEncryption takes a snapshot, which is all that etcd holds, and looks in it

@@ -90,5 +90,5 @@ spec:
       - name: agent
         image: %s
         securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
-        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
+        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 100m, memory: 64Mi}}
 `

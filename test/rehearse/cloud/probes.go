@@ -144,8 +144,8 @@ type asker struct {
 	strict  bool // pods of kube-system need policies too
 }
 
-// findTenants are the namespaces of the output "tenants", and all that are labelled as such.
-func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
+// tenantsOf are the namespaces of the output "tenants".
+func tenantsOf(baseline rehearse.Result) []string {
 	var names []string
 	listed, _ := baseline.Outputs["tenants"].Value.([]any)
 	for _, each := range listed {
@@ -153,6 +153,12 @@ func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
 			names = append(names, name)
 		}
 	}
+	return names
+}
+
+// findTenants are the namespaces of the output "tenants", and all that are labelled as such.
+func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
+	names := tenantsOf(baseline)
 	list, err := a.client.Resource(namespaces).List(a.ctx, metav1.ListOptions{LabelSelector: tenantLabel})
 	if err != nil {
 		return nil, err

@@ -88,6 +88,8 @@ type Booted interface {
 	Prepare(ctx context.Context, log io.Writer) (settings map[string]string, err error)
 	// From says in which cloud the machines are, and what the environment gave out, before Up.
 	From(in *simcloud.Cloud, environment rehearse.Result)
+	// Tenants says which namespaces the baseline has made for tenants, before the proofs.
+	Tenants(namespaces []string)
 	// Proofs are what is tried once the baseline is in the cluster, in this order; each leaves a whole cluster.
 	Proofs() []Proof
 }

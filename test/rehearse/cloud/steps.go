@@ -197,6 +197,7 @@ func (x *run) inCluster(ctx context.Context, environment rehearse.Result) {
 	x.compareVersions(ctx, kubeconfig, environment.Output("kubernetesVersion"))
 	x.report.Kept = append(x.report.Kept, "export KUBECONFIG="+kubeconfig)
 	if on {
+		booted.Tenants(tenantsOf(baseline))
 		x.prove(ctx, booted)
 	}
 }

@@ -26,6 +26,7 @@ type Machines struct {
 	environment          rehearse.Result
 	artifacts            boot.Artifacts
 	running              *boot.Rehearsal
+	tenants              []string
 }
 
 // Place gives a rehearsal its cluster: the machines of the cloud, or without root the local one.
@@ -61,6 +62,9 @@ func (m *Machines) Prepare(ctx context.Context, _ io.Writer) (map[string]string,
 func (m *Machines) From(in *simcloud.Cloud, environment rehearse.Result) {
 	m.in, m.environment = in, environment
 }
+
+// Tenants says in which namespaces proofs may try what tenants do.
+func (m *Machines) Tenants(namespaces []string) { m.tenants = namespaces }
 
 // Up boots every machine of the control plane and one of each pool, and waits until all are Ready.
 func (m *Machines) Up(ctx context.Context, log io.Writer) (kubeconfig string, facts []string, err error) {

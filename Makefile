@@ -18,6 +18,8 @@ DRIVE = $(BIN)/rehearse $(1) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CO
 # Where an environment is: "local" is this machine, all else are clouds. Empty where there are no settings.
 PLATFORM = $(shell sed -n 's/^ *redoubt:platform: *\([a-z-]*\).*/\1/p' $(or $(CONFIG_FILE),stacks/Pulumi.$(ENV).yaml) 2>/dev/null)
 CLOUD = $(firstword $(subst -, ,$(PLATFORM)))
+# Machines of Flatcar are booted by root, unless Kubernetes is left out.
+BOOTS = $(and $(findstring flatcar,$(PLATFORM)),$(filter 0,$(shell id -u)),$(if $(findstring --no-kubernetes,$(ARGS)),,yes))
 REHEARSE = $(BIN)/rehearse-$(CLOUD) --env $(ENV) $(if $(CONFIG_FILE),--config-file $(CONFIG_FILE)) $(foreach s,$(SET),--set $(s))
 
 # What a local cluster needs, what only its proof needs, and the sources of our own programs.
@@ -27,7 +29,9 @@ OWN := $(BIN)/redoubt-machine $(BIN)/redoubt-agent $(BIN)/.built/images
 sources = $(shell find $(1) -name '*.go' -not -name '*_test.go' -not -path '*/_*')
 LIBRARY := $(call sources,hostconfig components) go.mod go.sum
 DRIVER := $(LIBRARY) $(call sources,stacks policies test/kubeapply test/rehearse) test/go.mod test/go.sum
-REHEARSER := $(DRIVER) $(call sources,test/simcloud)
+REHEARSER := $(DRIVER) $(call sources,test/simcloud test/boot test/fakecloud test/kubebench) $(wildcard test/boot/jail.sh test/boot/units/*)
+# What machines of Flatcar boot from, and what they are attacked with.
+BOOTED := kube-bench containerd-2 coredns ignition $(BIN)/.built/images $(BIN)/redoubt-node $(BIN)/verify.test
 
 # own PACKAGE,DIRECTORY,FLAGS: builds one of our own programs, renamed into place so that what runs is not disturbed.
 define own
@@ -69,19 +73,19 @@ preview: here tools ## tell what up would do
 refresh: here tools ## look for drift; the next up repairs it
 	@$(call DRIVE,refresh)
 
-rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]
+rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]; aws-flatcar boots, as root
 	@case '$(PLATFORM)' in aws|gcp|aws-flatcar|gcp-flatcar) ;; \
 	local) echo "$(ENV) is real and needs no account: make up$(if $(filter-out local,$(ENV)), ENV=$(ENV)); to rehearse a cloud: make rehearse ENV=aws-prod" >&2; exit 1 ;; \
 	*-baseline) echo "$(ENV) comes along with its environment: make rehearse ENV=$(ENV:-baseline=)" >&2; exit 1 ;; \
 	'') echo "there is no environment $(ENV): write stacks/Pulumi.$(ENV).yaml, or name one: $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))" >&2; exit 1 ;; \
 	*) echo "environments of platform $(PLATFORM) cannot be rehearsed" >&2; exit 1 ;; esac
-	@$(MAKE) -s --no-print-directory $(if $(findstring --no-kubernetes,$(ARGS)),pulumi,packages tools) $(BIN)/rehearse-$(CLOUD) $(if $(findstring flatcar,$(PLATFORM)),$(BIN)/redoubt-node)
+	@$(MAKE) -s --no-print-directory $(if $(findstring --no-kubernetes,$(ARGS)),pulumi,$(if $(BOOTS),packages-test,packages) tools) $(BIN)/rehearse-$(CLOUD) $(if $(findstring flatcar,$(PLATFORM)),$(BIN)/redoubt-node) $(if $(BOOTS),$(BOOTED))
 	@$(REHEARSE) $(ARGS)
 
 drive: tools ## run the driver of local environments itself: make drive ARGS="outputs --json"
 	@$(BIN)/rehearse $(ARGS)
 
-boot: packages-test tools-all ## boot a self-managed cluster on this machine: Ignition, systemd, kubeadm; not part of make test
+boot: packages-test tools-all ## test the boot of self-managed machines, power cuts included: Ignition, systemd, kubeadm; not part of make test
 	@cd test && go test -count=1 -timeout 20m -v ./boot
 
 bench: packages tools-all ## measure: ratios to a bare script, phases, memory
@@ -172,6 +176,10 @@ $(BIN)/redoubt-agent: $(LIBRARY)
 
 $(BIN)/redoubt: go.mod go.sum $(call sources,hostconfig policies)
 	$(call own,./policies/cmd/redoubt,.,$(STATIC))
+
+# The verify suite as a program, for machines that a rehearsal boots.
+$(BIN)/verify.test: $(LIBRARY) $(call sources,policies test/boot/whereabouts test/kubebench) $(wildcard test/local/*.go) test/go.mod test/go.sum
+	$(call own,./local,test,go test -c)
 
 # The host program of self-managed clusters.
 $(BIN)/redoubt-node: $(LIBRARY)

@@ -38,7 +38,7 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	inCluster := []pulumi.ResourceOption{pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane())}
 	spec := env.Baseline.WithRegistries(local.Registry).WithAPIServers(incluster.ServedBy(cluster.Addresses())...)
 	args := &baseline.Args{Spec: spec, Kubeconfig: cluster.Kubeconfig, Exceptions: env.Exceptions, Bootstrapped: true}
-	if err := incluster.Baseline(ctx, env.Name, args, env.Tenants, inCluster...); err != nil {
+	if _, err := incluster.Baseline(ctx, env.Name, args, env.Tenants, inCluster...); err != nil {
 		return err
 	}
 	summary := cluster.Summary()

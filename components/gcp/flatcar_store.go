@@ -78,6 +78,10 @@ const (
 // accesses are what a principal may do with objects of the store, from the grants
 // of the specification: one binding for what it reads, one for what it writes.
 // Neither lets it list: lists are asked of the bucket, which no condition names.
+// Control planes may, by a third one: who may not is told "forbidden" of an object
+// that is not there, and could not tell that from a right that is missing. No
+// machine would ever found the cluster.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/get
 func accesses(bucket string, grants []selfmanaged.Grant, who selfmanaged.Principal) []access {
 	var reads, writes []string
 	for _, grant := range grants {
@@ -94,6 +98,9 @@ func accesses(bucket string, grants []selfmanaged.Grant, who selfmanaged.Princip
 	}
 	if expression := objectCondition(bucket, writes); expression != "" {
 		out = append(out, access{"writes", overwriteObjects, "writes what is its own", expression})
+	}
+	if who == selfmanaged.ControlPlanes {
+		out = append(out, access{"lists", readObjects, "tells what is not there", fmt.Sprintf("resource.name == %q", "projects/_/buckets/"+bucket)})
 	}
 	return out
 }

@@ -95,7 +95,11 @@ func (s Spec) common(role hostconfig.Role) flatcar.Spec {
 	node.Role, node.OS, node.Platform = role, hostconfig.OSFlatcar, s.Cloud.Platform
 	node.KubernetesVersion, node.Cluster, node.Exceptions = s.KubernetesVersion, s.Cluster, s.Exceptions
 	node.Surroundings = s.surroundings()
-	node.Kubelet = shutdown(node.Kubelet)
+	if role == hostconfig.RoleWorker {
+		node.Kubelet = shutdown(node.Kubelet)
+	} else {
+		node.Kubelet = stayUp(node.Kubelet)
+	}
 	spec := flatcar.Spec{
 		Node: node, ButaneVersion: s.ButaneVersion, Kubernetes: s.Kubernetes,
 		BridgeNetwork: s.Network.CNI == CNIBridge, KernelArguments: s.KernelArguments, AuditRules: s.AuditRules,
@@ -146,6 +150,17 @@ func shutdown(k hostconfig.Kubelet) hostconfig.Kubelet {
 		extra["shutdownGracePeriod"], extra["shutdownGracePeriodCriticalPods"] = "90s", "20s"
 	}
 	k.Extra = extra
+	return k
+}
+
+// stayUp keeps the kubelet of a control plane from ending pods when the machine is
+// told to stop: etcd would be gone before anybody asked whether it can be missed.
+// It runs until the last of the units has stopped, see [yieldUnit].
+func stayUp(k hostconfig.Kubelet) hostconfig.Kubelet {
+	k.Extra = maps.Clone(k.Extra)
+	for _, field := range []string{"shutdownGracePeriod", "shutdownGracePeriodCriticalPods", "shutdownGracePeriodByPodPriority"} {
+		delete(k.Extra, field)
+	}
 	return k
 }
 

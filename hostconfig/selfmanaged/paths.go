@@ -48,6 +48,7 @@ const (
 	timerJoinConfig  = "redoubt-join-config.timer"
 	unitSnapshot     = "redoubt-snapshot.service"
 	timerSnapshot    = "redoubt-snapshot.timer"
+	unitYield        = "redoubt-etcd-yield.service"
 	unitHostname     = "redoubt-hostname.service"
 	unitFetchJoin    = "redoubt-fetch-join.service"
 

@@ -194,6 +194,9 @@ func (s Spec) addons() string {
 // not wait for its timer: workers wait for it.
 func (s Spec) afterwards() string {
 	units := unitApprove + " " + unitJoinConfig
+	if len(s.ControlPlanes) > 1 {
+		units += " " + unitYield
+	}
 	if s.LoadBalancer.Passthrough != "" {
 		units += " " + unitAPIAddress
 	}

@@ -105,7 +105,9 @@ const (
 func PoolPrincipal(pool string) Principal { return Principal("pool:" + pool) }
 
 // Grant says who may do what with an object of the store. What no grant allows
-// nobody may: above all nobody may delete, and no machine may list.
+// nobody may: above all nobody may delete, and no worker may list. Control planes
+// may list, because both clouds tell who may not that an object that is not there
+// is forbidden, and a control plane must know whether the cluster exists.
 type Grant struct {
 	Key string `json:"key"`
 	// Readers may get the object; Writers may put it.

@@ -36,6 +36,9 @@ func (s Spec) controlPlaneUnits(spec *flatcar.Spec, plane ControlPlane) {
 		p.KubeletWants = append(p.KubeletWants, unitKMS)
 	}
 	p.Services = append(p.Services, controlPlaneUnit(), approveUnit(), joinConfigUnit(), snapshotUnit())
+	if len(s.ControlPlanes) > 1 {
+		p.Services = append(p.Services, yieldUnit())
+	}
 	p.Timers = append(p.Timers, joinConfigTimer(), s.snapshotTimer())
 	if s.LoadBalancer.Passthrough != "" {
 		p.Services = append(p.Services, apiAddressUnit())

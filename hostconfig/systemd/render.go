@@ -101,6 +101,7 @@ func (s Service) serviceSection() []directive {
 	add(s.Restart != "", "Restart", s.Restart)
 	add(s.RestartDelay > 0, "RestartSec", seconds(s.RestartDelay))
 	add(s.StartTimeout > 0, "TimeoutStartSec", seconds(s.StartTimeout))
+	add(s.StopTimeout > 0, "TimeoutStopSec", seconds(s.StopTimeout))
 	add(s.KillMode != "", "KillMode", s.KillMode)
 	add(s.Delegate, "Delegate", "yes")
 	add(s.OOMScoreAdjust != 0, "OOMScoreAdjust", fmt.Sprint(s.OOMScoreAdjust))

@@ -62,8 +62,8 @@ type Service struct {
 	// Restart is "no" by default; with anything else RestartDelay is required.
 	Restart      string
 	RestartDelay time.Duration
-	// StartTimeout is systemd's own default when it is zero.
-	StartTimeout time.Duration
+	// StartTimeout and StopTimeout are systemd's own default when they are zero.
+	StartTimeout, StopTimeout time.Duration
 	// KillMode is systemd's default, the whole cgroup, when it is empty.
 	KillMode string
 	// Delegate hands the subtree of cgroups to the service.

@@ -112,6 +112,12 @@ func (s Spec) WithSystemUsers(users ...string) Spec {
 	return s
 }
 
+// WithSystemNamespaces adds namespaces of the system.
+func (s Spec) WithSystemNamespaces(namespaces ...admission.SystemNamespace) Spec {
+	s.Policies.SystemNamespaces = append(slices.Clone(s.Policies.SystemNamespaces), namespaces...)
+	return s
+}
+
 // WithTenants adds what the cluster's policies know of tenants: those of the class
 // baseline.
 func (s Spec) WithTenants(tenants []TenantSpec) Spec {

@@ -3,6 +3,7 @@ package baseline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -80,18 +81,30 @@ var levels = map[string]struct{ enforce, report string }{
 	"kube-system": {"privileged", "baseline"},
 }
 
-// newLevels labels namespaces that others have made.
+// newLevels labels namespaces that others have made, and makes those of the system
+// that nobody makes.
 func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) error {
-	all := map[string]struct{ enforce, report string }{}
-	for namespace, level := range levels {
-		all[namespace] = level
-	}
+	all := maps.Clone(levels)
 	for _, namespace := range settings.SystemNamespaces {
 		level := namespace.PodSecurity
 		if level == "" {
 			level = "restricted"
 		}
-		all[namespace.Name] = struct{ enforce, report string }{level, level}
+		if !namespace.Create {
+			all[namespace.Name] = struct{ enforce, report string }{level, level}
+			continue
+		}
+		labels := levelLabels(level, level, version)
+		labels[admission.LabelManagedBy], labels[admission.LabelSystem] = pulumi.String(admission.ManagedBy), pulumi.String("true")
+		made, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
+			Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(namespace.Name), Labels: labels, Annotations: force()},
+		}, parent)
+		if err != nil {
+			return err
+		}
+		if err := withoutToken(ctx, name+"-"+namespace.Name, made.Metadata.Name().Elem(), parent); err != nil {
+			return err
+		}
 	}
 	for namespace, level := range all {
 		_, err := corev1.NewNamespacePatch(ctx, name+"-"+namespace+"-level", &corev1.NamespacePatchArgs{

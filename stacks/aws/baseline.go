@@ -137,7 +137,8 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, f.cluster, "ebs.csi.aws.com", volumes, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
+	_, err = incluster.Baseline(ctx, f.cluster, &baseline.Args{
 		Spec: spec.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), SystemApart: true, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
 	}, e.Tenants, in)
+	return err
 }

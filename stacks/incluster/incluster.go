@@ -118,19 +118,20 @@ func Reached(kubeconfig string) pulumi.StringInput {
 
 // Baseline registers the baseline and the tenants, and gives out their names and
 // who can do what (M20).
-func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) error {
+func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) (*baseline.Baseline, error) {
 	all := *args
 	all.Spec = args.Spec.WithTenants(tenants)
 	// What stands in for a simulated cluster has the role of its administrators, who
 	// would be lost without it when this stack goes.
 	all.Bootstrapped = args.Bootstrapped || os.Getenv(simulated) != ""
-	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", &all, in...); err != nil {
-		return err
+	made, err := baseline.NewBaseline(ctx, cluster+"-baseline", &all, in...)
+	if err != nil {
+		return nil, err
 	}
 	names := []string{}
 	for _, tenant := range tenants {
 		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant, PodSecurityVersion: args.PodSecurityVersion, Network: args.Spec.Network, Exceptions: args.Exceptions}, in...); err != nil {
-			return err
+			return nil, err
 		}
 		names = append(names, tenant.Name)
 	}
@@ -138,5 +139,5 @@ func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants 
 	access := args.Spec.Access
 	access.Bootstrapped = all.Bootstrapped
 	ctx.Export("access", pulumi.ToStringArrayMap(baseline.Review(access, tenants).ByGroup()))
-	return nil
+	return made, nil
 }

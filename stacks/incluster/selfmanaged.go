@@ -95,7 +95,8 @@ func SelfManaged(from Outputs, resolver string) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		return Baseline(ctx, cluster, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: Reached(config), Bootstrapped: true},
+		_, err = Baseline(ctx, cluster, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: Reached(config), Bootstrapped: true},
 			e.Tenants, pulumi.Provider(api))
+		return err
 	}
 }

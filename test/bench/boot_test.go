@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/test/boot"
 	"github.com/redoubt-dev/redoubt/test/rehearse/redoubt"
 )
@@ -46,7 +47,7 @@ func BenchmarkBoot(b *testing.B) {
 
 func bootTime(b *testing.B, artifacts boot.Artifacts, name string, run func(context.Context, *boot.Rehearsal) error) time.Duration {
 	b.Helper()
-	f, err := boot.NewFixture(artifacts, nil)
+	f, err := boot.NewFixture(hostconfig.PlatformAWS, artifacts, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,11 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // kernelSettings are those of the host's kernel that the kubelet checks with
-// protectKernelDefaults. A Flatcar machine sets them itself.
-var kernelSettings = map[string]string{"vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
+// protectKernelDefaults, which a Flatcar machine sets itself, and a limit for each
+// user, of which all machines here have one: containerd without a watch on its
+// network's configuration runs no pods.
+var kernelSettings = map[string]string{"vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1", "fs.inotify.max_user_instances": ">=8192"}
 
 // adaptation changes one file of a machine's root after Ignition has written it.
 type adaptation struct {
@@ -51,7 +55,27 @@ func (m *running) adapt() error {
 	if err != nil || len(written) > 0 || m.PodCIDR == "" {
 		return err
 	}
-	return writeFile(m.root("etc/cni/net.d/10-bridge.conflist"), fmt.Sprintf(bareNetwork, m.PodCIDR), 0o600)
+	bridge, err := m.podBridge()
+	if err != nil {
+		return err
+	}
+	return writeFile(m.root("etc/cni/net.d/10-bridge.conflist"), fmt.Sprintf(bareNetwork, bridge, m.PodCIDR), 0o600)
+}
+
+// podPattern is how the machine's firewall knows the interfaces of a plugin's pods.
+var podPattern = regexp.MustCompile(`iifname "(cali|lxc)\*"`)
+
+// podBridge names the bridge as the plugin names the interfaces of pods, so that the
+// machine's firewall takes what comes from it for what it is.
+func (m *running) podBridge() (string, error) {
+	rules, err := os.ReadFile(m.root("etc/nftables/redoubt.nft"))
+	if err != nil {
+		return "", err
+	}
+	if match := podPattern.FindSubmatch(rules); match != nil {
+		return string(match[1]) + "bridge0", nil
+	}
+	return hostconfig.PodBridge, nil
 }
 
 func (a adaptation) apply(name string) error {

@@ -1,12 +1,11 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 )
 
 // LoadBalancer is the internal load balancer of the control plane: TCP only, with
-// a health check, as a network load balancer has it.
+// a health check. As a network load balancer of AWS it takes connections itself.
 type LoadBalancer struct {
 	// Address is its own in the NodeCIDR.
 	Address string
@@ -22,30 +21,31 @@ type LoadBalancer struct {
 	Port string
 	// Backends are the addresses of the control-plane nodes.
 	Backends []string
+	// Passthrough leaves packets as they are, as that of Google Cloud does: see
+	// passthrough.go.
+	Passthrough bool
 }
+
+func (l LoadBalancer) port() string { return cmp.Or(l.Port, "6443") }
 
 type balancer struct {
 	LoadBalancer
+	relay
 	namespace string
 	listener  net.Listener
 	cancel    context.CancelFunc
 	healthy   []atomic.Bool
 	next      atomic.Uint32
-	mutex     sync.Mutex
-	open      map[net.Conn]bool
 }
 
 func balance(ctx context.Context, namespace string, settings LoadBalancer) (*balancer, error) {
-	if settings.Port == "" {
-		settings.Port = "6443"
-	}
 	listener, err := Listen(namespace, "tcp", net.JoinHostPort(settings.Address, settings.Port))
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b := &balancer{LoadBalancer: settings, namespace: namespace, listener: listener, cancel: cancel,
-		healthy: make([]atomic.Bool, len(settings.Backends)), open: map[net.Conn]bool{}}
+		healthy: make([]atomic.Bool, len(settings.Backends))}
 	for i := range settings.Backends {
 		go b.check(ctx, i)
 	}
@@ -112,41 +112,13 @@ func (b *balancer) accept(ctx context.Context) {
 				client.Close()
 				return
 			}
-			b.track(client, server)
+			b.join(client, server)
 		}()
 	}
-}
-
-// track copies both ways until one side ends.
-func (b *balancer) track(client, server net.Conn) {
-	b.mutex.Lock()
-	b.open[client], b.open[server] = true, true
-	b.mutex.Unlock()
-	done := make(chan struct{}, 2)
-	for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
-		go func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			done <- struct{}{}
-		}()
-	}
-	<-done
-	client.Close()
-	server.Close()
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	delete(b.open, client)
-	delete(b.open, server)
 }
 
 func (b *balancer) close() {
-	if b == nil {
-		return
-	}
 	b.cancel()
 	b.listener.Close()
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	for conn := range b.open {
-		conn.Close()
-	}
+	b.relay.close()
 }

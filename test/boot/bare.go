@@ -63,7 +63,7 @@ func (r *Rehearsal) bareMachine(ctx context.Context, m *running) error {
 	}
 	files := map[string]string{
 		"etc/containerd/config.toml":                           bareContainerd,
-		"etc/cni/net.d/10-bridge.conflist":                     fmt.Sprintf(bareNetwork, m.PodCIDR),
+		"etc/cni/net.d/10-bridge.conflist":                     fmt.Sprintf(bareNetwork, hostconfig.PodBridge, m.PodCIDR),
 		"etc/systemd/system/kubelet.service":                   bareKubelet,
 		"etc/kubernetes/init.yaml":                             fmt.Sprintf(bareInit, m.Address, m.NodeName(), m.Address, bareKey, hostconfig.DefaultKubernetesVersion, r.endpoint(), r.LoadBalancer.Address),
 		"etc/systemd/system-preset/20-bare.preset":             "enable containerd.service\nenable kubelet.service\n",
@@ -124,7 +124,7 @@ discovery: {bootstrapToken: {token: abcdef.0123456789abcdef, apiServerEndpoint: 
 nodeRegistration: {name: %s, kubeletExtraArgs: [{name: node-ip, value: %s}]}
 `
 
-const bareNetwork = `{"cniVersion":"1.0.0","name":"bridge","plugins":[{"type":"bridge","bridge":"cni0","isGateway":true,"ipMasq":false,
+const bareNetwork = `{"cniVersion":"1.0.0","name":"bridge","plugins":[{"type":"bridge","bridge":"%s","isGateway":true,"ipMasq":false,
 "ipam":{"type":"host-local","ranges":[[{"subnet":"%s"}]],"routes":[{"dst":"0.0.0.0/0"}]}}]}
 `
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,13 +12,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
 
 // cluster boots the fixture once for all that attacks it, with every machine but
 // the last interrupted in the middle of what it does first.
-func cluster(t *testing.T) (*Fixture, *Rehearsal) {
+func cluster(t *testing.T, platform hostconfig.Platform) (*Fixture, *Rehearsal) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("machines are namespaces: run as root")
@@ -29,9 +29,9 @@ func cluster(t *testing.T) (*Fixture, *Rehearsal) {
 	if err != nil {
 		t.Fatalf("%v: make tools-all first", err)
 	}
-	f, err := NewFixture(artifacts, nil)
+	f, err := NewFixture(platform, artifacts, nil)
 	require.NoError(t, err)
-	f.Config.Name, f.Config.Dir, f.Config.Log = "boot", filepath.Join(t.TempDir(), "state"), t.Logf
+	f.Config.Name, f.Config.Dir, f.Config.Log = "boot-"+string(platform), filepath.Join(t.TempDir(), "state"), t.Logf
 	r, err := New(ctx, f.Config)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -61,13 +61,19 @@ func cutAt(ctx context.Context, r *Rehearsal, machine, file string) error {
 }
 
 func TestBoot(t *testing.T) {
-	f, r := cluster(t)
+	for _, platform := range []hostconfig.Platform{hostconfig.PlatformAWS, hostconfig.PlatformGCP} {
+		t.Run(string(platform), func(t *testing.T) { bootCluster(t, platform) })
+	}
+}
+
+func bootCluster(t *testing.T, platform hostconfig.Platform) {
+	f, r := cluster(t, platform)
 	began := time.Now()
 	// Files that mark the middle of kubeadm init, of join, and of a worker's join.
 	middle := map[string]string{
-		"control-plane-1": "/etc/kubernetes/manifests/kube-apiserver.yaml",
-		"control-plane-2": "/etc/kubernetes/pki/apiserver.crt",
-		"worker-1":        "/etc/kubernetes/join.conf",
+		r.Planes()[0]:  "/etc/kubernetes/manifests/kube-apiserver.yaml",
+		r.Planes()[1]:  "/etc/kubernetes/pki/apiserver.crt",
+		r.Workers()[0]: "/etc/kubernetes/join.conf",
 	}
 	ok := t.Run("M12_machines_that_lose_power_in_the_middle_converge", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -107,7 +113,8 @@ func TestBoot(t *testing.T) {
 // for: Ignition gets no configuration, and so no key and no program.
 func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
 	require.NoError(t, f.Cloud.AddRole(fakecloud.Role{Name: "stranger"}))
-	m := r.machines["worker-1"]
+	m := r.machines[r.Workers()[0]]
+	refusal := map[hostconfig.Platform]string{hostconfig.PlatformAWS: "AccessDenied", hostconfig.PlatformGCP: "does not have storage.objects.get access"}[m.Platform]
 	for name, instance := range map[string]fakecloud.Instance{
 		"no rights, as a worker":              {Role: "stranger", UserData: f.Rendering.Pools[0].UserData},
 		"no rights, as a control plane":       {Role: "stranger", UserData: f.Rendering.ControlPlanes[0].UserData},
@@ -116,55 +123,29 @@ func strangers(t *testing.T, f *Fixture, r *Rehearsal) {
 		require.NoError(t, r.Destroy(m.Name, false))
 		m.Instance.Role, m.Instance.UserData = instance.Role, instance.UserData
 		err := r.Launch(t.Context(), m.Name)
-		require.ErrorContains(t, err, "AccessDenied", name)
+		require.ErrorContains(t, err, refusal, name)
 		for _, file := range []string{"/etc/kubernetes", "/opt/redoubt", "/etc/redoubt"} {
 			assert.NoDirExists(t, r.File(m.Name, file), name)
 		}
 	}
 }
 
-// restore brings the cluster back to a snapshot, as docs/flatcar.md says: what was
-// written before it is there, what was written after it is gone.
+// restore replaces every control plane of the fixture by one that restores.
 func restore(t *testing.T, f *Fixture, r *Rehearsal) {
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
-	defer cancel()
-	before, err := keep(ctx, r)
-	require.NoError(t, err)
-	plane := r.Planes()[0]
-	_, err = r.Run(ctx, plane, "systemctl", "start", "redoubt-snapshot.service")
-	require.NoError(t, err, r.Journal(plane, "redoubt-snapshot.service", 10))
-	keys := f.Cloud.Keys(fixtureBackups)
-	newest := keys[0]
-	for _, key := range keys {
-		if strings.HasSuffix(key, ".db") && key > newest {
-			newest = key
-		}
-	}
-	_, err = r.Kubectl(ctx, "create", "configmap", "after", "--from-literal=value=x")
-	require.NoError(t, err)
-	require.NoError(t, f.Rerender(r, func(s *selfmanaged.Spec) {
-		s.Restore = &selfmanaged.Restore{Snapshot: newest, Until: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}
-	}))
-	for _, name := range r.Planes() {
-		require.NoError(t, r.Destroy(name, true))
-	}
-	require.NoError(t, r.Boot(ctx, r.Planes()...))
-	for _, name := range r.Planes() {
-		require.NoError(t, Eventually(ctx, func() error { return r.whole(ctx, name) }), name)
-	}
-	require.NoError(t, before(ctx))
-	require.Error(t, Eventually(brief(ctx), func() error {
-		_, err := r.Kubectl(ctx, "get", "configmap", "after")
-		if err != nil && strings.Contains(err.Error(), "NotFound") {
+	require.NoError(t, r.ProveRestored(t.Context(), func(ctx context.Context, snapshot, until string) error {
+		if err := f.Rerender(r, func(s *selfmanaged.Spec) { s.Restore = &selfmanaged.Restore{Snapshot: snapshot, Until: until} }); err != nil {
 			return err
 		}
+		for _, name := range r.Planes() {
+			if err := r.Destroy(name, true); err != nil {
+				return err
+			}
+		}
+		for _, name := range r.Planes() {
+			if err := r.Launch(ctx, name); err != nil {
+				return err
+			}
+		}
 		return nil
-	}), "what was written after the snapshot is there")
-	require.NoError(t, r.WaitReady(ctx, r.Workers()...))
-}
-
-func brief(ctx context.Context) context.Context {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	context.AfterFunc(ctx, cancel)
-	return ctx
+	}))
 }

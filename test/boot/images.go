@@ -167,6 +167,31 @@ func preload(ctx context.Context, bin, target string, all []Image) error {
 	return nil
 }
 
+// helloImage answers whoever asks: what pods of the rehearsal run.
+const helloImage = "registry.k8s.io/hello:1.0"
+
+// byDigest names an image of the registry by its digest, which is what policies want.
+func (r *Rehearsal) byDigest(image string) (string, error) {
+	tag, err := name.NewTag(image)
+	if err != nil {
+		return "", err
+	}
+	index, err := layout.ImageIndexFromPath(filepath.Join(r.Images, "registry", tag.RegistryStr(), tag.RepositoryStr()))
+	if err != nil {
+		return "", err
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return "", err
+	}
+	for _, each := range manifest.Manifests {
+		if each.Annotations["org.opencontainers.image.ref.name"] == tag.TagStr() {
+			return tag.Name() + "@" + each.Digest.String(), nil
+		}
+	}
+	return "", fmt.Errorf("there is no image %s", image)
+}
+
 // ReleaseImages are the images of Kubernetes' release as kubeadm asks for them,
 // made from the programs in bin. Pause is a program that only waits.
 func ReleaseImages(ctx context.Context, bin, pause string) ([]Image, error) {

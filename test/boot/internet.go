@@ -1,12 +1,12 @@
 package boot
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/redoubt-dev/redoubt/components/local/agent/images"
+	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/components/local/pki"
 )
 
@@ -25,6 +26,9 @@ import (
 type Internet struct {
 	// Address is that of the servers in the NodeCIDR, "" for none.
 	Address string
+	// Outside are further addresses, beyond the NodeCIDR, which machines reach
+	// through Address. Names lead to the first of them, if there is any.
+	Outside []string
 	// Registries are host names under which the images are served, by the last
 	// parts of their names: a mirror may put a path of its own before them.
 	Registries []string
@@ -60,6 +64,14 @@ func newInternet(settings Internet, imageDir string) (*internet, error) {
 	return i, err
 }
 
+// public is the address that names lead to.
+func (i *internet) public() string {
+	if len(i.Outside) > 0 {
+		return i.Outside[0]
+	}
+	return i.Address
+}
+
 // hosts are the names that lead here.
 func (i *internet) hosts() []string {
 	names := append([]string{}, i.Registries...)
@@ -71,8 +83,13 @@ func (i *internet) hosts() []string {
 	return names
 }
 
-func (i *internet) serve(namespace string) error {
-	listener, err := Listen(namespace, "tcp", net.JoinHostPort(i.Address, "443"))
+func (i *internet) serve(ctx context.Context, namespace string) error {
+	for _, address := range i.Outside {
+		if err := in(ctx, namespace, "ip", "address", "add", address+"/32", "dev", netns.NodeInterface); err != nil {
+			return err
+		}
+	}
+	listener, err := Listen(namespace, "tcp", "0.0.0.0:443")
 	if err != nil {
 		return err
 	}

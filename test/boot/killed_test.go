@@ -6,13 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/redoubt-dev/redoubt/components/local/netns"
+	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 // TestVictim is the process that TestKilled kills.
@@ -23,7 +22,7 @@ func TestVictim(t *testing.T) {
 	}
 	artifacts, err := MakeArtifacts(t.Context(), "../../bin")
 	require.NoError(t, err)
-	f, err := NewFixture(artifacts, nil)
+	f, err := NewFixture(hostconfig.PlatformAWS, artifacts, nil)
 	require.NoError(t, err)
 	f.Config.Name, f.Config.Dir = "killed", dir
 	r, err := New(t.Context(), f.Config)
@@ -31,29 +30,6 @@ func TestVictim(t *testing.T) {
 	require.NoError(t, r.Launch(t.Context(), "control-plane-1"))
 	_, _ = os.Stdout.WriteString("\nrunning\n")
 	time.Sleep(time.Minute)
-}
-
-// leftovers lists what a rehearsal of the name has on this host.
-func leftovers(name, dir string) []string {
-	var found []string
-	for _, pattern := range []string{"/run/netns/" + netns.Namespace(name, "*"), "/sys/fs/cgroup/*/redoubt-boot-" + name, "/sys/fs/cgroup/redoubt-boot-" + name, dir,
-		"/sys/class/net/" + netns.HostInterface(name)} {
-		names, _ := filepath.Glob(pattern)
-		found = append(found, names...)
-	}
-	processes, _ := filepath.Glob("/proc/[0-9]*/cgroup")
-	for _, process := range processes {
-		if data, err := os.ReadFile(process); err == nil && strings.Contains(string(data), "/redoubt-boot-"+name+"/") {
-			found = append(found, process)
-		}
-	}
-	loops, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
-	for _, loop := range loops {
-		if data, err := os.ReadFile(loop); err == nil && strings.HasPrefix(string(data), dir) {
-			found = append(found, loop)
-		}
-	}
-	return found
 }
 
 // TestKilled: whoever kills the rehearsal, without a word, leaves nothing of it.
@@ -76,13 +52,13 @@ func TestKilled(t *testing.T) {
 		running = lines.Text() == "running"
 	}
 	require.True(t, running, "the rehearsal did not start")
-	require.NotEmpty(t, leftovers("killed", dir), "the test looks in the wrong places")
+	require.NotEmpty(t, Leftovers("killed", dir), "the test looks in the wrong places")
 	require.NoError(t, command.Process.Kill())
 	_ = command.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for len(leftovers("killed", dir)) > 0 && ctx.Err() == nil {
+	for len(Leftovers("killed", dir)) > 0 && ctx.Err() == nil {
 		time.Sleep(100 * time.Millisecond)
 	}
-	require.Empty(t, leftovers("killed", dir))
+	require.Empty(t, Leftovers("killed", dir))
 }

@@ -179,13 +179,25 @@ func (m *running) cut() error {
 	if m.outer == nil {
 		return nil
 	}
-	_ = unix.Kill(m.outer.Process.Pid, unix.SIGKILL)
-	if m.init > 0 {
-		_ = unix.Kill(m.init, unix.SIGKILL)
+	if m.runs() { // otherwise others may have the numbers of its processes
+		_ = unix.Kill(m.outer.Process.Pid, unix.SIGKILL)
+		if m.init > 0 {
+			_ = unix.Kill(m.init, unix.SIGKILL)
+		}
 	}
 	<-m.ended
 	m.outer, m.init = nil, 0
 	return removeCgroup(m.r.hierarchies, m.cgroup())
+}
+
+// runs tells whether the machine, which was turned on, has not turned itself off.
+func (m *running) runs() bool {
+	select {
+	case <-m.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // Command prepares a command inside a running machine.

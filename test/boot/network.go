@@ -37,8 +37,12 @@ func (m Machine) resolver() string {
 
 // Cloud is what machines find in the network besides each other.
 type Cloud struct {
-	// Address is that of the cloud's APIs in the NodeCIDR.
+	// Address is that of the cloud in the NodeCIDR, to which machines send whatever
+	// is not for the NodeCIDR.
 	Address string
+	// APIs is the address to which DNS leads the names of the cloud's APIs, for
+	// example one of restricted.googleapis.com; Address by default.
+	APIs string
 	// Server plays the cloud: its store, roles and keys are filled before the first
 	// machine starts, its instances as machines are launched.
 	Server *fakecloud.Cloud
@@ -85,11 +89,19 @@ func (r *Rehearsal) network(ctx context.Context) error {
 		if r.internet, err = newInternet(r.Internet, r.Images); err != nil {
 			return err
 		}
-		if err := r.internet.serve(netns.Namespace(r.Name, internetName)); err != nil {
+		if err := r.internet.serve(ctx, netns.Namespace(r.Name, internetName)); err != nil {
 			return err
 		}
 	}
 	cloud := netns.Namespace(r.Name, cloudName)
+	if r.Cloud.APIs == "" {
+		r.Cloud.APIs = r.Cloud.Address
+	}
+	if r.Cloud.APIs != r.Cloud.Address {
+		if err := in(ctx, cloud, "ip", "address", "add", r.Cloud.APIs+"/32", "dev", netns.NodeInterface); err != nil {
+			return err
+		}
+	}
 	for _, address := range []string{metadataAddress, resolverAddress} {
 		if err := in(ctx, cloud, "ip", "address", "add", address+"/32", "dev", netns.NodeInterface); err != nil {
 			return err
@@ -105,8 +117,18 @@ func (r *Rehearsal) network(ctx context.Context) error {
 		if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", "default", "via", r.Cloud.Address); err != nil {
 			return err
 		}
+		if r.LoadBalancer.Passthrough {
+			if err := r.vpc(ctx, netns.Namespace(r.Name, m.Name)); err != nil {
+				return err
+			}
+		}
+		for _, address := range r.Internet.Outside {
+			if err := in(ctx, netns.Namespace(r.Name, m.Name), "ip", "route", "add", address+"/32", "via", r.Internet.Address); err != nil {
+				return err
+			}
+		}
 	}
-	api, err := Listen(cloud, "tcp", net.JoinHostPort(r.Cloud.Address, "443"))
+	api, err := Listen(cloud, "tcp", net.JoinHostPort(r.Cloud.APIs, "443"))
 	if err != nil {
 		return err
 	}
@@ -126,14 +148,14 @@ func (r *Rehearsal) names() map[string]string {
 		table = map[string]string{}
 	}
 	for _, name := range r.Cloud.Server.Hosts() {
-		table[name] = r.Cloud.Address
+		table[name] = r.Cloud.APIs
 	}
 	for _, m := range r.Machines {
 		table[m.hostName()] = m.Address
 	}
 	if r.internet != nil {
 		for _, name := range r.internet.hosts() {
-			table[name] = r.Internet.Address
+			table[name] = r.internet.public()
 		}
 	}
 	table["metadata.google.internal"] = metadataAddress

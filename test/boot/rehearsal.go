@@ -48,7 +48,8 @@ type Rehearsal struct {
 	hierarchies []hierarchy
 	machines    map[string]*running
 	janitor     *janitor
-	balancer    *balancer
+	balancer    interface{ close() } // nil without a load balancer
+	door        *door
 	internet    *internet
 	resolvers   []net.PacketConn
 	close       sync.Once
@@ -114,8 +115,23 @@ func (r *Rehearsal) build(ctx context.Context) error {
 	if r.LoadBalancer.Address == "" {
 		return nil
 	}
-	var err error
-	r.balancer, err = balance(ctx, netns.Namespace(r.Name, balancerName), r.LoadBalancer)
+	return r.balance(ctx)
+}
+
+func (r *Rehearsal) balance(ctx context.Context) error {
+	settings, namespace := r.LoadBalancer, netns.Namespace(r.Name, balancerName)
+	settings.Port = settings.port()
+	if settings.Passthrough {
+		made, err := passOn(ctx, namespace, settings)
+		if err == nil {
+			r.balancer = made
+		}
+		return err
+	}
+	made, err := balance(ctx, namespace, settings)
+	if err == nil {
+		r.balancer = made
+	}
 	return err
 }
 
@@ -250,7 +266,10 @@ func (r *Rehearsal) Close() error {
 			}()
 		}
 		wait.Wait()
-		r.balancer.close()
+		r.door.close()
+		if r.balancer != nil {
+			r.balancer.close()
+		}
 		r.internet.close()
 		r.Cloud.Server.Close()
 		for _, socket := range r.resolvers {

@@ -61,8 +61,12 @@ func (r *Rehearsal) InstallAgent(ctx context.Context) error {
 		fmt.Fprintf(&labels, "%q: %q, ", name, value)
 	}
 	set := strings.TrimSuffix(labels.String(), ", ")
+	image, err := r.byDigest(helloImage)
+	if err != nil {
+		return err
+	}
 	return Eventually(ctx, func() error {
-		return r.Apply(ctx, fmt.Sprintf(agent, config.NetworkAgent.Namespace, config.NetworkAgent.Namespace, set, set))
+		return r.Apply(ctx, fmt.Sprintf(agent, config.NetworkAgent.Namespace, config.NetworkAgent.Namespace, set, set, image))
 	})
 }
 
@@ -84,7 +88,7 @@ spec:
       securityContext: {runAsNonRoot: true, runAsUser: 65535, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: agent
-        image: registry.k8s.io/hello:1.0
+        image: %s
         securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
         resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
 `

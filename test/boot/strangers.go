@@ -29,7 +29,7 @@ func proveStolenToken(ctx context.Context, r *Rehearsal) error {
 		return err
 	}
 	worker := r.machines[r.Workers()[0]]
-	for _, node := range []string{"ip-10-80-0-199", worker.NodeName(), r.machines[plane].NodeName()} {
+	for _, node := range []string{"nobody-199", worker.NodeName(), r.machines[plane].NodeName()} {
 		name := "stolen-" + randomHex()
 		manifest, err := request(name, node)
 		if err != nil {

@@ -25,7 +25,7 @@ var units embed.FS
 var debianUnits = []string{
 	"*.target", "*.slice", "systemd-journald*", "systemd-journal-flush.service", "systemd-tmpfiles-setup.service",
 	"systemd-tmpfiles-clean.*", "systemd-sysctl.service", "systemd-modules-load.service", "systemd-random-seed.service",
-	"dbus.service", "dbus.socket",
+	"dbus.service", "dbus.socket", "systemd-poweroff.service", "systemd-reboot.service",
 }
 
 // wants are the units that an image starts in every boot.

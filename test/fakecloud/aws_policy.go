@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func (p *principal) UnmarshalJSON(data []byte) error {
 }
 
 // operators are those of conditions that this package can judge.
-var operators = []string{"StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "ArnEquals", "ArnLike", "Bool", "Null", "StringEqualsIfExists"}
+var operators = []string{"StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "ArnEquals", "ArnLike", "Bool", "Null", "StringEqualsIfExists", "NumericLessThan"}
 
 // parsePolicy reads a policy document. What it does not know is an error.
 func parsePolicy(document string, resourceBased bool) ([]statement, error) {
@@ -239,6 +240,12 @@ func condition(operator string, have *string, wanted texts) bool {
 		return slices.Contains(wanted, *have)
 	case "StringNotEquals":
 		return !slices.Contains(wanted, *have)
+	case "NumericLessThan":
+		value, err := strconv.ParseFloat(*have, 64)
+		return err == nil && one(func(w string) bool {
+			limit, err := strconv.ParseFloat(w, 64)
+			return err == nil && value < limit
+		})
 	case "StringNotLike":
 		return !one(func(w string) bool { return like(w, *have, false) })
 	}

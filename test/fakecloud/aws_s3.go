@@ -3,6 +3,7 @@ package fakecloud
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/xml"
 	"net/http"
@@ -94,22 +95,40 @@ func (c *Cloud) s3(w http.ResponseWriter, r *http.Request) {
 		refuse(refusal(http.StatusNotImplemented, "NotImplemented", "fakecloud does not know this request"))
 		return
 	}
-	resource := "arn:aws:s3:::" + name
-	if key != "" {
-		resource += "/" + key
-	}
-	ask := access{session: session, action: action, resource: resource, context: map[string]string{"s3:prefix": r.URL.Query().Get("prefix")}}
-	if !c.authorize(ask, b.statements) {
-		refuse(refusal(http.StatusForbidden, "AccessDenied", "User is not authorized to perform: %s on resource: %q", action, resource))
-		return
-	}
-	if refused := c.s3Key(b, session, action, key); refused != nil {
+	ask := c.s3Access(session, action, name, key, tlsVersion(r))
+	ask.context["s3:prefix"] = r.URL.Query().Get("prefix")
+	if refused := c.mayS3(ask, b, key); refused != nil {
 		refuse(refused)
 		return
 	}
 	if refused := c.s3Do(w, r, b, key, body, ask); refused != nil {
 		refuse(refused)
 	}
+}
+
+// s3Access is what a request wants to do, with an object or with the whole bucket.
+func (c *Cloud) s3Access(who *session, action, bucket, key, tls string) access {
+	resource := "arn:aws:s3:::" + bucket
+	if key != "" {
+		resource += "/" + key
+	}
+	return access{session: who, action: action, resource: resource, context: map[string]string{"s3:TlsVersion": tls}}
+}
+
+// tlsVersion is that of a request's connection as conditions have it.
+func tlsVersion(r *http.Request) string {
+	if r.TLS != nil && r.TLS.Version == tls.VersionTLS13 {
+		return "1.3"
+	}
+	return "1.2" // the listener takes nothing older
+}
+
+// mayS3 judges a request by the policies of role, bucket and key.
+func (c *Cloud) mayS3(ask access, b *bucket, key string) *apiError {
+	if !c.authorize(ask, b.statements) {
+		return refusal(http.StatusForbidden, "AccessDenied", "User is not authorized to perform: %s on resource: %q", ask.action, ask.resource)
+	}
+	return c.s3Key(b, ask.session, ask.action, key)
 }
 
 // s3Key wants the right to use the bucket's key, which S3 uses in the caller's name.

@@ -46,10 +46,15 @@ type version struct {
 	deleted  bool // a delete marker
 	at       time.Time
 	retained time.Time
+	tag      string
 }
 
-func (v version) etag() string {
-	sum := md5.Sum(v.data) // S3's own form
+// etag is the version's entity tag. Large objects are read in many parts, each of
+// which has it, so that it is made once.
+func (v version) etag() string { return v.tag }
+
+func etagOf(data []byte) string {
+	sum := md5.Sum(data) // S3's own form
 	return `"` + hex.EncodeToString(sum[:]) + `"`
 }
 
@@ -135,7 +140,7 @@ func (b *bucket) newest(key string) (version, bool) {
 
 func (b *bucket) put(key string, data []byte, now time.Time) version {
 	b.next++
-	v := version{id: "v" + strconv.FormatInt(b.next, 10), number: now.UnixMicro() + b.next, data: data, at: now}
+	v := version{id: "v" + strconv.FormatInt(b.next, 10), number: now.UnixMicro() + b.next, data: data, at: now, tag: etagOf(data)}
 	if b.LockedFor > 0 {
 		v.retained = now.Add(b.LockedFor)
 	}
@@ -148,3 +153,6 @@ func (b *bucket) put(key string, data []byte, now time.Time) version {
 
 // locked tells whether the retention of a version is not over.
 func (v version) locked(now time.Time) bool { return now.Before(v.retained) }
+
+// HasBucket tells whether there is a bucket of that name.
+func (c *Cloud) HasBucket(name string) bool { return c.bucketOf(name) != nil }

@@ -93,7 +93,7 @@ func (c *Cloud) storage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	permitted := func(permission string) bool {
-		on := target{"storage.googleapis.com", "storage.googleapis.com/Object", "projects/_/buckets/" + call.bucket + "/objects/" + call.object}
+		on := objectTarget(call.bucket, call.object)
 		if permission == "storage.objects.list" {
 			on.kind, on.name = "storage.googleapis.com/Bucket", "projects/_/buckets/"+call.bucket
 		}

@@ -117,7 +117,7 @@ func TestWhoReadsAndWritesTheStore(t *testing.T) {
 		{plane, read, store, "bin/redoubt-node-0123", true}, {plane, read, store, "workers/general/join.conf", true},
 		{plane, write, store, "workers/general/join.conf", true}, {plane, remove, store, "workers/isolated/join.conf", true}, {plane, write, store, "control-plane/initialized", true},
 		{plane, write, store, "control-plane/pki/ca.key", false}, {plane, remove, store, "control-plane/pki/ca.key", false}, {plane, write, store, "workers/general/config.ign", false},
-		{plane, write, store, "bin/redoubt-node-0123", false}, {plane, list, store, "", false},
+		{plane, write, store, "bin/redoubt-node-0123", false}, {plane, list, store, "", true},
 		{plane, read, copies, "etcd/1", true}, {plane, write, copies, "etcd/1", true}, {plane, remove, copies, "etcd/1", false},
 		{general, read, store, "workers/general/config.ign", true}, {general, read, store, "workers/general/join.conf", true}, {general, read, store, "bin/redoubt-node-0123", true},
 		{general, read, store, "workers/isolated/join.conf", false}, {general, read, store, "control-plane/pki/ca.key", false}, {general, read, store, "control-plane/initialized", false},

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -90,7 +89,11 @@ func secretReadIsAudited(t *testing.T, c *Cluster) {
 // base64, in which the API writes it.
 func (c *Cluster) nowhereInLogs(t *testing.T, value string) {
 	t.Helper()
-	for _, root := range []string{filepath.Join(c.StateDir, "log"), c.auditDir()} {
+	roots := []string{c.auditDir()}
+	for _, machine := range c.Machines() {
+		roots = append(roots, c.LogDir(machine))
+	}
+	for _, root := range roots {
 		found, err := filesContaining(root, []byte(value), []byte(base64.StdEncoding.EncodeToString([]byte(value))))
 		require.NoError(t, err)
 		assert.Empty(t, found, "a secret value is in a log")

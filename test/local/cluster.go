@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/redoubt-dev/redoubt/test/boot/whereabouts"
 )
 
 // Cluster is what the outputs of an environment's stack say about it, and where
@@ -33,6 +35,8 @@ type Cluster struct {
 	Tenants []string `json:"tenants"`
 
 	root string // the repository
+	// booted is set where package boot runs the machines.
+	booted *whereabouts.Cluster
 }
 
 // ControlPlane is the machine of the control plane.
@@ -141,11 +145,19 @@ func (c *Cluster) Machines() []string {
 
 // MachineDir is the folder of a machine's state.
 func (c *Cluster) MachineDir(machine string) string {
+	if c.booted != nil {
+		return c.process(machine, "root") // with what is mounted there
+	}
 	return filepath.Join(c.StateDir, "machines", machine)
 }
 
 // LogDir is what a machine sees as /var/log.
-func (c *Cluster) LogDir(machine string) string { return filepath.Join(c.StateDir, "log", machine) }
+func (c *Cluster) LogDir(machine string) string {
+	if c.booted != nil {
+		return c.Path(machine, "/var/log")
+	}
+	return filepath.Join(c.StateDir, "log", machine)
+}
 
 // Path is where a path of a machine lies on the host. Symbolic links that are
 // absolute inside the machine, such as the kubelet's current certificate, are
@@ -171,6 +183,9 @@ func (c *Cluster) Path(machine, path string) string {
 
 // AdminDir holds the administrator's certificate and key.
 func (c *Cluster) AdminDir() string {
+	if c.booted != nil {
+		return c.booted.Admin
+	}
 	if !c.Isolated {
 		return c.Path(c.ControlPlane.Name, "/etc/kubernetes/admin")
 	}
@@ -180,6 +195,9 @@ func (c *Cluster) AdminDir() string {
 // authority is the path of one of the cluster's authorities, "ca", "etcd-ca" or
 // "front-proxy-ca", without its suffix.
 func (c *Cluster) authority(name string) string {
+	if name == "etcd-ca" && c.booted != nil { // where kubeadm has it
+		return c.Path(c.ControlPlane.Name, "/etc/kubernetes/pki/etcd/ca")
+	}
 	if name == "etcd-ca" {
 		return c.Path(c.ControlPlane.Name, "/etc/etcd/pki/ca")
 	}

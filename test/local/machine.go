@@ -13,6 +13,9 @@ import (
 // command prepares a program inside a machine: in all of its namespaces, so
 // that paths and processes are the machine's.
 func (c *Cluster) command(ctx context.Context, name string, argv ...string) *exec.Cmd {
+	if c.booted != nil {
+		return c.bootedCommand(ctx, name, argv...)
+	}
 	return machine.ExecCommand(ctx, c.MachineDir(name), argv...)
 }
 

@@ -19,6 +19,9 @@ func namespacePath(name string) string { return filepath.Join("/run/netns", name
 // DialFrom connects as a process of the machine would. Without isolation all
 // machines are this host.
 func (c *Cluster) DialFrom(machine string) dialer {
+	if c.booted != nil {
+		return c.dialBooted(machine)
+	}
 	if !c.Isolated || machine == "" {
 		return dialHost
 	}

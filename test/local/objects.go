@@ -92,6 +92,9 @@ const helloPort = 8080
 // helloImage serves HTTP as a user without rights. It is named by its digest, as policies demand: the build of the
 // images writes it down.
 func helloImage() string {
+	if bootedImage != "" {
+		return bootedImage
+	}
 	root, err := RepositoryRoot()
 	if err != nil {
 		return ""

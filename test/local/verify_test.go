@@ -12,6 +12,9 @@ import (
 // environment is the running environment that TestVerify attacks.
 var environment = flag.String("env", "", "environment to verify, as in `make up ENV=...`; it must be up")
 
+// booted is the cluster that TestVerifyBooted attacks.
+var booted = flag.String("booted", "", "file of whereabouts of a cluster that package boot runs; it must be up")
+
 // TestMain silences terratest's retries: the checks say themselves what they found.
 func TestMain(m *testing.M) {
 	logger.Default = logger.Discard
@@ -50,6 +53,59 @@ func checks() []check {
 	return all
 }
 
+// bootedChecks are the attacks that are made on booted machines too: those that need
+// an API server, credentials and the machines. Left out are the groups that look at
+// what only the local cluster has (its firewalls as it makes them, its state, its
+// files and processes, pods of its own image), and what is in notBooted.
+func bootedChecks() []check {
+	var all []check
+	for _, group := range [][]check{
+		etcdChecks, tlsChecks, apiServerChecks, tokenChecks, controllerChecks, kubeletChecks, nodeRestrictionChecks,
+		podSecurityChecks, quotaChecks, tenantChecks, auditChecks, encryptionChecks, certificateChecks,
+	} {
+		for _, k := range group {
+			if notBooted[k.name] == "" {
+				all = append(all, k)
+			}
+		}
+	}
+	return all
+}
+
+// notBooted are checks that are not made on booted machines, and why.
+var notBooted = map[string]string{
+	"M13_etcd_data_belongs_to_its_user_alone": "kubeadm runs etcd as root; its directory is root's alone: see test/boot/kube-bench-exceptions.yaml, 1.1.12",
+}
+
+// TestVerifyBooted proves that the machines of -booted are hardened as the local
+// cluster is, by the same attacks. A rehearsal of an environment runs it.
+func TestVerifyBooted(t *testing.T) {
+	if *booted == "" {
+		t.Skip("no -booted: this test attacks booted machines; make rehearse of an environment of Flatcar machines names them")
+	}
+	root, err := RepositoryRoot()
+	require.NoError(t, err)
+	c, err := LoadBooted(root, *booted)
+	require.NoError(t, err)
+	verifyAll(t, c, bootedChecks())
+}
+
+// The list of what is left out names checks that there are.
+func TestNotBooted(t *testing.T) {
+	known := map[string]bool{}
+	for _, k := range checks() {
+		known[k.name] = true
+	}
+	for name := range notBooted {
+		if !known[name] {
+			t.Errorf("%s is no check", name)
+		}
+	}
+	if len(bootedChecks()) < 40 {
+		t.Errorf("%d checks are made on booted machines", len(bootedChecks()))
+	}
+}
+
 // TestVerify proves that the running environment of -env is hardened.
 func TestVerify(t *testing.T) {
 	if *environment == "" {
@@ -63,9 +119,11 @@ func TestVerify(t *testing.T) {
 }
 
 // verify runs every check against one environment.
-func verify(t *testing.T, c *Cluster) {
+func verify(t *testing.T, c *Cluster) { verifyAll(t, c, checks()) }
+
+func verifyAll(t *testing.T, c *Cluster, all []check) {
 	t.Cleanup(func() { c.sweep(t) })
-	for _, k := range checks() {
+	for _, k := range all {
 		t.Run(k.name, func(t *testing.T) {
 			switch {
 			case k.needs >= isolation && !c.Isolated:

@@ -144,7 +144,9 @@ func newGCP(t *testing.T) *site {
 		return fakecloud.Grant{Permissions: []string{"storage.objects.get"}, Members: []string{role}, Condition: below("workers/"+pool+"/", "bin/")}
 	}
 	require.NoError(t, made.AddBucket(fakecloud.Bucket{Name: store, Versioned: true, Grants: []fakecloud.Grant{
-		{Role: "roles/storage.objectViewer", Members: []string{roleControlPlane}},
+		{Role: "roles/storage.objectViewer", Members: []string{roleControlPlane}, Condition: below("")},
+		// The bucket itself: what is not there is told, and not refused.
+		{Role: "roles/storage.objectViewer", Members: []string{roleControlPlane}, Condition: `resource.name == "projects/_/buckets/` + store + `"`},
 		{Permissions: []string{"storage.objects.create", "storage.objects.delete"}, Members: []string{roleControlPlane}, Condition: below("workers/", "control-plane/initialized")},
 		worker(roleGeneral, "general"), worker(roleIsolated, "isolated"),
 	}}))

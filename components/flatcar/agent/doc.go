@@ -55,6 +55,13 @@
 //	    Long-running: KMS v2 plugin at /run/redoubt/kms/kms.sock, unit of
 //	    Type=notify, RuntimeDirectory=redoubt/kms, before the kubelet. A unit and
 //	    not a static pod: it needs no image and is up before the API server.
+//	redoubt-node etcd-yield [--timeout 8m]
+//	    Wait until etcd can do without this machine: the other voting members are a
+//	    majority that answers and has everything that is committed, and no other
+//	    machine was let go in the last 90 seconds. Then hand over leadership. For the
+//	    moment before a control plane stops, while its etcd still runs. It exits with
+//	    0 at once where waiting helps nobody: the only control plane, an etcd that
+//	    does not answer, a learner.
 //	redoubt-node snapshot [--out FILE]
 //	    Take a snapshot of the local etcd, verify it and put it into the snapshots'
 //	    bucket as <prefix><RFC 3339 time>-<node>.db; with --out also keep it. For a

@@ -50,6 +50,9 @@ type Rehearsal struct {
 	// Cluster stands where the managed cluster would.
 	Cluster Cluster
 
+	// LeftOut says what this machine cannot rehearse of the environment, and why; "" where it can do all of it.
+	LeftOut string
+
 	// Machines tells what the machines of the cloud get when they boot, and what is wrong with it.
 	Machines func(*simcloud.Cloud) ([]Machine, []Finding)
 	// Checks judge what the cloud holds once the environment is up.
@@ -77,12 +80,30 @@ type Cluster interface {
 	Destroy(ctx context.Context, log io.Writer) error
 }
 
-// Booted is a cluster that stands on machines which boot from what the cloud was given, and not beside it.
+// Booted is a cluster that stands on machines which boot from what the cloud was given, and not beside it. They are
+// processes of the rehearsal, and end with it.
 type Booted interface {
 	Cluster
+	// Prepare makes what machines run, before the environment comes, and gives the settings that name it.
+	Prepare(ctx context.Context, log io.Writer) (settings map[string]string, err error)
 	// From says in which cloud the machines are, and what the environment gave out, before Up.
 	From(in *simcloud.Cloud, environment rehearse.Result)
+	// Tenants says which namespaces the baseline has made for tenants, before the proofs.
+	Tenants(namespaces []string)
+	// Proofs are what is tried once the baseline is in the cluster, in this order; each leaves a whole cluster.
+	Proofs() []Proof
 }
+
+// Proof is one thing that must hold of a cluster.
+type Proof struct {
+	Name string
+	// Run tries it, and gives what holds.
+	Run func(ctx context.Context, log io.Writer, change Change) (string, error)
+}
+
+// Change brings the environment up again, with settings beside those that it has. What the cloud has then is what
+// machines boot from.
+type Change func(ctx context.Context, log io.Writer, settings map[string]string) error
 
 // Machine is what the machines of one pool get when they boot.
 type Machine struct {

@@ -56,6 +56,9 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	_ = os.RemoveAll(filepath.Join(r.Directory(), "log"))
+	if err := x.prepare(ctx); err != nil {
+		return nil, err
+	}
 	if err := x.adapt(); err != nil {
 		return nil, err
 	}
@@ -76,7 +79,9 @@ func (r Rehearsal) Run(ctx context.Context) (*Report, error) {
 	x.rehearse(ctx)
 	if r.Keep && ctx.Err() == nil {
 		x.keep()
-	} else {
+		x.hold(ctx)
+	}
+	if !r.Keep || ctx.Err() != nil {
 		x.takeDown(ctx)
 		x.report.Interrupted = ctx.Err() != nil
 	}

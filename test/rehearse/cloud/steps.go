@@ -173,11 +173,14 @@ func (x *run) inCluster(ctx context.Context, environment rehearse.Result) {
 			Remedy: "export it"})
 		return
 	}
-	if booted, on := x.Cluster.(Booted); on {
+	name := "a real cluster on this machine"
+	booted, on := x.Cluster.(Booted)
+	if on {
 		booted.From(x.cloud, environment)
+		name = "the machines boot"
 	}
 	var kubeconfig string
-	if !x.step(ctx, "a real cluster on this machine", func(log io.Writer) (string, error) {
+	if !x.step(ctx, name, func(log io.Writer) (string, error) {
 		x.clusterUp = true // or half of it
 		path, facts, err := x.Cluster.Up(ctx, log)
 		kubeconfig = path
@@ -193,4 +196,8 @@ func (x *run) inCluster(ctx context.Context, environment rehearse.Result) {
 	x.probe(ctx, kubeconfig, baseline)
 	x.compareVersions(ctx, kubeconfig, environment.Output("kubernetesVersion"))
 	x.report.Kept = append(x.report.Kept, "export KUBECONFIG="+kubeconfig)
+	if on {
+		booted.Tenants(tenantsOf(baseline))
+		x.prove(ctx, booted)
+	}
 }

@@ -4,12 +4,15 @@
 package firstboot
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
@@ -70,6 +73,26 @@ func (m *Machine) files(fetch Fetch) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// File gives the contents of a file that the configuration itself holds.
+func (m Machine) File(path string) ([]byte, error) {
+	for _, file := range m.Config.Storage.Files {
+		source := text(file.Contents.Source)
+		if file.Path != path || !strings.HasPrefix(source, "data:") {
+			continue
+		}
+		contents, err := decode(source)
+		if err != nil || text(file.Contents.Compression) != "gzip" {
+			return contents, err
+		}
+		reader, err := gzip.NewReader(bytes.NewReader(contents))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(reader)
+	}
+	return nil, fmt.Errorf("the configuration has no %s", path)
 }
 
 // get fetches one resource and compares its hash.

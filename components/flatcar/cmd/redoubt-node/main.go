@@ -35,6 +35,7 @@ control planes, for good:
   approve [--runtime-dir DIR]                   answer kubelets' requests, look after nodes
   join-config rotate                            make tokens, write join configurations
   kms                                           KMS v2 plugin of the API server
+  etcd-yield [--timeout 8m]                     before the machine stops: wait until etcd can do without it
   snapshot [--out FILE]                         put a snapshot of etcd into the bucket
   restore [--snapshot KEY|FILE] --data-dir DIR  make a data directory of a snapshot
 `
@@ -105,6 +106,9 @@ var commands = map[string]command{
 	"etcd-forget": {[]string{"data-dir", "timeout"}, func(ctx context.Context, i invocation, _ io.Writer) error {
 		return i.ForgetEtcd(ctx, i.data)
 	}},
+	"etcd-yield": {[]string{"timeout"}, func(ctx context.Context, i invocation, _ io.Writer) error {
+		return i.YieldEtcd(ctx)
+	}},
 	"approve": {[]string{"runtime-dir"}, func(ctx context.Context, i invocation, _ io.Writer) error {
 		return i.Approve(ctx, i.runtime)
 	}},
@@ -127,7 +131,7 @@ var commands = map[string]command{
 // defaults of --out and --timeout, by subcommand.
 var (
 	outputs  = map[string]string{"fetch-join": nodeconfig.JoinFile, "issue join": nodeconfig.JoinFile, "issue kubelet": "/etc/kubernetes/kubelet.conf"}
-	timeouts = map[string]time.Duration{"fetch-join": 30 * time.Minute, "issue join": 30 * time.Minute, "etcd-forget": 10 * time.Minute}
+	timeouts = map[string]time.Duration{"fetch-join": 30 * time.Minute, "issue join": 30 * time.Minute, "etcd-forget": 10 * time.Minute, "etcd-yield": 8 * time.Minute}
 )
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {

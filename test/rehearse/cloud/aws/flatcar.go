@@ -10,6 +10,7 @@ import (
 
 	program "github.com/redoubt-dev/redoubt/stacks/aws"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
+	"github.com/redoubt-dev/redoubt/test/rehearse/cloud/booted"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simaws "github.com/redoubt-dev/redoubt/test/simcloud/aws"
 	"github.com/redoubt-dev/redoubt/test/simcloud/utilities"
@@ -30,8 +31,7 @@ func flatcarRehearsal(r cloud.Rehearsal) (cloud.Rehearsal, error) {
 	r.Demands = nil // the benchmark of a managed cluster says nothing of this one
 	// No agent of a network plugin guards the local cluster's bridge as strictly as one of EKS does.
 	r.StrictAgent = false
-	r.Cluster, err = r.ThisMachine("")
-	return r, err
+	return booted.Place(r, booted.Provider{Machines: simaws.Machines, Lose: simaws.Lose})
 }
 
 // FlatcarMachines opens the user data of every machine of the control plane and of every pool as Ignition would in the

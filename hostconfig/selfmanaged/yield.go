@@ -1,0 +1,36 @@
+package selfmanaged
+
+import (
+	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
+)
+
+// What a control plane waits for at most before it stops, and what systemd gives
+// the program for it. EC2 waits ten minutes for a machine that stops, Compute
+// Engine 90 seconds: then the machine is off, whatever it waits for.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Stop_Start.html and
+// https://cloud.google.com/compute/docs/instances/deleting-instance
+const (
+	yieldTimeout = 8 * time.Minute
+	yieldMargin  = time.Minute
+)
+
+// yieldUnit holds the machine's shutdown up until etcd can do without it: replacing
+// or restarting control planes one after the other must not take the quorum, and
+// whoever does it may know nothing of etcd. It stops before whatever the machine
+// needs for that. etcd itself still runs then: its container belongs to no unit
+// that stops with the system, and ends with the last processes.
+func yieldUnit() systemd.Service {
+	u := program(unitYield, "Keep this machine up until etcd can do without it", "etcd-yield")
+	u.Start = []systemd.Command{{"/usr/bin/true"}}
+	u.Stop = []systemd.Command{{nodeconfig.Program, "etcd-yield", "--timeout", yieldTimeout.String()}}
+	u.StopTimeout = yieldTimeout + yieldMargin
+	u.After = append(u.After, "network.target", unitContainerd, unitFirewall, unitKMS)
+	u.Conditions = joined()
+	u.Type, u.RemainAfterExit = systemd.TypeOneshot, true
+	u.RequiresMountsFor = []string{etcdPath}
+	u.WantedBy = []string{"multi-user.target"}
+	return u
+}

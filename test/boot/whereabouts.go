@@ -1,0 +1,58 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/redoubt-dev/redoubt/components/local/netns"
+	"github.com/redoubt-dev/redoubt/test/boot/whereabouts"
+)
+
+// Whereabouts writes where the machines are into a file, for the verify suite of the
+// local cluster, and gives its name. Tenants are namespaces in which it may try what
+// tenants do. It holds until a machine is turned off.
+func (r *Rehearsal) Whereabouts(tenants []string) (file string, err error) {
+	config, err := r.NodeConfig(r.Planes()[0])
+	if err != nil {
+		return "", err
+	}
+	c := whereabouts.Cluster{
+		Name: config.Cluster, Endpoint: config.Endpoint, Outside: "/run/netns/" + netns.Namespace(r.Name, cloudName), Admin: r.path("admin"), Tenants: tenants,
+	}
+	if c.Image, err = r.byDigest(helloImage); err != nil {
+		return "", err
+	}
+	for i, name := range append(r.Planes()[:1], r.Workers()...) {
+		m := r.machines[name]
+		if m.init == 0 {
+			return "", fmt.Errorf("%s does not run", name)
+		}
+		described := whereabouts.Machine{Node: m.NodeName(), Address: m.Address, PodCIDR: m.PodCIDR, Init: m.init}
+		if i == 0 {
+			c.ControlPlane = described
+		} else {
+			c.Workers = append(c.Workers, described)
+		}
+	}
+	admin, err := clientcmd.LoadFromFile(r.File(r.Planes()[0], adminConfig))
+	if err != nil {
+		return "", err
+	}
+	user := admin.AuthInfos[admin.Contexts[admin.CurrentContext].AuthInfo]
+	if user == nil {
+		return "", errors.New("kubeadm's kubeconfig has no user")
+	}
+	if err := os.MkdirAll(c.Admin, 0o700); err != nil {
+		return "", err
+	}
+	for name, data := range map[string][]byte{"client.crt": user.ClientCertificateData, "client.key": user.ClientKeyData} {
+		if err := os.WriteFile(c.Admin+"/"+name, data, 0o600); err != nil {
+			return "", err
+		}
+	}
+	file = r.path("whereabouts.json")
+	return file, c.Write(file)
+}

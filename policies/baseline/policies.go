@@ -40,8 +40,12 @@ func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.Res
 		return pulumi.StringOutput{}, err
 	}
 	var ready []any
+	count := map[string]bool{}
 	for _, r := range rendered {
-		id := name + "-" + r.Catalogue.ID
+		for _, p := range r.Members {
+			count[p.ID] = true
+		}
+		id := name + "-" + r.ID
 		policy, err := newObject(ctx, id, r.Policy, parent, pulumi.DependsOn([]pulumi.Resource{parametersMade}))
 		if err != nil {
 			return pulumi.StringOutput{}, err
@@ -59,7 +63,7 @@ func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.Res
 	}
 	return pulumi.All(append(ready, kubeconfig)...).ApplyTWithContext(ctx.Context(), func(within context.Context, values []any) (string, error) {
 		text, _ := values[len(values)-1].(string)
-		in := fmt.Sprintf("%d policies", len(rendered))
+		in := fmt.Sprintf("%d policies", len(count))
 		if text == "" || ctx.DryRun() {
 			return in, nil
 		}

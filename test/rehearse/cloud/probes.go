@@ -179,7 +179,7 @@ func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
 
 // registry is one that the baseline lets images come from; none is ever pulled.
 func (a asker) registry() string {
-	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, "redoubt-admission-v1", metav1.GetOptions{})
+	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, admission.ParametersName, metav1.GetOptions{})
 	if err != nil {
 		return "example.test"
 	}

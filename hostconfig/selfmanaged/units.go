@@ -37,7 +37,7 @@ func (s Spec) controlPlaneUnits(spec *flatcar.Spec, plane ControlPlane) {
 	}
 	p.Services = append(p.Services, controlPlaneUnit(), approveUnit(), joinConfigUnit(), snapshotUnit())
 	if len(s.ControlPlanes) > 1 {
-		p.Services = append(p.Services, yieldUnit())
+		p.Services, p.Files = append(p.Services, yieldUnit()), append(p.Files, containersLast())
 	}
 	p.Timers = append(p.Timers, joinConfigTimer(), s.snapshotTimer())
 	if s.LoadBalancer.Passthrough != "" {

@@ -3,6 +3,7 @@ package selfmanaged
 import (
 	"time"
 
+	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/systemd"
 )
@@ -20,8 +21,7 @@ const (
 // yieldUnit holds the machine's shutdown up until etcd can do without it: replacing
 // or restarting control planes one after the other must not take the quorum, and
 // whoever does it may know nothing of etcd. It stops before whatever the machine
-// needs for that. etcd itself still runs then: its container belongs to no unit
-// that stops with the system, and ends with the last processes.
+// needs for that, and before the containers, see [containersLast].
 func yieldUnit() systemd.Service {
 	u := program(unitYield, "Keep this machine up until etcd can do without it", "etcd-yield")
 	u.Start = []systemd.Command{{"/usr/bin/true"}}
@@ -33,4 +33,12 @@ func yieldUnit() systemd.Service {
 	u.RequiresMountsFor = []string{etcdPath}
 	u.WantedBy = []string{"multi-user.target"}
 	return u
+}
+
+// containersLast orders every container's scope: systemd would end them all in the
+// moment in which the machine is told to stop, etcd among them. It is a drop-in for
+// all units whose name begins so (systemd.unit(5)), as containerd names them.
+func containersLast() hostconfig.File {
+	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root",
+		Contents: "[Unit]\nBefore=" + unitYield + "\n"}
 }

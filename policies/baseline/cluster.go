@@ -10,8 +10,9 @@ import (
 )
 
 // newClusterObjects registers the rules of the network that hold for the whole
-// cluster, those of the namespaces of Kubernetes and of add-ons, and the classes.
-func newClusterObjects(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) error {
+// cluster, those of the namespaces of Kubernetes and of add-ons, and the classes. Some
+// of the namespaces were made for it.
+func newClusterObjects(ctx *pulumi.Context, name string, args *Args, made []pulumi.Resource, parent pulumi.ResourceOption) error {
 	spec := args.Spec
 	objects := append(network.ClusterObjects(spec.Network), PriorityClasses()...)
 	if err := newObjects(ctx, name, append(objects, RuntimeClasses(spec.RuntimeClasses)...), parent); err != nil {
@@ -30,7 +31,7 @@ func newClusterObjects(ctx *pulumi.Context, name string, args *Args, parent pulu
 		if err != nil {
 			return err
 		}
-		if _, err := newObject(ctx, name+"-"+accessor.GetNamespace()+"-"+accessor.GetName(), object, parent); err != nil {
+		if _, err := newObject(ctx, name+"-"+accessor.GetNamespace()+"-"+accessor.GetName(), object, parent, pulumi.DependsOn(made)); err != nil {
 			return err
 		}
 	}

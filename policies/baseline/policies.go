@@ -86,8 +86,9 @@ var levels = map[string]struct{ enforce, report string }{
 }
 
 // newLevels labels namespaces that others have made, and makes those of the system
-// that nobody makes.
-func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) error {
+// that nobody makes, which it gives.
+func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	var made []pulumi.Resource
 	all := maps.Clone(levels)
 	for _, namespace := range settings.SystemNamespaces {
 		level := namespace.PodSecurity
@@ -100,25 +101,26 @@ func newLevels(ctx *pulumi.Context, name, version string, settings admission.Set
 		}
 		labels := levelLabels(level, level, version)
 		labels[admission.LabelManagedBy], labels[admission.LabelSystem] = pulumi.String(admission.ManagedBy), pulumi.String("true")
-		made, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
+		own, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
 			Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(namespace.Name), Labels: labels, Annotations: force()},
 		}, parent)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := withoutToken(ctx, name+"-"+namespace.Name, made.Metadata.Name().Elem(), parent); err != nil {
-			return err
+		if err := withoutToken(ctx, name+"-"+namespace.Name, own.Metadata.Name().Elem(), parent); err != nil {
+			return nil, err
 		}
+		made = append(made, own)
 	}
 	for namespace, level := range all {
 		_, err := corev1.NewNamespacePatch(ctx, name+"-"+namespace+"-level", &corev1.NamespacePatchArgs{
 			Metadata: &metav1.ObjectMetaPatchArgs{Name: pulumi.String(namespace), Labels: levelLabels(level.enforce, level.report, version), Annotations: force()},
 		}, parent)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return made, nil
 }
 
 // levelLabels are the labels of Pod Security, their meaning pinned to a version.

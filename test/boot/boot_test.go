@@ -76,7 +76,7 @@ func bootCluster(t *testing.T, platform hostconfig.Platform) {
 		r.Workers()[0]: "/etc/kubernetes/join.conf",
 	}
 	ok := t.Run("M12_machines_that_lose_power_in_the_middle_converge", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 		defer cancel()
 		var wait sync.WaitGroup
 		for _, m := range r.Machines {

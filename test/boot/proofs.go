@@ -173,6 +173,11 @@ kind: Namespace
 metadata: {name: rehearsal}
 ---
 apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default, namespace: rehearsal}
+automountServiceAccountToken: false
+---
+apiVersion: v1
 kind: Service
 metadata: {name: hello, namespace: rehearsal}
 spec:
@@ -194,7 +199,7 @@ spec:
       - name: hello
         image: %s
         securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
-        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
+        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 100m, memory: 64Mi}}
 `
 
 // proveEncryption takes a snapshot, which is all that etcd holds, and looks in it

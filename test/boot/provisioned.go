@@ -46,8 +46,8 @@ func From(cluster machines.Cluster, site Site) (Config, error) {
 	}
 	c := Config{
 		Name: site.Name, Dir: site.Dir, Bin: site.Artifacts.Bin, Images: site.Artifacts.Images, NodeCIDR: cluster.Network, Log: site.Log,
-		LoadBalancer: LoadBalancer{Address: cluster.Balancer.Address, Port: cluster.Balancer.Port, Backends: cluster.Balancer.Targets},
-		Cloud:        Cloud{Server: cloud, Hosts: cluster.Names},
+		LoadBalancer: LoadBalancer{Address: cluster.Balancer.Address, Port: cluster.Balancer.Port, Backends: cluster.Balancer.Targets, Passthrough: cluster.Balancer.Passthrough},
+		Cloud:        Cloud{Server: cloud, Hosts: cluster.Names, APIs: cluster.APIs},
 		Internet:     Internet{Registries: judged.Registries, Files: map[string]string{}, Outside: firstOf(cluster.Outside)},
 	}
 	if c.Cloud.Address, err = cluster.Free(); err != nil {

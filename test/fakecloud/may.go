@@ -10,11 +10,13 @@ import (
 // Operation is what a machine may want of a cloud, in words of no cloud.
 type Operation string
 
-// Operations. The target of the first two is BUCKET/KEY, of the next two the name
-// of a key as the cloud has it (see [Cloud.KeyName]); the last has none.
+// Operations. The target of the first two is BUCKET/KEY, of the third a bucket, of the
+// next two the name of a key as the cloud has it (see [Cloud.KeyName]); the last has
+// none.
 const (
 	ReadObject  Operation = "read"
 	WriteObject Operation = "write"
+	ListObjects Operation = "list"
 	Encrypt     Operation = "encrypt"
 	Decrypt     Operation = "decrypt"
 	SeeMachines Operation = "see machines"
@@ -54,6 +56,15 @@ func (c *Cloud) mayAWS(who *session, operation Operation, on string) *apiError {
 		}
 		action := map[Operation]string{ReadObject: "s3:GetObject", WriteObject: "s3:PutObject"}[operation]
 		return c.mayS3(c.s3Access(who, action, name, key, "1.3"), b, key)
+	case ListObjects:
+		b := c.bucketOf(on)
+		if b == nil {
+			return refusal(404, "NoSuchBucket", "The specified bucket does not exist")
+		}
+		if !c.authorize(c.s3Access(who, "s3:ListBucket", on, "", "1.3"), b.statements) {
+			return refusal(403, "AccessDenied", "s3:ListBucket")
+		}
+		return nil
 	case Encrypt, Decrypt:
 		action := map[Operation]string{Encrypt: "kms:Encrypt", Decrypt: "kms:Decrypt"}[operation]
 		k := c.keyNamed(on)
@@ -87,6 +98,16 @@ func (c *Cloud) mayGCP(who *session, operation Operation, on string) *apiError {
 		permission := map[Operation]string{ReadObject: "storage.objects.get", WriteObject: "storage.objects.create"}[operation]
 		if !c.permitted(who, permission, objectTarget(name, key), b.grants) {
 			return forbidden(permission)
+		}
+		return nil
+	case ListObjects:
+		b := c.bucketOf(on)
+		if b == nil {
+			return refusal(404, "notFound", "The specified bucket does not exist.")
+		}
+		const list = "storage.objects.list"
+		if !c.permitted(who, list, target{"storage.googleapis.com", "storage.googleapis.com/Bucket", "projects/_/buckets/" + on}, b.grants) {
+			return forbidden(list)
 		}
 		return nil
 	case Encrypt, Decrypt:

@@ -61,7 +61,7 @@
 //	    machine was let go in the last 90 seconds. Then hand over leadership. For the
 //	    moment before a control plane stops, while its etcd still runs. It exits with
 //	    0 at once where waiting helps nobody: the only control plane, an etcd that
-//	    does not answer, a learner.
+//	    does not run, a learner.
 //	redoubt-node snapshot [--out FILE]
 //	    Take a snapshot of the local etcd, verify it and put it into the snapshots'
 //	    bucket as <prefix><RFC 3339 time>-<node>.db; with --out also keep it. For a

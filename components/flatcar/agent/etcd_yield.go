@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -33,7 +36,7 @@ const (
 //
 // It gives up with the context; the machine is then stopped all the same by
 // whoever told it to. There is nothing to wait for when the cluster has no other
-// voting member, and when this machine's own etcd does not answer or is no member.
+// voting member, and when this machine's own etcd does not run or has no vote.
 func (a *Agent) YieldEtcd(ctx context.Context) error {
 	if err := a.controlPlane(); err != nil {
 		return err
@@ -56,6 +59,10 @@ type members struct {
 func (a *Agent) yield(ctx context.Context, own nodeconfig.ControlPlane) error {
 	ctx, cancel := context.WithTimeout(ctx, etcdTimeout)
 	defer cancel()
+	if dead(ctx, own) {
+		a.log.Info("this machine's etcd does not run: it gives nothing that could be lost")
+		return nil
+	}
 	config, err := a.etcdConfig(etcdURL(own))
 	if err != nil {
 		return err
@@ -68,9 +75,8 @@ func (a *Agent) yield(ctx context.Context, own nodeconfig.ControlPlane) error {
 	status, err := briefly(ctx, func(ctx context.Context) (*clientv3.StatusResponse, error) {
 		return client.Status(ctx, etcdURL(own))
 	})
-	if err != nil {
-		a.log.Info("this machine's etcd does not answer: it gives nothing that could be lost", "error", err.Error())
-		return nil
+	if err != nil { // it may only be slow
+		return fmt.Errorf("this machine's etcd: %w", err)
 	}
 	if status.IsLearner { // which could not even be asked for the members
 		a.log.Info("this machine has no vote in etcd", "node", own.Name)
@@ -111,6 +117,17 @@ func (a *Agent) yield(ctx context.Context, own nodeconfig.ControlPlane) error {
 	}
 	a.log.Info("etcd can do without this machine", "node", own.Name, "members", len(m.voters))
 	return nil
+}
+
+// dead tells that nobody listens where this machine's etcd would. One that listens
+// and is slow still counts for the others.
+func dead(ctx context.Context, own nodeconfig.ControlPlane) bool {
+	dialer := net.Dialer{Timeout: statusTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", strings.TrimPrefix(etcdURL(own), "https://"))
+	if err == nil {
+		_ = conn.Close() // nothing was sent
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func briefly[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {

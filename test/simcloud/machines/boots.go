@@ -106,6 +106,8 @@ func (b Booted) may(cloud *fakecloud.Cloud, role string) error {
 			try(operation, c.Snapshots.Bucket+"/"+c.Snapshots.Prefix+"copy.db")
 		}
 	}
+	// Or what is not there is told as forbidden, and nobody founds the cluster.
+	try(fakecloud.ListObjects, c.Store)
 	if c.KMS != nil {
 		try(fakecloud.Encrypt, c.KMS.Keys[0])
 		for _, key := range c.KMS.Keys {

@@ -32,6 +32,9 @@ type Cluster struct {
 	Balancer Balancer
 	// Names are those that the network's own DNS knows, with their addresses.
 	Names map[string]string
+	// APIs is where these lead the names of the cloud's interfaces; empty where the
+	// rehearsal may choose.
+	APIs string
 	// Taken are ranges of Network that no worker is given an address of.
 	Taken []netip.Prefix
 	// Outside are ranges beyond Network that machines are let out to on port 443.
@@ -53,6 +56,8 @@ type Balancer struct {
 	Address, Port string
 	// Targets are the addresses of control planes.
 	Targets []string
+	// Passthrough is true where packets reach them as they were sent.
+	Passthrough bool
 }
 
 // Machine is a machine that exists.

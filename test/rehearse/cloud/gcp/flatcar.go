@@ -7,6 +7,7 @@ import (
 
 	program "github.com/redoubt-dev/redoubt/stacks/gcp"
 	"github.com/redoubt-dev/redoubt/test/rehearse/cloud"
+	"github.com/redoubt-dev/redoubt/test/rehearse/cloud/booted"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud/firstboot"
 	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
@@ -23,8 +24,9 @@ func flatcarRehearsal(r cloud.Rehearsal) (cloud.Rehearsal, error) {
 	}
 	r.Platform, r.Machines, r.Beside = program.FlatcarPlatform, FlatcarMachines, beside.Providers()
 	r.Demands = nil // of GKE
-	r.Cluster, err = r.ThisMachine("")
-	return r, err
+	// No agent of a network plugin guards the machines' bridge.
+	r.StrictAgent = false
+	return booted.Place(r, booted.Provider{Machines: simgcp.Machines, Lose: simgcp.Lose})
 }
 
 // FlatcarMachines boots every machine of the control plane and of every pool as Ignition would, with the account that the

@@ -112,9 +112,16 @@ func (s Spec) WithSystemUsers(users ...string) Spec {
 	return s
 }
 
-// WithSystemNamespaces adds namespaces of the system.
+// WithSystemNamespaces adds namespaces of the system, whose pods have no flows but
+// those of the settings: names alone.
 func (s Spec) WithSystemNamespaces(namespaces ...admission.SystemNamespace) Spec {
 	s.Policies.SystemNamespaces = append(slices.Clone(s.Policies.SystemNamespaces), namespaces...)
+	s.Network.System = slices.Clone(s.Network.System)
+	for _, each := range namespaces {
+		if !slices.ContainsFunc(s.Network.System, func(n network.SystemNamespace) bool { return n.Namespace == each.Name }) {
+			s.Network.System = append(s.Network.System, network.SystemNamespace{Namespace: each.Name})
+		}
+	}
 	return s
 }
 
@@ -165,16 +172,16 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
+	made, err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b))
+	if err != nil {
 		return nil, err
 	}
 	if err := newQuarantine(ctx, name, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newClusterObjects(ctx, name, args, pulumi.Parent(b)); err != nil {
+	if err := newClusterObjects(ctx, name, args, made, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	var err error
 	if b.InForce, err = newPolicies(ctx, name, args, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}

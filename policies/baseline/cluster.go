@@ -11,7 +11,8 @@ import (
 
 // newClusterObjects registers the rules of the network that hold for the whole
 // cluster, those of the namespaces of Kubernetes and of add-ons, and the classes.
-func newClusterObjects(ctx *pulumi.Context, name string, args *Args, parent pulumi.ResourceOption) error {
+// Made are the namespaces that the baseline makes itself.
+func newClusterObjects(ctx *pulumi.Context, name string, args *Args, made map[string]pulumi.Resource, parent pulumi.ResourceOption) error {
 	spec := args.Spec
 	objects := append(network.ClusterObjects(spec.Network), PriorityClasses()...)
 	if err := newObjects(ctx, name, append(objects, RuntimeClasses(spec.RuntimeClasses)...), parent); err != nil {
@@ -30,7 +31,11 @@ func newClusterObjects(ctx *pulumi.Context, name string, args *Args, parent pulu
 		if err != nil {
 			return err
 		}
-		if _, err := newObject(ctx, name+"-"+accessor.GetNamespace()+"-"+accessor.GetName(), object, parent); err != nil {
+		opts := []pulumi.ResourceOption{parent}
+		if namespace := made[accessor.GetNamespace()]; namespace != nil {
+			opts = append(opts, pulumi.DependsOn([]pulumi.Resource{namespace}))
+		}
+		if _, err := newObject(ctx, name+"-"+accessor.GetNamespace()+"-"+accessor.GetName(), object, opts...); err != nil {
 			return err
 		}
 	}

@@ -82,8 +82,9 @@ var levels = map[string]struct{ enforce, report string }{
 }
 
 // newLevels labels namespaces that others have made, and makes those of the system
-// that nobody makes.
-func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) error {
+// that nobody makes, which it gives by their names.
+func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) (made map[string]pulumi.Resource, err error) {
+	made = map[string]pulumi.Resource{}
 	all := maps.Clone(levels)
 	for _, namespace := range settings.SystemNamespaces {
 		level := namespace.PodSecurity
@@ -96,14 +97,15 @@ func newLevels(ctx *pulumi.Context, name, version string, settings admission.Set
 		}
 		labels := levelLabels(level, level, version)
 		labels[admission.LabelManagedBy], labels[admission.LabelSystem] = pulumi.String(admission.ManagedBy), pulumi.String("true")
-		made, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
+		namespaceMade, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
 			Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(namespace.Name), Labels: labels, Annotations: force()},
 		}, parent)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := withoutToken(ctx, name+"-"+namespace.Name, made.Metadata.Name().Elem(), parent); err != nil {
-			return err
+		made[namespace.Name] = namespaceMade
+		if err := withoutToken(ctx, name+"-"+namespace.Name, namespaceMade.Metadata.Name().Elem(), parent); err != nil {
+			return nil, err
 		}
 	}
 	for namespace, level := range all {
@@ -111,10 +113,10 @@ func newLevels(ctx *pulumi.Context, name, version string, settings admission.Set
 			Metadata: &metav1.ObjectMetaPatchArgs{Name: pulumi.String(namespace), Labels: levelLabels(level.enforce, level.report, version), Annotations: force()},
 		}, parent)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return made, nil
 }
 
 // levelLabels are the labels of Pod Security, their meaning pinned to a version.

@@ -88,6 +88,7 @@ func ReadEnvironment(ctx *pulumi.Context) (Environment, error) {
 	r.Object("exceptions", &env.Exceptions)
 	r.RefuseUnknown()
 	incluster.CheckBaseline(r, env.Baseline, env.Exceptions, time.Now())
+	incluster.CheckOwn(r, env.Baseline)
 	incluster.CheckTenants(r, env.Tenants, env.Baseline, env.Exceptions)
 	return env, r.Err()
 }

@@ -146,7 +146,9 @@ func TestEveryPath(t *testing.T) {
 }
 
 // runs has robot's token in a running pod of its namespace.
-func runs(c *Cluster) { c.Pods = []Pod{{Namespace: "team-a", Name: "p", Account: "robot", Token: true}} }
+func runs(c *Cluster) {
+	c.Pods = []Pod{{Namespace: "team-a", Name: "p", Account: "robot", Token: true}}
+}
 
 func TestRulesHaveNames(t *testing.T) {
 	seen := map[string]bool{}

@@ -3,6 +3,8 @@ package baseline
 import (
 	"strings"
 
+	metaapi "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	rbacapi "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,7 +18,27 @@ import (
 
 // newRoles registers the roles and bindings of the cluster (M20).
 func newRoles(ctx *pulumi.Context, name string, spec roles.Spec, opts ...pulumi.ResourceOption) error {
+	if spec.TrimPublicInfo {
+		if err := trimPublicInfo(ctx, name, opts...); err != nil {
+			return err
+		}
+	}
 	return newObjects(ctx, name, roles.Objects(spec), opts...)
+}
+
+// trimPublicInfo leaves callers with credentials in Kubernetes' own binding, and
+// keeps the API server from putting the others back when it starts. Without this
+// patch nothing does, so that the next start brings back what was there.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#auto-reconciliation
+func trimPublicInfo(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) error {
+	annotations := force()
+	annotations["rbac.authorization.kubernetes.io/autoupdate"] = pulumi.String("false")
+	_, err := rbacapi.NewClusterRoleBindingPatch(ctx, name+"-public-info", &rbacapi.ClusterRoleBindingPatchArgs{
+		Metadata: &metaapi.ObjectMetaPatchArgs{Name: pulumi.String("system:public-info-viewer"), Annotations: annotations},
+		Subjects: rbacapi.SubjectPatchArray{&rbacapi.SubjectPatchArgs{
+			ApiGroup: pulumi.String(rbacv1.GroupName), Kind: pulumi.String(rbacv1.GroupKind), Name: pulumi.String("system:authenticated")}},
+	}, opts...)
+	return err
 }
 
 // newQuarantine registers the policies of quarantine (M40). A binding comes after its

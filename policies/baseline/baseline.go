@@ -112,13 +112,15 @@ func (s Spec) WithSystemUsers(users ...string) Spec {
 	return s
 }
 
-// WithSystemNamespaces adds namespaces of the system whose pods reach nothing over
-// the network of pods.
+// WithSystemNamespaces adds namespaces of the system, whose pods have no flows but
+// those of the settings: names alone.
 func (s Spec) WithSystemNamespaces(namespaces ...admission.SystemNamespace) Spec {
 	s.Policies.SystemNamespaces = append(slices.Clone(s.Policies.SystemNamespaces), namespaces...)
 	s.Network.System = slices.Clone(s.Network.System)
 	for _, each := range namespaces {
-		s.Network.System = append(s.Network.System, network.SystemNamespace{Namespace: each.Name})
+		if !slices.ContainsFunc(s.Network.System, func(n network.SystemNamespace) bool { return n.Namespace == each.Name }) {
+			s.Network.System = append(s.Network.System, network.SystemNamespace{Namespace: each.Name})
+		}
 	}
 	return s
 }

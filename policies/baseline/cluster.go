@@ -10,9 +10,9 @@ import (
 )
 
 // newClusterObjects registers the rules of the network that hold for the whole
-// cluster, those of the namespaces of Kubernetes and of add-ons, and the classes. Some
-// of the namespaces were made for it.
-func newClusterObjects(ctx *pulumi.Context, name string, args *Args, made []pulumi.Resource, parent pulumi.ResourceOption) error {
+// cluster, those of the namespaces of Kubernetes and of add-ons, and the classes.
+// Made are the namespaces that the baseline makes itself.
+func newClusterObjects(ctx *pulumi.Context, name string, args *Args, made map[string]pulumi.Resource, parent pulumi.ResourceOption) error {
 	spec := args.Spec
 	objects := append(network.ClusterObjects(spec.Network), PriorityClasses()...)
 	if err := newObjects(ctx, name, append(objects, RuntimeClasses(spec.RuntimeClasses)...), parent); err != nil {
@@ -31,7 +31,11 @@ func newClusterObjects(ctx *pulumi.Context, name string, args *Args, made []pulu
 		if err != nil {
 			return err
 		}
-		if _, err := newObject(ctx, name+"-"+accessor.GetNamespace()+"-"+accessor.GetName(), object, parent, pulumi.DependsOn(made)); err != nil {
+		opts := []pulumi.ResourceOption{parent}
+		if namespace := made[accessor.GetNamespace()]; namespace != nil {
+			opts = append(opts, pulumi.DependsOn([]pulumi.Resource{namespace}))
+		}
+		if _, err := newObject(ctx, name+"-"+accessor.GetNamespace()+"-"+accessor.GetName(), object, opts...); err != nil {
 			return err
 		}
 	}

@@ -86,9 +86,9 @@ var levels = map[string]struct{ enforce, report string }{
 }
 
 // newLevels labels namespaces that others have made, and makes those of the system
-// that nobody makes, which it gives.
-func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) ([]pulumi.Resource, error) {
-	var made []pulumi.Resource
+// that nobody makes, which it gives by their names.
+func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) (made map[string]pulumi.Resource, err error) {
+	made = map[string]pulumi.Resource{}
 	all := maps.Clone(levels)
 	for _, namespace := range settings.SystemNamespaces {
 		level := namespace.PodSecurity
@@ -101,16 +101,16 @@ func newLevels(ctx *pulumi.Context, name, version string, settings admission.Set
 		}
 		labels := levelLabels(level, level, version)
 		labels[admission.LabelManagedBy], labels[admission.LabelSystem] = pulumi.String(admission.ManagedBy), pulumi.String("true")
-		own, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
+		namespaceMade, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
 			Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(namespace.Name), Labels: labels, Annotations: force()},
 		}, parent)
 		if err != nil {
 			return nil, err
 		}
-		if err := withoutToken(ctx, name+"-"+namespace.Name, own.Metadata.Name().Elem(), parent); err != nil {
+		made[namespace.Name] = namespaceMade
+		if err := withoutToken(ctx, name+"-"+namespace.Name, namespaceMade.Metadata.Name().Elem(), parent); err != nil {
 			return nil, err
 		}
-		made = append(made, own)
 	}
 	for namespace, level := range all {
 		_, err := corev1.NewNamespacePatch(ctx, name+"-"+namespace+"-level", &corev1.NamespacePatchArgs{

@@ -103,6 +103,14 @@ func CheckBaseline(r *settings.Reader, spec baseline.Spec, exceptions []hostconf
 	r.Report("", spec.WithRegistries("localhost").WithAPIServers(known).Validate("baseline", exceptions, now), nil)
 }
 
+// CheckOwn reports what is wrong with the baseline of a cluster that runs itself.
+func CheckOwn(r *settings.Reader, spec baseline.Spec) {
+	if spec.Access.TrimPublicInfo {
+		r.Add("baseline.access.trimPublicInfo", "the machines and the load balancer of this cluster ask for health without credentials, and its API server knows such callers on no other path",
+			"leave it out")
+	}
+}
+
 // simulated says that there is no API server at the endpoint: who drives such a
 // stack sets it, and sends what is Kubernetes elsewhere.
 const simulated = "REDOUBT_SIMULATED"

@@ -63,6 +63,7 @@ func (e SelfManagedEnvironment) validate(r *settings.Reader, now time.Time) {
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
 	r.Report("", e.Baseline.WithAPIServers(known).Validate("baseline", e.Exceptions, now), nil)
+	CheckOwn(r, e.Baseline)
 	CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 

@@ -41,6 +41,16 @@ func TestBaselineOfProduction(t *testing.T) {
 		class.Texts("metadata.annotations")["storageclass.kubernetes.io/is-default-class"] != "true" {
 		t.Errorf("CIS-GKE-5.9.1: %v", class)
 	}
+	// What GKE puts into kube-system has its flows and no others; names are asked of the cloud, on the port of DNS alone.
+	held := map[string]bool{}
+	for _, o := range api.Find("NetworkPolicy", "kube-system") {
+		held[o.Name] = true
+	}
+	for _, name := range []string{"default-deny", "dns", "konnectivity-agent", "metrics-server", "event-exporter", "l7-default-backend"} {
+		if !held[name] {
+			t.Errorf("M21: kube-system has no policy %s", name)
+		}
+	}
 	simtest.Inside{Accounts: []string{"CIS-GKE-4.1.4"}, Pods: []string{"CIS-GKE-4.2.1", "M22"}, Policies: []string{"CIS-GKE-4.3.2", "M21"},
 		Bounds: []string{"CIS-GKE-4.6.1", "M23", "M24"}}.Judge(t, api.Objects())
 	if again := second.mustUp(); again.Changed() != 0 {

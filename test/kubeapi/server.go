@@ -38,6 +38,8 @@ type Server struct {
 
 	dir       string
 	processes []*exec.Cmd
+	apiServer []string
+	secure    int
 }
 
 // Programs is where the programs are.
@@ -97,13 +99,14 @@ func (s *Server) start(options Options) (err error) {
 		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd, fmt.Sprintf("--listen-peer-urls=http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
-	if err := s.run("kube-apiserver", append([]string{"--etcd-servers=" + etcd, fmt.Sprintf("--secure-port=%d", secure),
+	s.secure, s.apiServer = secure, append([]string{"--etcd-servers=" + etcd, fmt.Sprintf("--secure-port=%d", secure),
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // from 1.37 on, endpoints are not on loopback
 		"--service-cluster-ip-range=10.96.0.0/24",
 		"--tls-cert-file=" + s.Path("server.crt"), "--tls-private-key-file=" + s.Path("server.key"), "--client-ca-file=" + s.Path("ca.crt"),
 		"--service-account-key-file=" + s.Path("server.key"), "--service-account-signing-key-file=" + s.Path("server.key"),
 		"--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",
-		"-v=0"}, options.admission()...)...); err != nil {
+		"-v=0"}, options.admission()...)
+	if err := s.run("kube-apiserver", s.apiServer...); err != nil {
 		return err
 	}
 	s.Kubeconfig = fmt.Sprintf(`apiVersion: v1
@@ -124,6 +127,18 @@ current-context: x
 		"--leader-elect=false", "--controllers=*", "--cert-dir="+s.Path("kcm"), "-v=0",
 		"--use-service-account-credentials", "--service-account-private-key-file="+s.Path("server.key"),
 		"--resource-quota-sync-period=2s", "--namespace-sync-period=10s")
+}
+
+// RestartAPIServer ends the API server, which starts again with what etcd has. Only for a server without controllers.
+func (s *Server) RestartAPIServer() error {
+	at := len(s.processes) - 1 // etcd was before it
+	_ = s.processes[at].Process.Kill()
+	_ = s.processes[at].Wait()
+	s.processes = s.processes[:at]
+	if err := s.run("kube-apiserver", s.apiServer...); err != nil {
+		return err
+	}
+	return s.ready(fmt.Sprintf("https://127.0.0.1:%d/readyz", s.secure))
 }
 
 func (o Options) admission() []string {

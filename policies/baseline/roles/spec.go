@@ -28,6 +28,11 @@ type Spec struct {
 	// BreakGlass is for emergencies: groups that are empty in peace, and which the
 	// identity provider fills for hours, with a second factor.
 	BreakGlass []string `json:"breakGlass,omitempty"`
+	// TrimPublicInfo takes callers without credentials out of what Kubernetes binds
+	// for everybody: they see neither health nor version. Only where no load balancer
+	// asks for health without credentials; not for clusters that run themselves, whose
+	// API servers know nobody without credentials but on the paths of health.
+	TrimPublicInfo bool `json:"trimPublicInfo,omitempty"`
 }
 
 // Tenant says who is who in a namespace.

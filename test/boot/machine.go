@@ -89,7 +89,7 @@ func (m *running) power(ctx context.Context) error {
 	if m.outer != nil {
 		return fmt.Errorf("%s runs already", m.Name)
 	}
-	if err := m.prepare(); err != nil {
+	if err := errors.Join(m.prepare(), m.freshNetwork(ctx)); err != nil {
 		return err
 	}
 	script := `state=$1 name=$2 group=$3 ; shift 3
@@ -149,6 +149,19 @@ func (m *running) prepare() error {
 		writeFile(m.dir("resolv.conf"), "nameserver "+m.resolver()+"\n", 0o644),
 		writeFile(m.dir("devices"), devices.String(), 0o600),
 		writeFile(m.dir("hostname"), m.hostName()+"\n", 0o600))
+}
+
+// freshNetwork takes away what the machine's kernel would have lost with its power,
+// and the namespace, which outlives the machine, has kept: its firewall, and the
+// load balancer's address among its own.
+func (m *running) freshNetwork(ctx context.Context) error {
+	if err := in(ctx, m.namespace(), "nft", "flush", "ruleset"); err != nil {
+		return err
+	}
+	if balancer := m.r.LoadBalancer; balancer.Passthrough {
+		return in(ctx, m.namespace(), "ip", "-4", "route", "flush", "table", "local", "type", "local", balancer.Address+"/32")
+	}
+	return nil
 }
 
 // firstProcess waits until systemd has taken the place of the shell that made the root.

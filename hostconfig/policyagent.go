@@ -26,7 +26,8 @@ var judgedMarks = map[PolicyAgent]uint32{KubeRouter: 0x20000}
 // heard of it, and an agent may be stopped: until it has put the pod's policies
 // in force the pod is alone. An accepted connection goes on, as in the other
 // chains. No mark comes from outside: a packet that enters a network namespace,
-// a pod's or a machine's, loses it.
+// a pod's or a machine's, loses it. What a pod sends needs a second mark, that of
+// [PodRules]: the agent's is on it too where the agent knows the receiver alone.
 func (f Firewall) judgement() []string {
 	mark, known := judgedMarks[f.PolicyAgent]
 	if !known || !f.Topology().runsPods(f.Role) {
@@ -37,6 +38,7 @@ func (f Firewall) judgement() []string {
 		for _, side := range []string{"iifname", "oifname"} {
 			rules = append(rules, fmt.Sprintf(`%s %q ct state != { established, related } meta mark & 0x%08x == 0 drop comment "no policy judged it"`, side, name, mark))
 		}
+		rules = append(rules, fmt.Sprintf(`iifname %q ct state != { established, related } meta mark & 0x%08x == 0 drop comment "its policies are not in force yet"`, name, knownMark))
 	}
 	return rules
 }

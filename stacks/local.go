@@ -36,8 +36,9 @@ func localPlatform(ctx *pulumi.Context, env Environment) error {
 	}
 	// Whoever takes the cluster down takes these with it.
 	inCluster := []pulumi.ResourceOption{pulumi.Provider(api), pulumi.DeletedWith(cluster.ControlPlane())}
-	args := &baseline.Args{Spec: env.Baseline.WithRegistries(local.Registry), Kubeconfig: cluster.Kubeconfig, Exceptions: env.Exceptions, Bootstrapped: true}
-	if err := incluster.Baseline(ctx, env.Name, args, env.Tenants, inCluster...); err != nil {
+	spec := env.Baseline.WithRegistries(local.Registry).WithAPIServers(incluster.ServedBy(cluster.Addresses())...)
+	args := &baseline.Args{Spec: spec, Kubeconfig: cluster.Kubeconfig, Exceptions: env.Exceptions, Bootstrapped: true}
+	if _, err := incluster.Baseline(ctx, env.Name, args, env.Tenants, inCluster...); err != nil {
 		return err
 	}
 	summary := cluster.Summary()

@@ -103,6 +103,12 @@ func (c *Cluster) export(ctx *pulumi.Context, cp *controlPlane, k *keys) error {
 // server for nothing.
 func (c *Cluster) ControlPlane() pulumi.Resource { return c.controlPlane }
 
+// Addresses are the range of services, whose first is the API server's, and the
+// address of the control plane behind it.
+func (c *Cluster) Addresses() (serviceCIDR, controlPlane string) {
+	return c.plan.args.Network.ServiceCIDR, c.plan.nodeAddress
+}
+
 // Summary is what a program shows or records of a cluster.
 type Summary struct {
 	Isolated                          bool

@@ -84,6 +84,15 @@ func (p plan) workerServices(spec hostconfig.Worker, paths hostconfig.Paths) pul
 			reads: []string{paths.ClusterCA()},
 			ready: pulumi.Map{"file": pulumi.String(paths.PolicyAgentCredential())},
 		}),
+		// A pod under quarantine loses its connections, and one that no policy holds yet
+		// sends nothing (M21, M40).
+		p.service(service{
+			name: "pod-guard", program: p.program("redoubt-agent"),
+			args:  []string{"pod-guard", "--kubeconfig", paths.Kubeconfig("policy-agent"), "--node", spec.Name},
+			keeps: []string{"net_admin", "net_raw"}, // to list rules that name sets of addresses
+			after: []string{"policy-identity"},
+			reads: []string{paths.Kubeconfig("policy-agent"), paths.ClusterCA()},
+		}),
 		// Network policies (M21). Where they are not in force yet nothing passes: the
 		// host firewall wants the agent's mark on each new connection of a pod.
 		p.service(service{

@@ -39,7 +39,7 @@ func cluster(namespace string, rules []rbacv1.PolicyRule) Cluster {
 			{ObjectMeta: metav1.ObjectMeta{Name: "robot"}, RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: "reader"},
 				Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "team-a", Name: "robot"}, {Kind: "User", Name: "alice"}, {Kind: "Group", Name: "system:bootstrappers:x"}}},
 		},
-		Accounts:    []Account{{"team-a", "robot"}, {"team-a", "default"}, {"team-b", "default"}},
+		Accounts:    []Account{{Namespace: "team-a", Name: "robot"}, {Namespace: "team-a", Name: "default"}, {Namespace: "team-b", Name: "default"}},
 		Pods:        []Pod{},
 		PodSecurity: map[string]string{"team-a": "restricted", "team-b": "restricted", "kube-system": "privileged"},
 	}
@@ -146,7 +146,7 @@ func TestEveryPath(t *testing.T) {
 }
 
 // runs has robot's token in a running pod of its namespace.
-func runs(c *Cluster) { c.Pods = []Pod{{"team-a", "p", "robot", true}} }
+func runs(c *Cluster) { c.Pods = []Pod{{Namespace: "team-a", Name: "p", Account: "robot", Token: true}} }
 
 func TestRulesHaveNames(t *testing.T) {
 	seen := map[string]bool{}
@@ -189,7 +189,7 @@ func TestPathsChain(t *testing.T) {
 func TestRightsAddUp(t *testing.T) {
 	c := cluster("team-a", rights("create :pods", "create :secrets"))
 	c.ClusterRoles[1].Rules = rights("get :secrets") // robot's
-	c.Accounts = append(c.Accounts, Account{"team-a", "other"})
+	c.Accounts = append(c.Accounts, Account{Namespace: "team-a", Name: "other"})
 	how := newReviewer(&c).close(someone).is[Subject{Kind: KindAccount, Namespace: "team-a", Name: "robot"}]
 	if how.by != "run-as" {
 		t.Errorf("%+v", how)

@@ -8,7 +8,7 @@ import (
 )
 
 // Verdict is our own answer to a recommendation of the CIS Kubernetes benchmark,
-// section 5.1. kube-bench's checks of this section pass on empty lists, take the
+// sections 5.1 and 5.2. kube-bench's checks of them pass on empty lists, take the
 // name of a group for that of a user, or count what Kubernetes makes itself; so its
 // raw result is shown beside this one, and this one decides.
 type Verdict struct {
@@ -46,7 +46,7 @@ var recommendations = []holders{
 	{"5.1.13", "nobody issues tokens of accounts", func(v view) hold { return either(v.grants, "create", "", "serviceaccounts/token", everywhere) }},
 }
 
-// Benchmark judges a cluster by section 5.1. Accepted are cluster roles that may
+// Benchmark judges a cluster by sections 5.1 and 5.2. Accepted are cluster roles that may
 // have what others may not: those of the platform and of an emergency. Builtin has
 // the digests of the cluster roles with wildcards that this version of Kubernetes
 // makes itself, see [Digest]: a role of such a name that was changed is not let off.
@@ -71,6 +71,7 @@ func Benchmark(c Cluster, accepted []string, builtin map[string]string) []Verdic
 	for i := range out {
 		out[i].Holds = len(out[i].Who) == 0
 	}
+	out = append(out, c.podVerdicts()...)
 	slices.SortStableFunc(out, func(a, b Verdict) int { return len(a.ID) - len(b.ID) })
 	return out
 }

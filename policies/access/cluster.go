@@ -30,6 +30,8 @@ type Cluster struct {
 type Account struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
+	// Automounts tells whether it gives its token to every pod; nil, as left out, is yes.
+	Automounts *bool `json:"automounts,omitempty"`
 }
 
 // Pod is what matters about a pod to somebody who gets into it.
@@ -39,6 +41,10 @@ type Pod struct {
 	Account   string `json:"account"`
 	// Token tells whether the API's token of the account is in it.
 	Token bool `json:"token"`
+	// Unasked tells that neither the pod nor its account asked for the token.
+	Unasked bool `json:"unasked,omitempty"`
+	// Does is what it does that Pod Security is about, see [Does].
+	Does []string `json:"does,omitempty"`
 }
 
 // Kinds of subjects.

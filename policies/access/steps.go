@@ -85,7 +85,7 @@ func (v view) accountsIn(namespace string) []candidate {
 			continue
 		}
 		switch {
-		case slices.Contains(v.cluster.Accounts, Account{s.Namespace, s.Name}):
+		case slices.ContainsFunc(v.cluster.Accounts, func(a Account) bool { return a.Namespace == s.Namespace && a.Name == s.Name }):
 			out = append(out, candidate{s, Yes})
 		case makes > No: // rights wait for it
 			out = append(out, candidate{s, makes})

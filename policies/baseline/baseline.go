@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -42,6 +43,13 @@ type Args struct {
 	Patience time.Duration
 	// Exceptions accept risks of the whole cluster.
 	Exceptions []hostconfig.Exception
+	// SystemWorkloads are the pods that the cluster's maker puts into kube-system,
+	// beside DNS. Where the settings of the network say where the API server is,
+	// kube-system has policies for them (M21).
+	SystemWorkloads []network.SystemWorkload
+	// SystemApart tells that the policies of kube-system are registered already, by
+	// [NewSystemPolicies], because something waits for them.
+	SystemApart bool
 	// Bootstrapped tells that the cluster was made with the role of its platform
 	// administrators, as Redoubt's own are; other clusters get it here.
 	Bootstrapped bool
@@ -51,7 +59,41 @@ type Args struct {
 // those of the whole cluster; now judges their expiry and that of the policies'.
 func (s Spec) Validate(field string, exceptions []hostconfig.Exception, now time.Time) error {
 	return errors.Join(s.Access.Validate(field+".access"), hostconfig.Within(field+".policies", s.Policies.Validate(exceptions, now)),
-		s.Network.Validate(field+".network"), checkRuntimeClasses(field+".runtimeClasses", s.RuntimeClasses))
+		s.Network.Validate(field+".network"), s.checkSystem(field, exceptions), checkRuntimeClasses(field+".runtimeClasses", s.RuntimeClasses))
+}
+
+// enforced tells whether policies refuse what they find: elsewhere workloads may
+// still be what they refuse, and a denial of the network would cut them off before
+// anybody has been told.
+func (s Spec) enforced() bool { return s.Policies.Mode == "" || s.Policies.Mode == admission.Deny }
+
+// checkSystem reports namespaces of the system whose flows nobody has said.
+func (s Spec) checkSystem(field string, exceptions []hostconfig.Exception) error {
+	if !s.enforced() || hostconfig.Excepted(exceptions, network.ControlSystem) {
+		return nil
+	}
+	var problems []error
+	for i, each := range s.Policies.SystemNamespaces {
+		if slices.Contains(reservedNamespaces, each.Name) || slices.ContainsFunc(s.Network.System, func(n network.SystemNamespace) bool { return n.Namespace == each.Name }) {
+			continue
+		}
+		problems = append(problems, &hostconfig.FieldError{Field: fmt.Sprintf("%s.policies.systemNamespaces[%d].name", field, i),
+			Problem: each.Name + " has no network policies: whoever takes over an add-on there reaches everything, which weakens control " + network.ControlSystem,
+			Remedy:  fmt.Sprintf("write the flows of its pods, or none, in %s.network.system; or %s", field, hostconfig.AcceptRisk(network.ControlSystem))})
+	}
+	return errors.Join(problems...)
+}
+
+// WithAPIServers adds where pods reach the API server, see [network.Settings.APIServers].
+func (s Spec) WithAPIServers(endpoints ...network.Endpoint) Spec {
+	s.Network = s.Network.WithAPIServers(endpoints...)
+	return s
+}
+
+// WithResolvers adds what the cluster's DNS asks, see [network.Settings.Resolvers].
+func (s Spec) WithResolvers(cidrs ...string) Spec {
+	s.Network = s.Network.WithResolvers(cidrs...)
+	return s
 }
 
 // WithRegistries has the registries as those that images may come from, unless
@@ -67,6 +109,17 @@ func (s Spec) WithRegistries(registries ...string) Spec {
 // [admission.Settings.SystemUsers].
 func (s Spec) WithSystemUsers(users ...string) Spec {
 	s.Policies.SystemUsers = append(slices.Clone(s.Policies.SystemUsers), users...)
+	return s
+}
+
+// WithSystemNamespaces adds namespaces of the system whose pods reach nothing over
+// the network of pods.
+func (s Spec) WithSystemNamespaces(namespaces ...admission.SystemNamespace) Spec {
+	s.Policies.SystemNamespaces = append(slices.Clone(s.Policies.SystemNamespaces), namespaces...)
+	s.Network.System = slices.Clone(s.Network.System)
+	for _, each := range namespaces {
+		s.Network.System = append(s.Network.System, network.SystemNamespace{Namespace: each.Name})
+	}
 	return s
 }
 
@@ -94,8 +147,8 @@ type Baseline struct {
 // Security for the namespaces that Kubernetes makes itself (M22), where the default
 // service accounts give no token to a pod that does not ask for one (CIS 5.1.5);
 // roles, and bindings of the groups (M20); the policies of quarantine (M40); rules
-// of the network that hold for the whole cluster, and a default deny where nothing
-// runs (M21); classes of priority and of sandboxed runtimes (M24, M28).
+// of the network that hold for the whole cluster, the flows of the system's own
+// namespaces, and a default deny where nothing runs (M21); classes of priority and of sandboxed runtimes (M24, M28).
 func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Baseline, error) {
 	if args == nil {
 		args = &Args{}
@@ -117,16 +170,16 @@ func NewBaseline(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Re
 	if err := newRoles(ctx, name, access, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b)); err != nil {
+	made, err := newLevels(ctx, name, args.PodSecurityVersion, args.Spec.Policies, pulumi.Parent(b))
+	if err != nil {
 		return nil, err
 	}
 	if err := newQuarantine(ctx, name, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	if err := newClusterObjects(ctx, name, args.Spec, pulumi.Parent(b)); err != nil {
+	if err := newClusterObjects(ctx, name, args, made, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}
-	var err error
 	if b.InForce, err = newPolicies(ctx, name, args, pulumi.Parent(b)); err != nil {
 		return nil, err
 	}

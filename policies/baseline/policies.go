@@ -3,6 +3,7 @@ package baseline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -39,8 +40,12 @@ func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.Res
 		return pulumi.StringOutput{}, err
 	}
 	var ready []any
+	count := map[string]bool{}
 	for _, r := range rendered {
-		id := name + "-" + r.Catalogue.ID
+		for _, p := range r.Members {
+			count[p.ID] = true
+		}
+		id := name + "-" + r.ID
 		policy, err := newObject(ctx, id, r.Policy, parent, pulumi.DependsOn([]pulumi.Resource{parametersMade}))
 		if err != nil {
 			return pulumi.StringOutput{}, err
@@ -58,7 +63,7 @@ func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.Res
 	}
 	return pulumi.All(append(ready, kubeconfig)...).ApplyTWithContext(ctx.Context(), func(within context.Context, values []any) (string, error) {
 		text, _ := values[len(values)-1].(string)
-		in := fmt.Sprintf("%d policies", len(rendered))
+		in := fmt.Sprintf("%d policies", len(count))
 		if text == "" || ctx.DryRun() {
 			return in, nil
 		}
@@ -80,28 +85,42 @@ var levels = map[string]struct{ enforce, report string }{
 	"kube-system": {"privileged", "baseline"},
 }
 
-// newLevels labels namespaces that others have made.
-func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) error {
-	all := map[string]struct{ enforce, report string }{}
-	for namespace, level := range levels {
-		all[namespace] = level
-	}
+// newLevels labels namespaces that others have made, and makes those of the system
+// that nobody makes, which it gives.
+func newLevels(ctx *pulumi.Context, name, version string, settings admission.Settings, parent pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	var made []pulumi.Resource
+	all := maps.Clone(levels)
 	for _, namespace := range settings.SystemNamespaces {
 		level := namespace.PodSecurity
 		if level == "" {
 			level = "restricted"
 		}
-		all[namespace.Name] = struct{ enforce, report string }{level, level}
+		if !namespace.Create {
+			all[namespace.Name] = struct{ enforce, report string }{level, level}
+			continue
+		}
+		labels := levelLabels(level, level, version)
+		labels[admission.LabelManagedBy], labels[admission.LabelSystem] = pulumi.String(admission.ManagedBy), pulumi.String("true")
+		own, err := corev1.NewNamespace(ctx, name+"-"+namespace.Name, &corev1.NamespaceArgs{
+			Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(namespace.Name), Labels: labels, Annotations: force()},
+		}, parent)
+		if err != nil {
+			return nil, err
+		}
+		if err := withoutToken(ctx, name+"-"+namespace.Name, own.Metadata.Name().Elem(), parent); err != nil {
+			return nil, err
+		}
+		made = append(made, own)
 	}
 	for namespace, level := range all {
 		_, err := corev1.NewNamespacePatch(ctx, name+"-"+namespace+"-level", &corev1.NamespacePatchArgs{
 			Metadata: &metav1.ObjectMetaPatchArgs{Name: pulumi.String(namespace), Labels: levelLabels(level.enforce, level.report, version), Annotations: force()},
 		}, parent)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return made, nil
 }
 
 // levelLabels are the labels of Pod Security, their meaning pinned to a version.

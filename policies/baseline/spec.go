@@ -76,6 +76,8 @@ const podSecurityPrefix = "pod-security.kubernetes.io/"
 // reservedNamespaces belong to Kubernetes itself.
 var reservedNamespaces = []string{"default", "kube-system", "kube-public", "kube-node-lease"}
 
+const systemNamespace = "kube-system"
+
 // unusedNamespaces are those of Kubernetes where no pod runs.
 var unusedNamespaces = []string{"default", "kube-public", "kube-node-lease"}
 
@@ -107,6 +109,15 @@ func ValidateTenants(tenants []TenantSpec, in network.Settings, exceptions []hos
 			problems[i] = errors.Join(problems[i], fmt.Errorf("name: there are two tenants %s: give each its own namespace", t.Name))
 		}
 		flows[t.Name] = t.flows()
+	}
+	for _, n := range in.System {
+		if i := slices.IndexFunc(tenants, func(t TenantSpec) bool { return t.Name == n.Namespace }); i >= 0 {
+			problems[i] = errors.Join(problems[i], fmt.Errorf("name: %s is a namespace of the system in baseline.network.system: write it in one of the two", n.Namespace))
+			continue
+		}
+		if n.Namespace != systemNamespace { // the cluster's own pods have flows beside these
+			flows[n.Namespace] = n.Flows()
+		}
 	}
 	for i, t := range tenants {
 		problems[i] = errors.Join(problems[i], network.Unanswered(flows, t.Name))

@@ -8,7 +8,10 @@ import (
 
 // NewEncryptedStorage registers the default class of storage, "encrypted": what
 // the provisioner makes with the parameters, which name the customer key (M19). A
-// claim's volume is made where its pod runs.
+// claim's volume is made where its pod runs. Classes that the cloud brings stay: of
+// several default classes the youngest counts, and an admission policy refuses
+// claims on any other.
+// https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass
 func NewEncryptedStorage(ctx *pulumi.Context, name, provisioner string, parameters map[string]string, opts ...pulumi.ResourceOption) error {
 	annotations := force()
 	annotations["storageclass.kubernetes.io/is-default-class"] = pulumi.String("true")

@@ -46,7 +46,7 @@ func tenant(t *testing.T, spec TenantSpec) map[string]resource.PropertyMap {
 
 // A user's quota adds to the defaults; what it does not name keeps its bound.
 func TestQuotaAddsToTheDefaults(t *testing.T) {
-	quota := tenant(t, TenantSpec{Name: "demo", Quota: map[string]string{"pods": "5", "count/jobs.batch": "3"}})["kubernetes:core/v1:ResourceQuota"]
+	quota := tenant(t, TenantSpec{Name: "demo", Quota: map[string]string{"pods": "5", "count/jobs.batch": "3"}})["demo-quota"]
 	hard := quota["spec"].ObjectValue()["hard"].ObjectValue()
 	for name, want := range map[resource.PropertyKey]string{"pods": "5", "count/jobs.batch": "3", "services.nodeports": "0", "services.loadbalancers": "0", "limits.cpu": "4"} {
 		if got := hard[name]; !got.IsString() || got.StringValue() != want {

@@ -63,7 +63,7 @@ var gke = []Control{
 	{ID: "5.6.7", Title: "certificates of load balancers are Google's", Answer: Unused, Reason: "no load balancer faces the internet"},
 	{ID: "5.7.1", Title: "logs and metrics of the control plane"},
 	{ID: "5.7.2", Title: "nodes run the audit daemon of Linux", Answer: Nobody,
-		Reason: "Google's way is a privileged workload whose image must be in a registry of the environment's own; until one is there, what processes do on nodes is not recorded"},
+		Reason: "what processes do on nodes is not recorded until redoubt:nodeAudit of the second stack names an image of Fluent Bit in a registry that nodes reach"},
 	{ID: "5.8.1", Title: "no client certificates"},
 	{ID: "5.8.2", Title: "roles are given to groups of the organization"},
 	{ID: "5.8.3", Title: "no legacy authorization"},

@@ -124,7 +124,8 @@ func inCluster(ctx *pulumi.Context) error {
 		return err
 	}
 	in := pulumi.Provider(api)
-	policies, err := baseline.NewSystemPolicies(ctx, f.cluster+"-system", f.systemPolicies(), in)
+	spec := f.within(e.Baseline)
+	policies, err := baseline.NewSystemPolicies(ctx, f.cluster+"-system", &baseline.SystemPoliciesArgs{Network: spec.Network, Workloads: systemWorkloads}, in)
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,8 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := baseline.NewEncryptedStorage(ctx, f.cluster, "ebs.csi.aws.com", volumes, in); err != nil {
 		return err
 	}
-	return incluster.Baseline(ctx, f.cluster, &baseline.Args{
-		Spec: e.Baseline.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
+	_, err = incluster.Baseline(ctx, f.cluster, &baseline.Args{
+		Spec: spec.WithRegistries(registryOf(f.account, f.region)).WithSystemUsers(systemUsers), SystemApart: true, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config),
 	}, e.Tenants, in)
+	return err
 }

@@ -38,7 +38,7 @@ func Program(ctx *pulumi.Context) error {
 	case FlatcarPlatform:
 		return flatcarCluster(ctx)
 	case FlatcarBaselinePlatform:
-		return incluster.SelfManaged(outputCluster, outputEndpoint, outputAuthority)(ctx)
+		return incluster.SelfManaged(incluster.Outputs{Cluster: outputCluster, Endpoint: outputEndpoint, Authority: outputAuthority}, linkLocalResolver)(ctx)
 	default:
 		return fmt.Errorf("%s:platform: %q is not a platform of this program; write %s, %s, %s or %s", settings.Namespace, platform,
 			Platform, BaselinePlatform, FlatcarPlatform, FlatcarBaselinePlatform)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -224,7 +225,7 @@ func TestKubeconfigHoldsNoSecret(t *testing.T) {
 }
 
 func TestAddressesOfTheSystem(t *testing.T) {
-	for want, got := range map[string]string{"10.64.0.2/32": nth("10.64.0.0/16", 2), "172.20.0.1/32": nth("172.20.0.0/16", 1)} {
+	for want, got := range map[string]string{"10.64.0.2/32": incluster.Nth("10.64.0.0/16", 2), "172.20.0.1/32": incluster.Nth("172.20.0.0/16", 1)} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	components "github.com/redoubt-dev/redoubt/components/aws"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
@@ -102,7 +103,8 @@ func (e flatcarEnvironment) export(ctx *pulumi.Context, p flatcarParts) {
 		outputNetworkCIDR: pulumi.String(e.Network.CIDR), outputServiceCIDR: pulumi.String(e.Network.ServiceCIDR), outputPodCIDR: pulumi.String(e.PodCIDR),
 		outputVolumesKey: p.keys.VolumesKeyArn, "vpcId": p.network.VpcID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName,
 		"controlPlaneIds": p.cluster.ControlPlaneIDs, "controlPlaneAddresses": pulumi.ToStringArray(e.addresses()), "poolArns": p.cluster.PoolArns,
-		kept.Output: pulumi.ToStringMap(e.standing()), outputTags: pulumi.ToStringMap(e.Tags),
+		incluster.OutputAPIServers: incluster.APIServers(incluster.ServedBy(e.Network.ServiceCIDR, e.addresses()...)...),
+		kept.Output:                pulumi.ToStringMap(e.standing()), outputTags: pulumi.ToStringMap(e.Tags),
 	} {
 		ctx.Export(name, value)
 	}

@@ -1,9 +1,9 @@
 package aws
 
 import (
-	"net/netip"
-
 	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/policies/baseline/network"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 )
 
 // Addresses on each node or network of AWS.
@@ -16,34 +16,20 @@ const (
 	linkLocalResolver = "169.254.169.253/32"
 )
 
-// systemPolicies are what the add-ons of EKS that run as pods may reach: the
-// others share the network of their node, and no policy holds for them.
-func (f first) systemPolicies() *baseline.SystemPoliciesArgs {
+// within is the network that the cluster's policies know of.
+func (f first) within(s baseline.Spec) baseline.Spec {
 	// Rules see addresses of services before they become those of pods and of the
 	// control plane, whose interfaces stand in the network, as endpoints do.
-	api := []string{f.networkCIDR, nth(f.serviceCIDR, 1)}
-	return &baseline.SystemPoliciesArgs{
-		Resolvers: []string{nth(f.networkCIDR, 2), linkLocalResolver}, APIServers: api,
-		Workloads: []baseline.SystemWorkload{{
-			Name: "ebs-csi", Labels: map[string]string{"app.kubernetes.io/name": "aws-ebs-csi-driver"},
-			Egress: []baseline.SystemFlow{
-				{CIDRs: api, Port: 443, Reason: "the API server, and the endpoint of EC2"},
-				{CIDRs: []string{podIdentityAgent}, Port: 80, Reason: "credentials of its role"},
-			},
-		}},
-	}
+	return s.WithAPIServers(network.Endpoint{CIDR: f.networkCIDR}, network.Endpoint{CIDR: incluster.Nth(f.serviceCIDR, 1)}).
+		WithResolvers(incluster.Nth(f.networkCIDR, 2), linkLocalResolver)
 }
 
-// nth is the n-th address of a range, as a range of its own: AWS answers DNS at
-// the second of a network, and Kubernetes its API at the first of the services.
-func nth(cidr string, n int) string {
-	prefix, err := netip.ParsePrefix(cidr)
-	if err != nil {
-		return cidr // what the first stack checked
-	}
-	address := prefix.Masked().Addr()
-	for range n {
-		address = address.Next()
-	}
-	return netip.PrefixFrom(address, address.BitLen()).String()
-}
+// systemWorkloads are the add-ons of EKS that run as pods: the others share the
+// network of their node, and no policy holds for them.
+var systemWorkloads = []network.SystemWorkload{{
+	Name: "ebs-csi", Labels: map[string]string{"app.kubernetes.io/name": "aws-ebs-csi-driver"},
+	Egress: []network.SystemFlow{
+		{APIServer: true, Reason: "the API server, and the endpoint of EC2"},
+		{CIDRs: []string{podIdentityAgent}, Ports: []network.Port{{Port: 80}}, Reason: "credentials of its role"},
+	},
+}}

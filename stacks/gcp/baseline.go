@@ -7,6 +7,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/policies/baseline/nodeaudit"
 	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
@@ -25,6 +26,9 @@ type BaselineEnvironment struct {
 	// Tenants are namespaces with Pod Security "restricted", default-deny network
 	// policies, a quota and limits.
 	Tenants []baseline.TenantSpec `json:"tenants,omitempty"`
+	// NodeAudit has nodes run the audit daemon of Linux, and its records sent to Cloud
+	// Logging (CIS GKE 5.7.2). Clusters of Autopilot have no nodes of their own for it.
+	NodeAudit *nodeaudit.Settings `json:"nodeAudit,omitempty"`
 	// Exceptions accept risks: each names a control, a reason and an expiry at most
 	// a year away.
 	Exceptions []hostconfig.Exception `json:"exceptions,omitempty"`
@@ -50,16 +54,26 @@ func (e BaselineEnvironment) validate(r *settings.Reader, now time.Time) {
 		r.Add("cluster", "is missing", "write the name of the first stack, such as gcp-prod")
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
-	incluster.CheckBaseline(r, e.Baseline, e.Exceptions, now)
+	if e.NodeAudit != nil {
+		r.Report("", e.NodeAudit.Validate("nodeAudit"), nil)
+	}
+	incluster.CheckBaseline(r, e.spec(), e.Exceptions, now)
 	incluster.CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
+}
+
+// spec is the baseline with the namespaces that other settings ask for.
+func (e BaselineEnvironment) spec() baseline.Spec {
+	if e.NodeAudit == nil {
+		return e.Baseline
+	}
+	return e.Baseline.WithSystemNamespaces(nodeaudit.SystemNamespace())
 }
 
 // registryOf is a project's own registry, from which images come by default.
 // https://cloud.google.com/artifact-registry/docs/repositories/repo-locations
 func registryOf(project, region string) string { return region + "-docker.pkg.dev/" + project }
 
-// inCluster is the second stack of an environment. What runs in the system's
-// namespace is Google's: it brings and changes its own network policies.
+// inCluster is the second stack of an environment.
 func inCluster(ctx *pulumi.Context) error {
 	e, err := readBaseline(ctx)
 	if err != nil {
@@ -96,6 +110,14 @@ func inCluster(ctx *pulumi.Context) error {
 	if err := of.Err(); err != nil {
 		return err
 	}
-	spec := e.Baseline.WithRegistries(registry).WithSystemUsers(systemUsers...)
-	return incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
+	spec := e.spec().WithRegistries(registry).WithSystemUsers(systemUsers...).WithAPIServers(of.Endpoints(incluster.OutputAPIServers)...).WithResolvers(linkLocalResolver)
+	spec.Network.PodsAskResolvers = true // Cloud DNS
+	if err := of.Err(); err != nil {
+		return err
+	}
+	made, err := incluster.Baseline(ctx, name, &baseline.Args{Spec: spec, SystemWorkloads: systemWorkloads, Exceptions: e.Exceptions, Kubeconfig: incluster.Reached(config)}, e.Tenants, in)
+	if err != nil || e.NodeAudit == nil {
+		return err
+	}
+	return baseline.NewNodeAudit(ctx, name+"-node-audit", *e.NodeAudit, nodeaudit.Cluster{Name: name, Location: of.Text(outputRegion)}, made, in)
 }

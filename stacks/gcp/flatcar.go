@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	components "github.com/redoubt-dev/redoubt/components/gcp"
+	"github.com/redoubt-dev/redoubt/stacks/incluster"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
@@ -123,6 +124,7 @@ func (e flatcarEnvironment) export(ctx *pulumi.Context, p flatcarParts) {
 		outputAuthority: p.cluster.CertificateAuthority, "kubernetesVersion": p.cluster.KubernetesVersion, "networkId": p.network.NetworkID,
 		outputDisksKey: p.keys.DisksKeyID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName, "controlPlaneIds": p.cluster.ControlPlaneIDs,
 		"controlPlaneAddresses": pulumi.ToStringArray(slices.Clone(addresses)), "poolIds": p.cluster.PoolIDs, kept.Output: pulumi.ToStringMap(e.standing()),
+		incluster.OutputAPIServers: incluster.APIServers(incluster.ServedBy(e.ranges().services, addresses...)...),
 	} {
 		ctx.Export(name, value)
 	}

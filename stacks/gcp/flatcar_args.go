@@ -62,16 +62,20 @@ func (e flatcarEnvironment) traffic() []hostconfig.NetworkTraffic {
 // ranges are those of the network, by the plan or as somebody else made them.
 type ranges struct{ nodes, pods, services, controlPlane string }
 
-func (e flatcarEnvironment) ranges() ranges {
-	if x := e.Network.Existing; x != nil {
+func (n Network) ranges() ranges {
+	if x := n.Existing; x != nil {
 		return ranges{x.NodeCIDR, x.PodCIDR, x.ServiceCIDR, x.ControlPlaneCIDR}
 	}
-	plan, err := addressplan.NewRegion(e.Network.CIDR)
+	plan, err := addressplan.NewRegion(n.CIDR)
 	if err != nil {
 		return ranges{} // reported with the network
 	}
 	return ranges{plan.Nodes().String(), plan.Pods().String(), plan.Services().String(), plan.ControlPlane().String()}
 }
+
+func (e flatcarEnvironment) ranges() ranges { return e.Network.ranges() }
+
+func (e environment) ranges() ranges { return e.Network.ranges() }
 
 // cluster has what the cluster takes from other components left out.
 func (e flatcarEnvironment) cluster() *components.FlatcarClusterArgs {

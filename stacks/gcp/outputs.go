@@ -27,7 +27,7 @@ func (e environment) export(ctx *pulumi.Context, p parts, pools pulumi.StringArr
 		outputEndpoint: p.cluster.Endpoint, outputAuthority: p.cluster.CertificateAuthority, "kubernetesVersion": p.cluster.KubernetesVersion,
 		"oidcIssuer": p.cluster.OidcIssuer, "workloadPool": p.cluster.WorkloadPool, "breakGlassMembers": p.cluster.BreakGlassMembers,
 		"networkId": p.network.NetworkID, "nodeServiceAccount": p.roles.NodeEmail, outputDisksKey: p.keys.DisksKeyID, outputNodePools: pools,
-		kept.Output: pulumi.ToStringMap(e.standing()),
+		kept.Output: pulumi.ToStringMap(e.standing()), incluster.OutputAPIServers: incluster.APIServers(e.apiServers()...),
 		"kubeconfig": pulumi.All(p.cluster.Name, p.cluster.Endpoint, p.cluster.CertificateAuthority).ApplyT(func(of []any) (string, error) {
 			return kubeconfig(of[0].(string), of[1].(string), of[2].(string), "")
 		}),

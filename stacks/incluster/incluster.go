@@ -13,6 +13,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline"
+	"github.com/redoubt-dev/redoubt/policies/baseline/network"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
@@ -84,9 +85,12 @@ func Provider(ctx *pulumi.Context, cluster, kubeconfig string) (*kubernetes.Prov
 	})
 }
 
+// known stands for addresses that a stack learns after its settings were judged.
+var known = network.Endpoint{CIDR: "127.0.0.1/32"}
+
 // CheckTenants reports what is wrong with tenants.
 func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec, spec baseline.Spec, exceptions []hostconfig.Exception) {
-	for i, err := range baseline.ValidateTenants(tenants, spec.Network, exceptions) {
+	for i, err := range baseline.ValidateTenants(tenants, spec.Network.WithAPIServers(known), exceptions) {
 		if err != nil {
 			r.Problem(fmt.Sprintf("tenants[%d]", i), "%v", err)
 		}
@@ -95,8 +99,8 @@ func CheckTenants(r *settings.Reader, tenants []baseline.TenantSpec, spec baseli
 
 // CheckBaseline reports what is wrong with the baseline.
 func CheckBaseline(r *settings.Reader, spec baseline.Spec, exceptions []hostconfig.Exception, now time.Time) {
-	// Which registry is the default is known later.
-	r.Report("", spec.WithRegistries("localhost").Validate("baseline", exceptions, now), nil)
+	// Which registry is the default, and where the API server is, is known later.
+	r.Report("", spec.WithRegistries("localhost").WithAPIServers(known).Validate("baseline", exceptions, now), nil)
 }
 
 // simulated says that there is no API server at the endpoint: who drives such a
@@ -114,19 +118,20 @@ func Reached(kubeconfig string) pulumi.StringInput {
 
 // Baseline registers the baseline and the tenants, and gives out their names and
 // who can do what (M20).
-func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) error {
+func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants []baseline.TenantSpec, in ...pulumi.ResourceOption) (*baseline.Baseline, error) {
 	all := *args
 	all.Spec = args.Spec.WithTenants(tenants)
 	// What stands in for a simulated cluster has the role of its administrators, who
 	// would be lost without it when this stack goes.
 	all.Bootstrapped = args.Bootstrapped || os.Getenv(simulated) != ""
-	if _, err := baseline.NewBaseline(ctx, cluster+"-baseline", &all, in...); err != nil {
-		return err
+	made, err := baseline.NewBaseline(ctx, cluster+"-baseline", &all, in...)
+	if err != nil {
+		return nil, err
 	}
 	names := []string{}
 	for _, tenant := range tenants {
 		if _, err := baseline.NewTenant(ctx, tenant.Name, &baseline.TenantArgs{Spec: tenant, PodSecurityVersion: args.PodSecurityVersion, Network: args.Spec.Network, Exceptions: args.Exceptions}, in...); err != nil {
-			return err
+			return nil, err
 		}
 		names = append(names, tenant.Name)
 	}
@@ -134,5 +139,5 @@ func Baseline(ctx *pulumi.Context, cluster string, args *baseline.Args, tenants 
 	access := args.Spec.Access
 	access.Bootstrapped = all.Bootstrapped
 	ctx.Export("access", pulumi.ToStringArrayMap(baseline.Review(access, tenants).ByGroup()))
-	return nil
+	return made, nil
 }

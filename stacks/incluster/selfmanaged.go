@@ -62,13 +62,16 @@ func (e SelfManagedEnvironment) validate(r *settings.Reader, now time.Time) {
 		r.Add("credential.command", "is missing: no kubeconfig with a credential of its own is ever made", "write the program of your identity provider, such as kubectl-oidc_login")
 	}
 	r.Report("", hostconfig.CheckExceptions("exceptions", e.Exceptions, now), nil)
-	r.Report("", e.Baseline.Validate("baseline", e.Exceptions, now), nil)
+	r.Report("", e.Baseline.WithAPIServers(known).Validate("baseline", e.Exceptions, now), nil)
 	CheckTenants(r, e.Tenants, e.Baseline, e.Exceptions)
 }
 
+// Outputs are the names of the first stack's outputs.
+type Outputs struct{ Cluster, Endpoint, Authority string }
+
 // SelfManaged is the second stack of an environment with a cluster that runs
-// itself, given the names of the first stack's outputs.
-func SelfManaged(outputCluster, outputEndpoint, outputAuthority string) pulumi.RunFunc {
+// itself. The resolver is that of the cloud, which the cluster's DNS asks.
+func SelfManaged(from Outputs, resolver string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		e, err := readSelfManaged(ctx)
 		if err != nil {
@@ -78,7 +81,8 @@ func SelfManaged(outputCluster, outputEndpoint, outputAuthority string) pulumi.R
 		if err != nil {
 			return err
 		}
-		cluster, endpoint, authority := of.Text(outputCluster), of.Text(outputEndpoint), of.Text(outputAuthority)
+		cluster, endpoint, authority := of.Text(from.Cluster), of.Text(from.Endpoint), of.Text(from.Authority)
+		spec := e.Baseline.WithAPIServers(of.Endpoints(OutputAPIServers)...).WithResolvers(resolver)
 		if err := of.Err(); err != nil {
 			return err
 		}
@@ -91,7 +95,8 @@ func SelfManaged(outputCluster, outputEndpoint, outputAuthority string) pulumi.R
 		if err != nil {
 			return err
 		}
-		return Baseline(ctx, cluster, &baseline.Args{Spec: e.Baseline, Exceptions: e.Exceptions, Kubeconfig: Reached(config), Bootstrapped: true},
+		_, err = Baseline(ctx, cluster, &baseline.Args{Spec: spec, Exceptions: e.Exceptions, Kubeconfig: Reached(config), Bootstrapped: true},
 			e.Tenants, pulumi.Provider(api))
+		return err
 	}
 }

@@ -227,7 +227,7 @@ func TestWhoIsThePlatform(t *testing.T) {
 	_, err = maps.Update(context.Background(), live, metav1.UpdateOptions{})
 	refusedBy(t, verdict{err: err}, "platform-objects")
 	refusedBy(t, verdict{err: maps.Delete(context.Background(), "of-the-platform", metav1.DeleteOptions{})}, "platform-objects")
-	refusedBy(t, verdict{err: a.clientOf(t, other).CoreV1().ConfigMaps("kube-system").Delete(context.Background(), "redoubt-admission-v1", metav1.DeleteOptions{})}, "platform-objects")
+	refusedBy(t, verdict{err: a.clientOf(t, other).CoreV1().ConfigMaps("kube-system").Delete(context.Background(), admission.ParametersName, metav1.DeleteOptions{})}, "platform-objects")
 }
 
 // A namespace keeps its level and the platform's labels against everybody but the platform.

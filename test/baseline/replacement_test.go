@@ -59,14 +59,21 @@ func newEngine(t *testing.T, server *kubeapi.Server) *engine {
 }
 
 func (e *engine) driver(args *baseline.Args) *rehearse.Driver {
+	return e.driverOf(func(ctx *pulumi.Context, api *kubernetes.Provider) error {
+		args.Kubeconfig = pulumi.String(e.server.Kubeconfig)
+		_, err := baseline.NewBaseline(ctx, "baseline", args, pulumi.Provider(api))
+		return err
+	})
+}
+
+// driverOf runs what is registered with a provider that reaches the server.
+func (e *engine) driverOf(register func(ctx *pulumi.Context, api *kubernetes.Provider) error) *rehearse.Driver {
 	program := func(ctx *pulumi.Context) error {
 		api, err := kubernetes.NewProvider(ctx, "api", &kubernetes.ProviderArgs{Kubeconfig: pulumi.String(e.server.Kubeconfig), EnableServerSideApply: pulumi.Bool(true)})
 		if err != nil {
 			return err
 		}
-		args.Kubeconfig = pulumi.String(e.server.Kubeconfig)
-		_, err = baseline.NewBaseline(ctx, "baseline", args, pulumi.Provider(api))
-		return err
+		return register(ctx, api)
 	}
 	return rehearse.New(rehearse.Options{
 		Environment: "test", Repository: e.directory, ConfigFile: "Pulumi.test.yaml", StateDirectory: e.directory, BinDirectory: kubeapi.Programs(),

@@ -24,6 +24,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission/probe"
+	"github.com/redoubt-dev/redoubt/policies/baseline/nodeaudit"
 	"github.com/redoubt-dev/redoubt/test/kubeapi"
 )
 
@@ -55,7 +56,7 @@ var (
 var settings = admission.Settings{
 	Registries:         []string{"registry.example.org", "mirror.example.org:5000/team"},
 	BaselineNamespaces: []string{"relaxed"},
-	SystemNamespaces:   []admission.SystemNamespace{{Name: "addon", Reason: "stands for an add-on"}},
+	SystemNamespaces:   []admission.SystemNamespace{{Name: "addon", Reason: "stands for an add-on"}, nodeaudit.SystemNamespace()},
 	SystemUsers:        []string{"provider:*"},
 }
 
@@ -95,7 +96,7 @@ func (a *api) start(s admission.Settings) (err error) {
 	if err := a.connect(); err != nil {
 		return err
 	}
-	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled"} {
+	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled", nodeaudit.Namespace} {
 		o := m{"apiVersion": "v1", "kind": "Namespace", "metadata": m{"name": name, "labels": m{"pod-security.kubernetes.io/enforce": "privileged"}}}
 		switch name {
 		case "narrow":

@@ -173,6 +173,11 @@ kind: Namespace
 metadata: {name: rehearsal}
 ---
 apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default, namespace: rehearsal}
+automountServiceAccountToken: false
+---
+apiVersion: v1
 kind: Service
 metadata: {name: hello, namespace: rehearsal}
 spec:

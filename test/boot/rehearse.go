@@ -66,7 +66,7 @@ func (r *Rehearsal) InstallAgent(ctx context.Context) error {
 		return err
 	}
 	return Eventually(ctx, func() error {
-		return r.Apply(ctx, fmt.Sprintf(agent, config.NetworkAgent.Namespace, config.NetworkAgent.Namespace, set, set, image))
+		return r.Apply(ctx, fmt.Sprintf(agent, config.NetworkAgent.Namespace, config.NetworkAgent.Namespace, config.NetworkAgent.Namespace, set, set, image))
 	})
 }
 
@@ -74,6 +74,11 @@ const agent = `
 apiVersion: v1
 kind: Namespace
 metadata: {name: %s}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default, namespace: %s}
+automountServiceAccountToken: false
 ---
 apiVersion: apps/v1
 kind: DaemonSet

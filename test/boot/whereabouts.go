@@ -1,15 +1,39 @@
 package boot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/test/boot/whereabouts"
 )
+
+// leader gives the control plane whose controller manager acts: what it does is in
+// the audit log of its own API server.
+func (r *Rehearsal) leader(ctx context.Context) (string, error) {
+	holder := ""
+	err := within(ctx, time.Minute, func(ctx context.Context) error {
+		return Eventually(ctx, func() (err error) {
+			holder, err = r.Kubectl(ctx, "--namespace=kube-system", "get", "lease", "kube-controller-manager", "-o", "jsonpath={.spec.holderIdentity}")
+			return err
+		})
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, name := range r.Planes() {
+		if node, _, _ := strings.Cut(holder, "_"); node == r.machines[name].NodeName() {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("the controller manager that acts is %q, which is none of the control planes", holder)
+}
 
 // Whereabouts writes where the machines are into a file, for the verify suite of the
 // local cluster, and gives its name. Tenants are namespaces in which it may try what
@@ -25,7 +49,11 @@ func (r *Rehearsal) Whereabouts(tenants []string) (file string, err error) {
 	if c.Image, err = r.byDigest(helloImage); err != nil {
 		return "", err
 	}
-	for i, name := range append(r.Planes()[:1], r.Workers()...) {
+	leader, err := r.leader(context.Background())
+	if err != nil {
+		return "", err
+	}
+	for i, name := range append([]string{leader}, r.Workers()...) {
 		m := r.machines[name]
 		if m.init == 0 {
 			return "", fmt.Errorf("%s does not run", name)
@@ -37,7 +65,7 @@ func (r *Rehearsal) Whereabouts(tenants []string) (file string, err error) {
 			c.Workers = append(c.Workers, described)
 		}
 	}
-	admin, err := clientcmd.LoadFromFile(r.File(r.Planes()[0], adminConfig))
+	admin, err := clientcmd.LoadFromFile(r.File(leader, adminConfig))
 	if err != nil {
 		return "", err
 	}

@@ -25,6 +25,8 @@ func (e NotBuilt) Error() string { return e.Program + " is not built: run `make 
 type Options struct {
 	// Controllers runs the controller manager as well.
 	Controllers bool
+	// DefaultStorageClass gives claims that name no class the default one, as Kubernetes does by itself.
+	DefaultStorageClass bool
 	// APIServer are further arguments of the API server.
 	APIServer []string
 }
@@ -96,11 +98,12 @@ func (s *Server) start(options Options) (err error) {
 		return err
 	}
 	if err := s.run("kube-apiserver", append([]string{"--etcd-servers=" + etcd, fmt.Sprintf("--secure-port=%d", secure),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.96.0.0/24",
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // from 1.37 on, endpoints are not on loopback
+		"--service-cluster-ip-range=10.96.0.0/24",
 		"--tls-cert-file=" + s.Path("server.crt"), "--tls-private-key-file=" + s.Path("server.key"), "--client-ca-file=" + s.Path("ca.crt"),
 		"--service-account-key-file=" + s.Path("server.key"), "--service-account-signing-key-file=" + s.Path("server.key"),
 		"--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",
-		"--disable-admission-plugins=DefaultStorageClass", "-v=0"}, options.APIServer...)...); err != nil {
+		"-v=0"}, options.admission()...)...); err != nil {
 		return err
 	}
 	s.Kubeconfig = fmt.Sprintf(`apiVersion: v1
@@ -121,6 +124,13 @@ current-context: x
 		"--leader-elect=false", "--controllers=*", "--cert-dir="+s.Path("kcm"), "-v=0",
 		"--use-service-account-credentials", "--service-account-private-key-file="+s.Path("server.key"),
 		"--resource-quota-sync-period=2s", "--namespace-sync-period=10s")
+}
+
+func (o Options) admission() []string {
+	if o.DefaultStorageClass {
+		return o.APIServer
+	}
+	return append([]string{"--disable-admission-plugins=DefaultStorageClass"}, o.APIServer...)
 }
 
 // run starts a program; its output is kept for failures.

@@ -67,6 +67,18 @@ func (c *Cluster) encryptionInForce() (Encryption, error) {
 	return Encryption{}, errors.New("the API server's encryption configuration encrypts nothing")
 }
 
+// Names of listeners.
+const (
+	controllerManager = "kube-controller-manager"
+	scheduler         = "kube-scheduler"
+)
+
+// selfSigned tells whether a listener makes a certificate for itself at each start,
+// which nobody verifies: with kubeadm those two do, and listen on loopback alone.
+func (c *Cluster) selfSigned(listener string) bool {
+	return c.booted != nil && (listener == controllerManager || listener == scheduler)
+}
+
 // bootedMachine is a machine by the name of its node.
 func (c *Cluster) bootedMachine(node string) whereabouts.Machine {
 	for _, m := range append([]whereabouts.Machine{c.booted.ControlPlane}, c.booted.Workers...) {

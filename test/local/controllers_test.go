@@ -50,7 +50,7 @@ func controllersRefuseAnonymous(t *testing.T, c *Cluster) {
 		} {
 			who.from = c.ControlPlane.Name
 			for _, path := range []string{"/metrics", "/configz"} {
-				r, err := c.do(t.Context(), who, http.MethodGet, url+path, nil)
+				r, err := c.askController(t.Context(), who, url+path)
 				require.NoError(t, err, name)
 				assert.Contains(t, refusals, r.status, "%s: %s reads %s: %.80s", name, kind, path, r.body)
 			}
@@ -63,11 +63,11 @@ func controllersProfilingIsOff(t *testing.T, c *Cluster) {
 	who.from = c.ControlPlane.Name
 	for name, url := range c.controllerURLs() {
 		for _, path := range pprofPaths {
-			r, err := c.do(t.Context(), who, http.MethodGet, url+path, nil)
+			r, err := c.askController(t.Context(), who, url+path)
 			require.NoError(t, err, name)
 			assert.Equal(t, http.StatusNotFound, r.status, "%s %s: %.80s", name, path, r.body)
 		}
-		r, err := c.do(t.Context(), who, http.MethodGet, url+"/metrics", nil)
+		r, err := c.askController(t.Context(), who, url+"/metrics")
 		require.NoError(t, err, name)
 		assert.Equal(t, http.StatusOK, r.status, "%s: the positive control failed: this caller has every right", name)
 	}

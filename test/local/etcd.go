@@ -36,6 +36,14 @@ func (c *Cluster) etcdClient(t testing.TB, certificate *tls.Certificate) *client
 	return client
 }
 
+// etcdPeer is where etcd hears other members: on loopback where there is none.
+func (c *Cluster) etcdPeer() string {
+	if c.booted != nil {
+		return net.JoinHostPort(c.ControlPlane.Address, "2380")
+	}
+	return c.local(2380)
+}
+
 // apiServersEtcdCertificate is the one certificate that may read etcd.
 func (c *Cluster) apiServersEtcdCertificate(t testing.TB) *tls.Certificate {
 	t.Helper()

@@ -89,12 +89,12 @@ func mutualTLS(t *testing.T, c *Cluster, address string, certificate *tls.Certif
 // server, which comes from the same authority and is no peer's, and both other
 // ports with what must not open them.
 func etcdOtherPortsRefuse(t *testing.T, c *Cluster) {
-	for _, address := range []string{c.local(2380), c.local(2381)} {
+	for _, address := range []string{c.etcdPeer(), c.local(2381)} {
 		for name, certificate := range foreignEtcdClients(t, c) {
 			assert.Error(t, mutualTLS(t, c, address, certificate), "%s opens %s", name, address)
 		}
 	}
-	assert.Error(t, mutualTLS(t, c, c.local(2380), c.apiServersEtcdCertificate(t)), "the API server's certificate opens the peer port")
+	assert.Error(t, mutualTLS(t, c, c.etcdPeer(), c.apiServersEtcdCertificate(t)), "the API server's certificate opens the peer port")
 }
 
 func etcdIsOutOfReach(t *testing.T, c *Cluster) {

@@ -17,8 +17,9 @@ import (
 // certificate requests of nodes, and are the API server's own identity towards kubelets.
 var acceptedRoles = []string{roles.PlatformAdmin, roles.BreakGlass, "redoubt:agent", "system:kubelet-api-admin"}
 
-// verdicts shows kube-bench's raw result of section 5.1 beside our own, which decides: its checks pass on empty lists,
-// ask for a user by the name of a group, and count the roles that Kubernetes makes itself.
+// verdicts shows kube-bench's raw result of sections 5.1 and 5.2 beside our own, which decides: its checks pass on empty
+// lists, ask for a user by the name of a group, count the roles that Kubernetes makes itself, and read one of three
+// lists of containers.
 func (c *Cluster) verdicts(t *testing.T, findings map[string]kubebench.Finding) {
 	t.Helper()
 	client := c.client(t, c.masters(t))

@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/components/local/netns"
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -38,7 +40,7 @@ func hostTraces(ctx context.Context, root, environment string) (traces, error) {
 		func() error { return found.files("/sys/fs/cgroup", "cgroup", environment, 5) },
 		func() error { return found.lines(ctx, "nftables on the host", "nft", "list", "tables") },
 		func() error { return found.interfaces(ctx, environment) },
-		func() error { return found.kernelSettings(environment) },
+		func() error { return found.kernelSettings(state, environment) },
 		func() error { return found.state(root, environment) },
 		func() error { return found.outside(state, environment) },
 	} {
@@ -158,14 +160,11 @@ func (f traces) interfaces(ctx context.Context, environment string) error {
 	return nil
 }
 
-func (f traces) kernelSettings(environment string) error {
-	namespaces, err := filepath.Glob("/run/netns/rd-*")
+func (f traces) kernelSettings(state, environment string) error {
+	before, err := others(state, environment)
 	if err != nil {
 		return err
 	}
-	f[alone] = !slices.ContainsFunc(namespaces, func(path string) bool {
-		return !strings.HasPrefix(filepath.Base(path), "rd-"+environment+"-")
-	})
 	settings := map[string]bool{"net.ipv4.ip_forward": true}
 	for name := range hostconfig.KubeletSysctls() {
 		settings[name] = true
@@ -180,8 +179,42 @@ func (f traces) kernelSettings(environment string) error {
 		}
 		f.add(kernelSetting, name+" = "+strings.TrimSpace(string(data)))
 	}
-	return nil
+	after, err := others(state, environment)
+	f[alone] = !before && !after
+	return err
 }
+
+// others tells whether another environment is on the host: it has namespaces, or
+// claims on kernel settings or a network, which come before them and go after them.
+func others(state, environment string) (bool, error) {
+	namespaces, err := filepath.Glob("/run/netns/rd-*")
+	if err != nil {
+		return false, err
+	}
+	records, err := filepath.Glob("/run/redoubt/*")
+	if err != nil {
+		return false, err
+	}
+	for _, path := range records {
+		data, _ := os.ReadFile(path) // gone: nobody's
+		if claimsOfOthers(string(data), state) {
+			return true, nil
+		}
+	}
+	return slices.ContainsFunc(namespaces, func(path string) bool {
+		return !strings.HasPrefix(filepath.Base(path), "rd-"+environment+"-")
+	}), nil
+}
+
+// claimsOfOthers tells whether a record names a directory outside of a state's.
+func claimsOfOthers(record, state string) bool {
+	return slices.ContainsFunc(claimed.FindAllString(record, -1), func(claim string) bool {
+		return claim != state && !strings.HasPrefix(claim, state+"/")
+	})
+}
+
+// claimed is a directory of some environment in a record.
+var claimed = regexp.MustCompile(`/[^\s"]+`)
 
 // state finds what below .state carries the environment's name.
 func (f traces) state(root, environment string) error {
@@ -201,10 +234,6 @@ func (f traces) outside(state, environment string) error {
 			return err
 		}
 	}
-	others, err := filepath.Glob("/run/netns/rd-*")
-	if err != nil {
-		return err
-	}
 	claims, err := filesContaining("/run/redoubt", []byte(state+"/"))
 	if err != nil {
 		return err
@@ -212,10 +241,15 @@ func (f traces) outside(state, environment string) error {
 	for _, path := range claims {
 		f.add("file that mentions it", path)
 	}
-	// What another environment keeps there, from before it has namespaces on, is its own.
-	if entries, err := os.ReadDir("/run/redoubt"); err == nil && len(entries) == 0 && len(others) == 0 {
-		f.add("file", "/run/redoubt")
+	// The directory goes with the last claim. Another environment that makes its first
+	// one right now has it empty for a moment.
+	for range 20 {
+		if entries, err := os.ReadDir("/run/redoubt"); err != nil || len(entries) > 0 {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
+	f.add("file", "/run/redoubt")
 	return nil
 }
 

@@ -56,3 +56,25 @@ func TestTracesShareKernelSettings(t *testing.T) {
 	quiet := traces{released: true, alone: true}
 	require.Len(t, traces{claimed: true, alone: true}.since(quiet), 2, "nobody else can have changed it")
 }
+
+// A claim comes before the namespaces of its environment and goes after them: while
+// there is one, the kernel's settings are not this environment's alone.
+func TestTracesSeeOtherClaims(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("claims of environments are root's")
+	}
+	state, name := filepath.Join(t.TempDir(), ".state", "mine"), randomName("trace")
+	require.NoError(t, os.MkdirAll("/run/redoubt", 0o755))
+	record := filepath.Join("/run/redoubt", "network-"+name)
+	t.Cleanup(func() { _, _ = os.Remove(record), os.Remove("/run/redoubt") })
+
+	require.NoError(t, os.WriteFile(record, []byte(state+"-too"), 0o600))
+	claimed, err := others(state, name)
+	require.NoError(t, err)
+	require.True(t, claimed, "another environment has a claim")
+	for record, want := range map[string]bool{
+		state: false, `{"kernel.panic": {"claims": ["` + state + `/worker-1"]}}`: false, `{"kernel.panic": {"claims": ["/elsewhere/.state/mine/worker-1"]}}`: true, "": false,
+	} {
+		require.Equal(t, want, claimsOfOthers(record, state), record)
+	}
+}

@@ -47,7 +47,7 @@ func rootIsReadOnly(t *testing.T, c *Cluster) {
 var expectedPrograms = map[string]bool{
 	"redoubt-machine": true, "redoubt-agent": true, "etcd": true,
 	"kube-apiserver": true, "kube-controller-manager": true, "kube-scheduler": true,
-	"kube-router": true, "iptables": true, "xtables-nft-multi": true, "ipset": true, // network policies; the tools for a moment
+	"kube-router": true, "iptables": true, "xtables-nft-multi": true, "ipset": true, "nft": true, // network policies; the tools for a moment
 	"kubelet": true, "containerd": true, "containerd-shim-runc-v2": true, "containerd-shim": true, "runc": true,
 	"bridge": true, "host-local": true, "loopback": true, "portmap": true, // for a moment, while a pod gets its network
 	"pause": true, "hello": true, // pods

@@ -29,7 +29,9 @@ type policyPods map[string]runningPod
 // and while the agent that enforces them is away (M21).
 func TestNetworkPolicies(t *testing.T) {
 	root := needsMachines(t)
-	_, c := newRehearsal(t, root, map[string]string{"redoubt:workers": "2"}).up(t)
+	directory, dns := withDNS(t, root)
+	r := newRehearsal(t, root, map[string]string{"redoubt:workers": "2", "redoubt:tenants": flowTenants("10.80.0.10"), "redoubt:programsDirectory": directory})
+	_, c := r.up(t)
 	c.newNamespace(t, "front", nil)
 	c.newNamespace(t, "back", nil)
 	pods := policyPods{}
@@ -74,7 +76,19 @@ func TestNetworkPolicies(t *testing.T) {
 
 	t.Run("outside and metadata", func(t *testing.T) { nothingLeavesTheCluster(t, c, pods) })
 	t.Run("restart of the agent", func(t *testing.T) { agentRestarts(t, c, pods) })
+	for _, p := range [][2]string{{"free-1", "worker-1"}, {"free-2", "worker-1"}, {"free-3", "worker-2"}} {
+		c.newNamespace(t, p[0], nil)
+		c.awaitDefaultAccount(t, p[0])
+		pods[p[0]] = c.startPod(t, podOn(p[0], p[0], p[1])) // nothing is forbidden there
+	}
+	pods.flows(t, c, "pods that nothing holds", map[string]bool{"free-1 " + pods.address("free-2"): true, "free-2 " + pods.address("free-1"): true, "free-1 " + pods.address("free-3"): true})
 	t.Run("a pod before its policies", func(t *testing.T) { podIsAloneUntilJudged(t, c, pods) })
+	t.Run("connections of a pod under quarantine", func(t *testing.T) { quarantineCutsConnections(t, c, pods) })
+	t.Run("rules of the guard", func(t *testing.T) { guardRepairs(t, c, pods) })
+	tenants := c.flowPods(t)
+	t.Run("flows of tenants", func(t *testing.T) { flowsOfTenants(t, c, tenants) })
+	t.Run("names", func(t *testing.T) { namesAreForTenants(t, c, tenants, dns) })
+	t.Run("names outside", func(t *testing.T) { namesOutsideAreRefused(t, r) })
 	t.Run("rights of the agent", func(t *testing.T) { policyAgentHasFewRights(t, c) })
 }
 
@@ -262,11 +276,13 @@ func podIsAloneUntilJudged(t *testing.T, c *Cluster, pods policyPods) {
 	defer resume()
 	pods["late-1"] = c.startPod(t, podOn("late-1", "late", "worker-1"))
 	api := net.JoinHostPort(c.ControlPlane.Address, "6443")
-	for _, flow := range [][2]string{{"late-1", api}, {"late-1", pods.address("back-2")}, {"front-1", pods.address("late-1")}, {"back-2", pods.address("late-1")}} {
+	for _, flow := range [][2]string{{"late-1", api}, {"late-1", pods.address("back-2")}, {"front-1", pods.address("late-1")}, {"back-2", pods.address("late-1")},
+		// Whom a policy of the same node knows, and lets hear everybody.
+		{"late-1", pods.address("free-1")}, {"late-1", pods.address("free-2")}} {
 		assert.False(t, reaches(t.Context(), pods[flow[0]].dial(), flow[1]), "%s reaches %s before any policy can be in force", flow[0], flow[1])
 	}
 	resume()
-	pods.flows(t, c, "judged", map[string]bool{"late-1 " + api: true})
+	pods.flows(t, c, "judged", map[string]bool{"late-1 " + api: true, "late-1 " + pods.address("free-1"): true})
 }
 
 // policyAgentHasFewRights reads what the kernel and the API server let it do.

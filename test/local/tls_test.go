@@ -22,8 +22,8 @@ func (c *Cluster) tlsServers(t testing.TB) []tlsServer {
 	servers := []tlsServer{
 		{name: "kube-apiserver", from: machine, address: c.local(6443)},
 		{name: "etcd client", from: machine, address: c.local(2379), certificate: etcd},
-		{name: "kube-controller-manager", from: machine, address: c.local(10257)},
-		{name: "kube-scheduler", from: machine, address: c.local(10259)},
+		{name: controllerManager, from: machine, address: c.local(10257)},
+		{name: scheduler, from: machine, address: c.local(10259)},
 	}
 	for _, node := range c.Nodes {
 		servers = append(servers, tlsServer{name: "kubelet of " + node.Name, from: machine, address: node.Address + ":10250"})

@@ -165,10 +165,14 @@ func (k kernelStore) store(file string, table map[string]*held) error {
 	return nil
 }
 
+// lockPatience bounds the wait for other callers, each of which is done in
+// milliseconds unless the host is very busy; the kernel unlocks for the dead.
+const lockPatience = time.Minute
+
 // lock keeps other callers out. The returned function unlocks, and removes the
 // directory when nothing is claimed any more.
 func (k kernelStore) lock(ctx context.Context) (func(), error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	path := filepath.Join(k.dir, "kernel.lock")
 	for {

@@ -44,10 +44,15 @@ func (t Topology) claim() error {
 	if t.Owner == "" {
 		return nil
 	}
-	if err := os.MkdirAll(ownerDir, 0o755); err != nil {
-		return err
+	for {
+		if err := os.MkdirAll(ownerDir, 0o755); err != nil {
+			return err
+		}
+		// Whoever gave up the last claim may have removed the directory meanwhile.
+		if err := os.WriteFile(t.ownerFile(), []byte(t.Owner), 0o644); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
-	return os.WriteFile(t.ownerFile(), []byte(t.Owner), 0o644)
 }
 
 // release ends the claim. The directory goes with the last one.

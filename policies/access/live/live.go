@@ -5,6 +5,8 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -76,7 +78,7 @@ func surroundings(ctx context.Context, client kubernetes.Interface, c *access.Cl
 	err := pages(func(o metav1.ListOptions) (string, error) {
 		l, err := core.ServiceAccounts("").List(ctx, o)
 		for _, a := range l.Items {
-			accounts = append(accounts, access.Account{Namespace: a.Namespace, Name: a.Name})
+			accounts = append(accounts, access.Account{Namespace: a.Namespace, Name: a.Name, Automounts: a.AutomountServiceAccountToken})
 		}
 		return l.Continue, err
 	})
@@ -94,6 +96,12 @@ func surroundings(ctx context.Context, client kubernetes.Interface, c *access.Cl
 	})
 	if err := unless(err, func() { c.Pods = pods }); err != nil {
 		return fmt.Errorf("reading pods: %w", err)
+	}
+	for i, p := range pods {
+		asked := slices.ContainsFunc(accounts, func(a access.Account) bool {
+			return a.Namespace == p.Namespace && a.Name == p.Account && a.Automounts != nil
+		})
+		pods[i].Unasked = p.Unasked && !asked
 	}
 	err = pages(func(o metav1.ListOptions) (string, error) {
 		l, err := core.Namespaces().List(ctx, o)
@@ -123,7 +131,7 @@ func unless(err error, keep func()) error {
 // is mounted by itself stands in the volumes of a pod that was admitted, as one
 // that was asked for does.
 func podOf(p corev1.Pod) access.Pod {
-	out := access.Pod{Namespace: p.Namespace, Name: p.Name, Account: p.Spec.ServiceAccountName}
+	out := access.Pod{Namespace: p.Namespace, Name: p.Name, Account: p.Spec.ServiceAccountName, Does: access.Does(p.Spec)}
 	for _, volume := range p.Spec.Volumes {
 		if volume.Projected == nil {
 			continue
@@ -131,6 +139,8 @@ func podOf(p corev1.Pod) access.Pod {
 		for _, source := range volume.Projected.Sources {
 			// An audience that is not the API server's is of no use here, but only the API server knows its own.
 			out.Token = out.Token || source.ServiceAccountToken != nil
+			// The name that admission gives to what it mounts by itself.
+			out.Unasked = out.Unasked || source.ServiceAccountToken != nil && strings.HasPrefix(volume.Name, "kube-api-access-") && p.Spec.AutomountServiceAccountToken == nil
 		}
 	}
 	return out

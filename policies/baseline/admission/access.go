@@ -13,12 +13,10 @@ func accessPolicies() []Policy {
 	// was judged there.
 	notAggregation := condition("not-aggregation", `request.userInfo.username != 'system:serviceaccount:kube-system:clusterrole-aggregation-controller'`)
 	named := func(rule, resource string, verbs ...string) string {
-		return rule + `.?resources.orValue([]).exists(r, r in ` + quoted(resource) + `) && ` + rule + `.verbs.exists(v, v in ` + quoted(append(verbs, "*")...) + `)`
+		return rule + `.?resources.orValue([]).exists(x, x in ` + quoted(resource) + `) && ` + rule + `.verbs.exists(v, v in ` + quoted(append(verbs, "*")...) + `)`
 	}
-	risky := func(bad, finding string) string {
-		return `variables.rules.filter(r, ` + bad + `).map(r, ` + finding + `)`
-	}
-	verbs := `r.verbs.join(',')`
+	risky := func(bad, say string) finding { return each(`variables.rules`, bad, say) }
+	verbs := `c.verbs.join(',')`
 	return []Policy{
 		{
 			ID: "role-rules", Title: "roles name what they give, and give no way to more", Controls: []string{"M20", "CIS-5.1.3", "CIS-5.1.8", "CIS-5.1.10", "CIS-5.1.11", "CIS-5.1.12", "CIS-5.1.13"}, Mode: Deny,
@@ -30,23 +28,23 @@ func accessPolicies() []Policy {
 				variable("labels", `dyn(object).metadata.?labels.orValue({})`),
 				variable("labelsBefore", `oldObject == null ? {} : dyn(oldObject).metadata.?labels.orValue({})`),
 			},
-			Findings: all(
-				risky(`'*' in r.verbs`, `'rules[].verbs is "*"'`),
-				risky(`'*' in r.?resources.orValue([])`, `'rules[].resources is "*"'`),
-				risky(`'*' in r.?apiGroups.orValue([])`, `'rules[].apiGroups is "*"'`),
-				risky(`r.?nonResourceURLs.orValue([]).exists(u, u in ['*', '/*'])`, `'rules[].nonResourceURLs is "*"'`),
-				risky(`r.verbs.exists(v, v in ['escalate', 'bind', 'impersonate'] || v.startsWith('impersonate:'))`, `'rules[].verbs has "' + `+verbs+` + '"'`),
+			found: all(
+				risky(`'*' in c.verbs`, `'rules[].verbs is "*"'`),
+				risky(`'*' in c.?resources.orValue([])`, `'rules[].resources is "*"'`),
+				risky(`'*' in c.?apiGroups.orValue([])`, `'rules[].apiGroups is "*"'`),
+				risky(`c.?nonResourceURLs.orValue([]).exists(u, u in ['*', '/*'])`, `'rules[].nonResourceURLs is "*"'`),
+				risky(`c.verbs.exists(v, v in ['escalate', 'bind', 'impersonate'] || v.startsWith('impersonate:'))`, `'rules[].verbs has "' + `+verbs+` + '"'`),
 				// Reading it is exec in every pod of a node.
-				risky(named("r", "nodes/proxy", "get", "create", "update", "patch", "delete"), `'rules[].resources has "nodes/proxy"'`),
-				risky(named("r", "serviceaccounts/token", "create"), `'rules[].resources has "serviceaccounts/token" with "' + `+verbs+` + '"'`),
-				risky(named("r", "certificatesigningrequests/approval", "update", "patch"), `'rules[].resources has "certificatesigningrequests/approval" with "' + `+verbs+` + '"'`),
-				risky(named("r", "signers", "approve", "sign"), `'rules[].resources has "signers" with "' + `+verbs+` + '"'`),
-				risky(`r.?resources.orValue([]).exists(x, x in ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations', 'validatingadmissionpolicies', 'validatingadmissionpolicybindings', 'mutatingadmissionpolicies', 'mutatingadmissionpolicybindings']) && r.verbs.exists(v, v in ['create', 'update', 'patch', 'delete', 'deletecollection'])`,
-					`'rules[].resources has "' + r.resources.join(',') + '" with "' + `+verbs+` + '"'`),
-				risky(`r.?resources.orValue([]).exists(x, x == 'persistentvolumes') && r.verbs.exists(v, v == 'create')`, `'rules[].resources has "persistentvolumes" with "create"'`),
+				risky(named("c", "nodes/proxy", "get", "create", "update", "patch", "delete"), `'rules[].resources has "nodes/proxy"'`),
+				risky(named("c", "serviceaccounts/token", "create"), `'rules[].resources has "serviceaccounts/token" with "' + `+verbs+` + '"'`),
+				risky(named("c", "certificatesigningrequests/approval", "update", "patch"), `'rules[].resources has "certificatesigningrequests/approval" with "' + `+verbs+` + '"'`),
+				risky(named("c", "signers", "approve", "sign"), `'rules[].resources has "signers" with "' + `+verbs+` + '"'`),
+				risky(`c.?resources.orValue([]).exists(x, x in ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations', 'validatingadmissionpolicies', 'validatingadmissionpolicybindings', 'mutatingadmissionpolicies', 'mutatingadmissionpolicybindings']) && c.verbs.exists(v, v in ['create', 'update', 'patch', 'delete', 'deletecollection'])`,
+					`'rules[].resources has "' + c.resources.join(',') + '" with "' + `+verbs+` + '"'`),
+				risky(`c.?resources.orValue([]).exists(x, x == 'persistentvolumes') && c.verbs.exists(v, v == 'create')`, `'rules[].resources has "persistentvolumes" with "create"'`),
 				// The platform's group gives the right to change the policies themselves.
-				risky(`'`+Group+`' in r.?apiGroups.orValue([])`, `'rules[].apiGroups has "`+Group+`"'`),
-				`variables.labels.filter(l, l.startsWith('rbac.authorization.k8s.io/aggregate-to-') && variables.labelsBefore[?l].orValue('') != variables.labels[l]).map(l, 'metadata.labels has "' + l + '"')`,
+				risky(`'`+Group+`' in c.?apiGroups.orValue([])`, `'rules[].apiGroups has "`+Group+`"'`),
+				each(`variables.labels`, `c.startsWith('rbac.authorization.k8s.io/aggregate-to-') && variables.labelsBefore[?c].orValue('') != variables.labels[c]`, `'metadata.labels has "' + c + '"'`),
 				either(`dyn(object).?aggregationRule.hasValue() && (oldObject == null || dyn(oldObject).?aggregationRule != dyn(object).?aggregationRule)`, `'aggregationRule'`)),
 			Unless: systemUser + ` || ` + isPlatform,
 			Remedy: "name verbs, resources and groups one by one, and leave these rights to the platform",
@@ -64,8 +62,8 @@ func accessPolicies() []Policy {
 					`variables.annotations[?'`+AnnotationExpires+`'].orValue('').matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$') && `+
 					`timestamp(variables.annotations['`+AnnotationExpires+`']) > variables.clock && timestamp(variables.annotations['`+AnnotationExpires+`']) <= variables.clock + duration('24h')`),
 			},
-			Findings: all(
-				`variables.subjects.filter(s, s.name in `+quoted(everybody...)+`).map(s, 'subjects[].name is "' + s.name + '"')`,
+			found: all(
+				each(`variables.subjects`, `c.name in `+quoted(everybody...), `'subjects[].name is "' + c.name + '"'`),
 				either(`size(variables.subjects) > 0 && dyn(object).roleRef.name == 'cluster-admin' && !variables.emergency`, `'roleRef.name is "cluster-admin"'`)),
 			Unless: systemUser,
 			Remedy: "bind a role that says what it gives to a group of the identity provider; in an emergency bind cluster-admin as redoubt:break-glass:NAME with the annotations " + AnnotationReason + " and " + AnnotationExpires + ", a time within 24 hours such as 2027-01-31T12:00:00Z",

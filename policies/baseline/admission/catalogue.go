@@ -4,12 +4,16 @@ import "slices"
 
 // Catalogue gives all policies, in the order of the documentation.
 func Catalogue() []Policy {
-	return slices.Concat(imagePolicies(), podPolicies(), podHostPolicies(), podUsePolicies(), exposurePolicies(), storagePolicies(), accessPolicies(), connectPolicies(), platformPolicies())
+	all := slices.Concat(imagePolicies(), podPolicies(), podHostPolicies(), podUsePolicies(), exposurePolicies(), storagePolicies(), accessPolicies(), connectPolicies(), platformPolicies())
+	for i, p := range all {
+		all[i] = p.complete()
+	}
+	return all
 }
 
 // onPods completes a policy on the containers of pods and of their templates.
 func onPods(p Policy) Policy {
-	p.Scope, p.Rules, p.Templates = Workloads, podRules, templateRules
+	p.Family, p.Scope, p.Rules, p.Templates = "pods", Workloads, podRules, templateRules
 	p.Sentinel = Sentinel{Kind: "Pod"}
 	if p.Mode == "" {
 		p.Mode = Deny

@@ -46,4 +46,7 @@ const LabelPool = Group + "/pool"
 const (
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	ManagedBy      = "redoubt"
+	// LabelSystem is on namespaces of the system that the baseline makes, which are
+	// no tenant's.
+	LabelSystem = Group + "/system"
 )

@@ -9,39 +9,37 @@ func reference(image string) string {
 		` : 'docker.io/' + (` + image + `.contains('/') ? '' : 'library/') + ` + image + `)`
 }
 
-// imageVolumes are volumes that are images; they are v.
-const imageVolumes = `variables.spec.?volumes.orValue([]).filter(v, has(v.image))`
-
 func imagePolicies() []Policy {
 	image := `c.?image.orValue('')`
+	narrowed := `namespaceObject != null && namespaceObject.metadata.?annotations[?'` + AnnotationRegistries + `'].orValue('') != ''`
 	foreign := func(image string) string {
 		// The list of one gives the reference a name: made anew for each registry, it
 		// would cost more than the API server allows.
-		return `![` + reference(image) + `].exists(i, variables.allowed.exists(r, i.startsWith(r)) && (size(variables.narrowed) == 0 || variables.narrowed.exists(r, i.startsWith(r))))`
+		return `![` + reference(image) + `].exists(i, variables.allowed.exists(r, i.startsWith(r)) && (!(` + narrowed + `) || variables.narrowed.exists(r, i.startsWith(r))))`
 	}
-	volume := `v.image.?reference.orValue('')`
+	volume := `c.image.?reference.orValue('')`
 	pinned := `@sha256:[a-f0-9]{64}$`
 	return []Policy{
 		onPods(Policy{
 			ID: "image-registries", Title: "images come from registries that the platform trusts", Controls: []string{"M26", "CIS-5.5.1"},
 			Variables: []admissionv1.Variable{
 				variable("allowed", `params.data.registries.split('\n')`),
-				variable("narrowed", `namespaceObject == null ? [] : namespaceObject.metadata.?annotations[?'`+AnnotationRegistries+`'].orValue('').split(',').map(r, r.trim()).filter(r, r != '').map(r, r + '/')`),
+				variable("narrowed", `namespaceObject.metadata.annotations['`+AnnotationRegistries+`'].split(',').map(r, r.trim()).filter(r, r != '').map(r, r + '/')`),
 			},
-			Findings: all(containers(foreign(image), "image", image),
-				imageVolumes+`.filter(v, `+foreign(volume)+`).map(v, variables.path + 'volumes[' + v.name + '].image.reference is "' + `+volume+` + '"')`),
+			found: all(containers(foreign(image), "image", image),
+				each(volumes, `has(c.image) && `+foreign(volume), `variables.path + 'volumes[' + c.name + '].image.reference is "' + `+volume+` + '"'`)),
 			Remedy: "push the image to an allowed registry, or have the platform add the registry to policies.registries",
 		}),
 		onPods(Policy{
 			ID: "image-digests", Title: "images are named by their digest", Controls: []string{"M26"}, Relaxed: Warn,
-			Findings: all(containers(`!`+image+`.matches('`+pinned+`')`, "image", image),
-				imageVolumes+`.filter(v, !`+volume+`.matches('`+pinned+`')).map(v, variables.path + 'volumes[' + v.name + '].image.reference is "' + `+volume+` + '"')`),
+			found: all(containers(`!`+image+`.matches('`+pinned+`')`, "image", image),
+				each(volumes, `has(c.image) && !`+volume+`.matches('`+pinned+`')`, `variables.path + 'volumes[' + c.name + '].image.reference is "' + `+volume+` + '"'`)),
 			Remedy: "write name@sha256:DIGEST; the tag may stay before the @",
 		}),
 		onPods(Policy{
 			ID: "image-tags", Title: "no image is latest, said or unsaid", Controls: []string{"M26"},
-			Findings: containers(`!`+image+`.contains('@') && (`+image+`.endsWith(':latest') || !`+image+`.matches(':[^/:]+$'))`, "image", image),
-			Remedy:   "name a version, or better a digest",
+			found:  containers(`!`+image+`.contains('@') && (`+image+`.endsWith(':latest') || !`+image+`.matches(':[^/:]+$'))`, "image", image),
+			Remedy: "name a version, or better a digest",
 		}),
 	}
 }

@@ -4,8 +4,8 @@ import admissionv1 "k8s.io/api/admissionregistration/v1"
 
 // networkPolicies are about how programs are reached.
 func exposurePolicies() []Policy {
-	hosts := func(list, host string) string {
-		return `size(variables.hosts) > 0 ? ` + list + `.filter(x, !variables.hosts.exists(h, ` + host + ` == h || (h.startsWith('*.') && ` + host + `.endsWith(h.substring(1)) && !` + host + `.contains('*'))))`
+	foreign := func(list, host, say string) finding {
+		return each(list, `size(variables.hosts) > 0 && !variables.hosts.exists(h, `+host+` == h || (h.startsWith('*.') && `+host+`.endsWith(h.substring(1)) && !`+host+`.contains('*')))`, say)
 	}
 	narrowed := variable("hosts", `namespaceObject.metadata.?annotations[?'`+AnnotationIngressHosts+`'].orValue('').split(',').map(h, h.trim()).filter(h, h != '')`)
 	annotation := func(key string) string { return `variables.annotations[?'` + key + `'].orValue('')` }
@@ -23,7 +23,7 @@ func exposurePolicies() []Policy {
 					`('service.beta.kubernetes.io/aws-load-balancer-internal' in variables.annotations && `+annotation("service.beta.kubernetes.io/aws-load-balancer-internal")+` == 'true' && `+annotation("service.beta.kubernetes.io/aws-load-balancer-scheme")+` == '') || `+
 					annotation("networking.gke.io/load-balancer-type")+` == 'Internal'`),
 			},
-			Findings: all(
+			found: all(
 				either(`variables.type == 'NodePort' || (variables.type == 'LoadBalancer' && !variables.internal)`, `'spec.type is "' + variables.type + '"'`),
 				either(`size(dyn(object).spec.?externalIPs.orValue([])) > 0`, `'spec.externalIPs is "' + dyn(object).spec.externalIPs.join(',') + '"'`)),
 			Remedy: "use type ClusterIP behind an Ingress, or LoadBalancer with the annotation that makes it internal (service.beta.kubernetes.io/aws-load-balancer-scheme: internal, networking.gke.io/load-balancer-type: Internal)",
@@ -36,12 +36,12 @@ func exposurePolicies() []Policy {
 				variable("covered", `dyn(object).spec.?tls.orValue([]).map(t, t.?hosts.orValue([])).flatten()`),
 				narrowed,
 			},
-			Findings: all(
+			found: all(
 				either(`size(dyn(object).spec.?tls.orValue([])) == 0`, `'spec.tls'`),
 				either(`dyn(object).spec.?defaultBackend.hasValue()`, `'spec.defaultBackend'`),
-				`variables.rules.filter(r, r.?host.orValue('') == '' || r.host.startsWith('*')).map(r, 'spec.rules[].host is "' + r.?host.orValue('') + '"')`,
-				`variables.rules.filter(r, r.?host.orValue('') != '' && !(r.host in variables.covered)).map(r, 'spec.tls[].hosts lacks "' + r.host + '"')`,
-				`(`+hosts(`variables.rules`, `x.?host.orValue('')`)+`.map(x, 'spec.rules[].host is "' + x.?host.orValue('') + '", not one of this namespace') : [])`),
+				each(`variables.rules`, `c.?host.orValue('') == '' || c.host.startsWith('*')`, `'spec.rules[].host is "' + c.?host.orValue('') + '"'`),
+				each(`variables.rules`, `c.?host.orValue('') != '' && !(c.host in variables.covered)`, `'spec.tls[].hosts lacks "' + c.host + '"'`),
+				foreign(`variables.rules`, `c.?host.orValue('')`, `'spec.rules[].host is "' + c.?host.orValue('') + '", not one of this namespace'`)),
 			Remedy: "name every host in spec.rules and in spec.tls[].hosts with a secretName; use a host that the platform gave to the namespace",
 		},
 		{
@@ -50,10 +50,10 @@ func exposurePolicies() []Policy {
 			Variables: []admissionv1.Variable{
 				variable("listeners", `dyn(object).spec.?listeners.orValue([])`), narrowed,
 			},
-			Findings: all(
-				`variables.listeners.filter(l, !(l.protocol in ['HTTPS', 'TLS'])).map(l, 'spec.listeners[' + l.name + '].protocol is "' + l.protocol + '"')`,
-				`variables.listeners.filter(l, l.?hostname.orValue('') == '' || l.hostname.startsWith('*')).map(l, 'spec.listeners[' + l.name + '].hostname is "' + l.?hostname.orValue('') + '"')`,
-				`(`+hosts(`variables.listeners`, `x.?hostname.orValue('')`)+`.map(x, 'spec.listeners[' + x.name + '].hostname is not one of this namespace') : [])`),
+			found: all(
+				each(`variables.listeners`, `!(c.protocol in ['HTTPS', 'TLS'])`, `'spec.listeners[' + c.name + '].protocol is "' + c.protocol + '"'`),
+				each(`variables.listeners`, `c.?hostname.orValue('') == '' || c.hostname.startsWith('*')`, `'spec.listeners[' + c.name + '].hostname is "' + c.?hostname.orValue('') + '"'`),
+				foreign(`variables.listeners`, `c.?hostname.orValue('')`, `'spec.listeners[' + c.name + '].hostname is not one of this namespace'`)),
 			Remedy: "use protocol HTTPS or TLS, and a hostname that the platform gave to the namespace",
 		},
 	}

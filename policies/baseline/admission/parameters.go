@@ -43,8 +43,9 @@ func (s Settings) systemNames() []string {
 	return names
 }
 
-// parameters are what the policies read: lists, one entry a line. Only the
-// platform can write them, as everything with its label.
+// parameters are what the policies read: lists, one entry a line; exceptions by the
+// namespace that they are for, or together where they are for objects in none. Only
+// the platform can write them, as everything with its label.
 func (s Settings) parameters() *corev1.ConfigMap {
 	var registries []string
 	for _, registry := range s.Registries {
@@ -52,31 +53,30 @@ func (s Settings) parameters() *corev1.ConfigMap {
 	}
 	data := map[string]string{
 		"registries": lines(registries), "storageClasses": lines(s.StorageClasses), "systemUsers": lines(s.SystemUsers), "forbiddenConnect": lines(s.systemNames()),
+		"baselineNamespaces": "\n" + lines(s.BaselineNamespaces) + "\n",
+	}
+	add := func(key, line string) {
+		if data[key] != "" {
+			line = data[key] + "\n" + line
+		}
+		data[key] = line
 	}
 	for _, e := range s.Exceptions {
 		until, err := e.Expiry()
 		if err != nil {
 			continue // refused by Validate; it lets nobody off
 		}
-		key := "exceptions." + strings.TrimPrefix(e.Control, controlPrefix)
-		var entries []string
+		line := strings.TrimPrefix(e.Control, controlPrefix) + " " + until.UTC().Format(time.RFC3339) + " " + strings.Join(strings.Fields(e.Reason), " ")
 		for _, namespace := range e.Namespaces {
-			entries = append(entries, namespace+"/*")
+			add("exceptions."+namespace, line)
 		}
 		for _, name := range e.Names {
-			entries = append(entries, "/"+name)
-		}
-		for _, entry := range entries {
-			line := entry + " " + until.UTC().Format(time.RFC3339) + " " + e.Reason
-			if data[key] != "" {
-				line = data[key] + "\n" + line
-			}
-			data[key] = line
+			add("exceptions", name+" "+line)
 		}
 	}
 	return &corev1.ConfigMap{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: metav1.ObjectMeta{Name: parametersName, Namespace: parametersNamespace, Labels: map[string]string{LabelManagedBy: ManagedBy},
+		ObjectMeta: metav1.ObjectMeta{Name: ParametersName, Namespace: parametersNamespace, Labels: map[string]string{LabelManagedBy: ManagedBy},
 			Annotations: map[string]string{Group + "/title": "what the admission policies allow, and who is let off until when"}},
 		Data: data,
 	}

@@ -41,9 +41,9 @@ func platformPolicies() []Policy {
 			Sentinel: Sentinel{Kind: "ConfigMap"},
 			Conditions: []admissionv1.MatchCondition{notTheServer, notCleaners,
 				condition("of-the-platform", managed(`object`)+` || `+managed(`oldObject`)+` || request.?name.orValue('').startsWith('`+sentinelPrefix+`')`)},
-			Findings: either(managed(`object`)+` || `+managed(`oldObject`), `'metadata.labels[`+LabelManagedBy+`] is "`+ManagedBy+`"'`),
-			Unless:   isPlatform + ` || ` + quarantineAlone,
-			Remedy:   "ask the platform to change it in the settings of its stack",
+			found:  either(managed(`object`)+` || `+managed(`oldObject`), `'metadata.labels[`+LabelManagedBy+`] is "`+ManagedBy+`"'`),
+			Unless: isPlatform + ` || ` + quarantineAlone,
+			Remedy: "ask the platform to change it in the settings of its stack",
 		},
 		{
 			ID: "namespaces", Title: "a namespace has a level of Pod Security, which nobody but the platform lowers, as the platform's labels are its own", Controls: []string{"M22", "M24", "CIS-5.2.1"}, Mode: Deny,
@@ -54,7 +54,7 @@ func platformPolicies() []Policy {
 				variable("labelsBefore", `oldObject == null ? {} : dyn(oldObject).metadata.?labels.orValue({})`), variable("notesBefore", `oldObject == null ? {} : dyn(oldObject).metadata.?annotations.orValue({})`),
 				variable("rank", `{'privileged': 0, 'baseline': 1, 'restricted': 2}`),
 			},
-			Findings: all(
+			found: all(
 				either(`oldObject == null && !(`+level(`variables.labels`)+` in ['baseline', 'restricted'])`, `'metadata.labels[pod-security.kubernetes.io/enforce] is "' + `+level(`variables.labels`)+` + '"'`),
 				either(`oldObject != null && variables.rank[?`+level(`variables.labels`)+`].orValue(3) != variables.rank[?`+level(`variables.labelsBefore`)+`].orValue(3)`+
 					` && variables.rank[?`+level(`variables.labels`)+`].orValue(-1) < variables.rank[?`+level(`variables.labelsBefore`)+`].orValue(3)`,
@@ -72,7 +72,7 @@ func platformPolicies() []Policy {
 			},
 			Sentinel:   Sentinel{Kind: "CustomResourceDefinition"},
 			Conditions: []admissionv1.MatchCondition{notTheServer, notCleaners},
-			Findings:   `[request.kind.kind + ' "' + request.?name.orValue('') + '"']`,
+			found:      either(`true`, `request.kind.kind + ' "' + request.?name.orValue('') + '"'`),
 			Unless:     systemUser + ` || ` + isPlatform,
 			Remedy:     "have the platform install it",
 		},
@@ -100,7 +100,8 @@ func OnlyQuarantineChanges(what string) string {
 
 // changed gives the labels or annotations of the platform's group that an object
 // has otherwise than before.
-func changed(what string) string {
+func changed(what string) finding {
 	kind := map[string]string{"labels": "labels", "notes": "annotations"}[what]
-	return `(variables.` + what + `.map(k, k) + variables.` + what + `Before.map(k, k)).filter(k, k.startsWith('` + Group + `/') && !k.startsWith('` + QuarantineLabel + `') && variables.` + what + `[?k] != variables.` + what + `Before[?k]).map(k, 'metadata.` + kind + `[' + k + '] changes')`
+	return each(`(variables.`+what+`.map(k, k) + variables.`+what+`Before.map(k, k))`, `c.startsWith('`+Group+`/') && !c.startsWith('`+QuarantineLabel+`') && variables.`+what+`[?c] != variables.`+what+`Before[?c]`,
+		`'metadata.`+kind+`[' + c + '] changes'`)
 }

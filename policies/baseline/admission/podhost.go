@@ -4,32 +4,33 @@ import "strings"
 
 // podHostPolicies keep pods away from the machine that they run on.
 func podHostPolicies() []Policy {
-	var hosts []string
+	var hosts []finding
 	for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe", "lifecycle.?postStart", "lifecycle.?preStop"} {
+		own, _, _ := strings.Cut(probe, ".")
 		for _, handler := range []string{"httpGet", "tcpSocket"} {
 			host := `c.?` + probe + `.?` + handler + `.?host.orValue('')`
-			hosts = append(hosts, containersIn(containerLists[:2], host+` != ''`, strings.ReplaceAll(probe, "?", "")+"."+handler+".host", host))
+			hosts = append(hosts, lasting(`has(c.`+own+`) && `+host+` != ''`, strings.ReplaceAll(probe, "?", "")+"."+handler+".host", host))
 		}
 	}
 	return []Policy{
 		onPods(Policy{
 			ID: "host-namespaces", Title: "no pod shares the network, processes or IPC of its node", Controls: []string{"M22", "CIS-5.2.3", "CIS-5.2.4", "CIS-5.2.5"},
-			Findings: all(
-				quoted("hostNetwork", "hostPID", "hostIPC")+`.filter(f, variables.spec[?f].orValue(false)).map(f, variables.path + f + ' is "true"')`,
+			found: all(
+				each(quoted("hostNetwork", "hostPID", "hostIPC"), `variables.spec[?c].orValue(false)`, `variables.path + c + ' is "true"'`),
 				containers(`c.?securityContext.?windowsOptions.?hostProcess.orValue(false)`, "securityContext.windowsOptions.hostProcess", "true"),
 				either(pod+`.?windowsOptions.?hostProcess.orValue(false)`, `variables.path + 'securityContext.windowsOptions.hostProcess is "true"'`)),
 			Remedy: "leave these fields out; a program that needs the node belongs into a namespace of the system",
 		}),
 		onPods(Policy{
 			ID: "host-ports", Title: "no pod takes a port of its node or has the kubelet ask other hosts", Controls: []string{"M22", "CIS-5.2.12"},
-			Findings: all(append(hosts, containers(`c.?ports.orValue([]).exists(p, p.?hostPort.orValue(0) != 0)`, "ports[].hostPort",
+			found: all(append(hosts, containers(`has(c.ports) && c.ports.exists(p, p.?hostPort.orValue(0) != 0)`, "ports[].hostPort",
 				`c.?ports.orValue([]).map(p, string(p.?hostPort.orValue(0))).join(',')`))...),
 			Remedy: "leave out hostPort and use a Service; leave out host in probes, they ask the pod itself",
 		}),
 		onPods(Policy{
 			ID: "volume-types", Title: "pods mount nothing of their node", Controls: []string{"M22", "CIS-5.2.11"},
-			Findings: `variables.spec.?volumes.orValue([]).filter(v, v.exists(k, !(k in ` + quoted(append([]string{"name"}, volumeTypes...)...) +
-				`))).map(v, variables.path + 'volumes[' + v.name + '] is of type "' + v.filter(k, k != 'name').join(',') + '"')`,
+			found: each(volumes, `c.exists(k, !(k in `+quoted(append([]string{"name"}, volumeTypes...)...)+`))`,
+				`variables.path + 'volumes[' + c.name + '] is of type "' + c.filter(k, k != 'name').join(',') + '"'`),
 			Remedy: "use one of " + strings.Join(volumeTypes, ", "),
 		}),
 	}

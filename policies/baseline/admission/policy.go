@@ -33,6 +33,12 @@ const (
 type Policy struct {
 	// ID is a DNS label; the control of an exception is "M25/" and the ID.
 	ID string
+	// Family names policies that the API server gets as one object for each mode,
+	// because what costs time there is each policy that looks at an object, far more
+	// than what it asks. Members have the same Scope, Templates, Conditions, Unless,
+	// NoParameters and Sentinel; each judges nothing but what its own Rules name.
+	// Empty: the policy is an object of its own.
+	Family string
 	// Title says what the policy demands, in a sentence without its full stop.
 	Title string
 	// Controls are rows of the project (M26) and recommendations of CIS Kubernetes
@@ -50,19 +56,25 @@ type Policy struct {
 	// Templates are rules for objects that pods are made from. What violates one is
 	// warned about, because the pods are refused themselves.
 	Templates []admissionv1.NamedRuleWithOperations
-	// Conditions must all hold, or the policy has no say. They see neither its
-	// variables nor its parameters.
+	// Conditions must all hold, or the policy has no say. They cost as much as a
+	// policy does, and see none of its variables.
 	Conditions []admissionv1.MatchCondition
 	// NoParameters keeps the policy from reading parameters, so that there is no
 	// exception to it: for one that would stand in the way of their repair.
 	NoParameters bool
 	// Variables are CEL expressions in the order in which they use each other, which
 	// the others reach as variables.NAME. Every policy also has those of [common],
-	// and one with templates those of [pods].
+	// and one with templates those of [pods]. In a family, a name stands for one
+	// expression.
 	Variables []admissionv1.Variable
+	// Violated is CEL of type bool: whether there are findings. It is asked of every
+	// object, and Findings only of those that violate; so it should be cheap. Empty:
+	// whether Findings is not empty.
+	Violated string
 	// Findings is CEL of a list of strings: the fields that violate the policy, each
 	// with its value where that says more.
 	Findings string
+	found    finding // of the catalogue's own policies, which gives both
 	// Unless is CEL of type bool: who or what may violate it all the same. It alone
 	// may use the authorizer.
 	Unless string

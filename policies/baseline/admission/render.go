@@ -14,11 +14,17 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Rendered is a policy as a cluster gets it.
+// Rendered is one object of the API server, with the policies of the catalogue that
+// it holds: those of a family that have one mode somewhere.
 type Rendered struct {
-	Catalogue Policy
-	Policy    *admissionv1.ValidatingAdmissionPolicy
-	Bindings  []*admissionv1.ValidatingAdmissionPolicyBinding
+	// ID is that of the policy, or the family and the mode.
+	ID string
+	// Members are the policies of the catalogue.
+	Members  []Policy
+	Policy   *admissionv1.ValidatingAdmissionPolicy
+	Bindings []*admissionv1.ValidatingAdmissionPolicyBinding
+	sentinel string // the name of what the object is asked by, and
+	probed   bool   // whether anybody sees its answer
 }
 
 const (
@@ -29,78 +35,50 @@ const (
 	sentinelPrefix = "redoubt-sentinel-"
 	// nameLabel is the name of a namespace, which the API server writes and nobody
 	// can change.
-	nameLabel = corev1.LabelMetadataName
-	// parametersName has the version of the keys: who adds or removes one changes
-	// it, so that policies of both versions find theirs while one follows the other.
-	parametersName      = "redoubt-admission-v1"
+	nameLabel           = corev1.LabelMetadataName
 	parametersNamespace = metav1.NamespaceSystem
 )
 
-// common are variables that every policy has.
-func common(p Policy) []admissionv1.Variable {
-	out := []admissionv1.Variable{
-		// The API server's own clock: it writes the time of creation before it asks the
-		// policies. Other operations have the object's age, and connections none.
-		variable("clock", `object != null && dyn(object).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(object).metadata.creationTimestamp) : `+
-			`(oldObject != null && dyn(oldObject).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(oldObject).metadata.creationTimestamp) : timestamp('1970-01-01T00:00:00Z'))`),
-		variable("exceptions", exceptionsOf(p)),
-		variable("exempt", `size(variables.exceptions) > 0`),
-	}
-	if len(p.Templates) > 0 && slices.ContainsFunc(p.Rules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) {
-		out = append(out, pods()...)
-	}
-	out = append(out, p.Variables...)
-	return append(out, variable("findings", p.Findings), variable("said", `variables.findings.join(', ')`))
-}
-
-// exceptionsOf are the entries of the parameters that let the object off.
-func exceptionsOf(p Policy) string {
-	if p.NoParameters {
-		return `[].map(e, '')`
-	}
-	return `params.data[?'exceptions.` + p.ID + `'].orValue('').split('\n').filter(e, (e.startsWith('/') && request.?namespace.orValue('') == '' ? e.startsWith('/' + request.?name.orValue('') + ' ') : e.startsWith(request.?namespace.orValue('') + '/* ')) && timestamp(e.split(' ')[1]) > variables.clock)`
-}
-
-// pods are variables that policies on pods have: where the object keeps the pod, its
-// metadata and its specification.
-func pods() []admissionv1.Variable {
-	return []admissionv1.Variable{
-		variable("pod", `request.kind.kind == 'Pod' ? dyn(object) : request.kind.kind == 'CronJob' ? dyn(object).spec.jobTemplate.spec.template : `+
-			`request.kind.kind == 'PodTemplate' ? dyn(object).template : dyn(object).spec.?template.orValue({'spec': {}})`),
-		variable("path", `{'Pod': 'spec.', 'CronJob': 'spec.jobTemplate.spec.template.spec.', 'PodTemplate': 'template.spec.'}[?request.kind.kind].orValue('spec.template.spec.')`),
-		variable("spec", `variables.pod.?spec.orValue({})`),
-		variable("annotations", `variables.pod.?metadata.?annotations.orValue({})`),
-	}
-}
-
-// maxFindings bounds what a message says: the API server drops messages that are
-// longer than 5 KiB.
-const maxFindings = 3000
+// ParametersName is the ConfigMap that the policies read, in kube-system. It has the
+// version of the keys: who adds or removes one changes it, so that policies of both
+// versions find theirs while one follows the other.
+const ParametersName = "redoubt-admission-v2"
 
 // Render gives the policies of the catalogue and their parameters. The settings
 // must be valid.
 func Render(s Settings, policies []Policy) ([]Rendered, *corev1.ConfigMap, error) {
 	s = s.withDefaults()
 	var out []Rendered
-	for _, p := range policies {
-		r, err := render(s, p)
-		if err != nil {
+	for _, family := range families(policies) {
+		if err := alike(family); err != nil {
 			return nil, nil, err
 		}
-		out = append(out, r)
+		for _, mode := range []Mode{Deny, Warn, Audit} {
+			g := s.group(family, mode)
+			if len(g.members) == 0 {
+				continue
+			}
+			r, err := g.render(s)
+			if err != nil {
+				return nil, nil, err
+			}
+			out = append(out, r)
+		}
 	}
 	return out, s.parameters(), nil
 }
 
-func render(s Settings, p Policy) (Rendered, error) {
+func (g group) render(s Settings) (Rendered, error) {
+	p := g.members[0].Policy // what members have in common
 	spec := admissionv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    ptr.To(admissionv1.Fail),
-		MatchConstraints: matching(slices.Concat(p.Rules, p.Templates), nil),
-		MatchConditions:  p.Conditions,
-		Variables:        common(p),
-		Validations:      []admissionv1.Validation{p.validation()},
-		// A use of an exception is in the audit log, with its day and its reason.
-		AuditAnnotations: []admissionv1.AuditAnnotation{{Key: "exception", ValueExpression: `variables.exempt && size(variables.findings) > 0 ? string(variables.exceptions[0]) : ''`}},
+		MatchConstraints: matching(g.rules(), nil),
+		MatchConditions:  slices.Concat(p.Conditions, g.conditions(s)),
+		Variables:        g.variables(),
+		Validations:      []admissionv1.Validation{g.validation()},
+		// A use of an exception is in the audit log, with its policy, its day and its
+		// reason.
+		AuditAnnotations: []admissionv1.AuditAnnotation{{Key: "exception", ValueExpression: `size(variables.exceptions) == 0 ? '' : variables.exceptions.filter(e, e.split(' ')[0] in variables.violated).join('; ')`}},
 	}
 	asked := `request.?name.orValue('') == `
 	if !p.NoParameters {
@@ -109,33 +87,16 @@ func render(s Settings, p Policy) (Rendered, error) {
 	}
 	text, err := json.Marshal(spec)
 	if err != nil {
-		return Rendered{}, fmt.Errorf("policy %s: %w", p.ID, err)
+		return Rendered{}, fmt.Errorf("policy %s: %w", g.id, err)
 	}
 	digest := sha256.Sum256(text)
-	name := namePrefix + p.ID + "-" + hex.EncodeToString(digest[:4])
-	spec.Validations = append(spec.Validations, admissionv1.Validation{
-		Expression: `!(` + asked + `'` + p.Sentinel.name(name) + `')`,
-		Message:    inForce,
-	})
+	name := namePrefix + g.id + "-" + hex.EncodeToString(digest[:4])
+	sentinel := p.Sentinel.name(name)
+	spec.Validations = append(spec.Validations, admissionv1.Validation{Expression: `!(` + asked + `'` + sentinel + `')`, Message: inForce})
 	made := &admissionv1.ValidatingAdmissionPolicy{
-		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: meta(name, p), Spec: spec,
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: g.meta(name), Spec: spec,
 	}
-	return Rendered{Catalogue: p, Policy: made, Bindings: bindings(s, p, name)}, nil
-}
-
-// validation holds the policy's findings against it.
-func (p Policy) validation() admissionv1.Validation {
-	unless := "variables.exempt"
-	if p.Unless != "" {
-		unless += " || " + p.Unless
-	}
-	rule := fmt.Sprintf("%s; %s (%s, %s)", p.Title, p.Remedy, p.Control(), strings.Join(p.Controls, ", "))
-	return admissionv1.Validation{
-		Expression: `size(variables.findings) == 0 || ` + unless,
-		// The static text stands in where the other cannot be made.
-		Message:           rule,
-		MessageExpression: fmt.Sprintf(`(size(variables.said) > %[1]d ? variables.said.substring(0, %[1]d) + ' …' : variables.said) + `, maxFindings) + celString(": "+rule),
-	}
+	return Rendered{ID: g.id, Members: g.policies(), Policy: made, Bindings: g.bindings(s, name), sentinel: sentinel, probed: p.Sentinel.Kind != "" && g.mode != Audit}, nil
 }
 
 // celString is a text as CEL writes it.
@@ -143,48 +104,52 @@ func celString(text string) string {
 	return `'` + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + `'`
 }
 
-func meta(name string, p Policy) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Name: name, Labels: map[string]string{LabelManagedBy: ManagedBy, Group + "/policy": p.ID},
-		Annotations: map[string]string{Group + "/title": p.Title, Group + "/controls": strings.Join(p.Controls, ", ")}}
+func (g group) meta(name string) metav1.ObjectMeta {
+	var titles, controls []string
+	for _, p := range g.policies() {
+		titles = append(titles, p.ID+": "+p.Title)
+		for _, control := range p.Controls {
+			if !slices.Contains(controls, control) {
+				controls = append(controls, control)
+			}
+		}
+	}
+	return metav1.ObjectMeta{Name: name, Labels: map[string]string{LabelManagedBy: ManagedBy, Group + "/policy": g.id},
+		Annotations: map[string]string{Group + "/title": strings.Join(titles, "; "), Group + "/controls": strings.Join(controls, ", ")}}
 }
 
 func matching(rules []admissionv1.NamedRuleWithOperations, selector *metav1.LabelSelector) *admissionv1.MatchResources {
 	return &admissionv1.MatchResources{MatchPolicy: ptr.To(admissionv1.Equivalent), ResourceRules: rules, NamespaceSelector: selector}
 }
 
-// bindings put a policy into force: where it holds as it is, where it is relaxed,
-// and on templates.
-func bindings(s Settings, p Policy, policy string) []*admissionv1.ValidatingAdmissionPolicyBinding {
-	mode, relaxed := s.mode(p, p.Mode), s.mode(p, p.Relaxed)
-	var excluded []string
-	if p.Scope == Workloads {
-		excluded = s.systemNames()
+// bindings put the object into force: as it is, and on templates, which are never
+// refused.
+func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmissionPolicyBinding {
+	p := g.members[0].Policy
+	var selector *metav1.LabelSelector
+	named := func(operator metav1.LabelSelectorOperator, names []string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: nameLabel, Operator: operator, Values: names}}}
 	}
-	split := p.Relaxed != "" && len(s.BaselineNamespaces) > 0
-	binding := func(suffix string, mode Mode, rules []admissionv1.NamedRuleWithOperations, operator metav1.LabelSelectorOperator, names []string) *admissionv1.ValidatingAdmissionPolicyBinding {
-		var selector *metav1.LabelSelector
-		if len(names) > 0 {
-			selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: nameLabel, Operator: operator, Values: names}}}
-		}
+	switch {
+	case g.relaxedOnly() && len(s.BaselineNamespaces) <= manyNames:
+		// The sentinel is in default, where nothing else is of that class.
+		selector = named(metav1.LabelSelectorOpIn, slices.Concat(s.BaselineNamespaces, []string{metav1.NamespaceDefault}))
+	case p.Scope == Workloads:
+		selector = named(metav1.LabelSelectorOpNotIn, s.systemNames())
+	}
+	binding := func(suffix string, mode Mode, rules []admissionv1.NamedRuleWithOperations) *admissionv1.ValidatingAdmissionPolicyBinding {
 		made := &admissionv1.ValidatingAdmissionPolicyBinding{
-			TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicyBinding"}, ObjectMeta: meta(policy+suffix, p),
+			TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicyBinding"}, ObjectMeta: g.meta(policy + suffix),
 			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: policy, ValidationActions: mode.actions(), MatchResources: matching(rules, selector)},
 		}
 		if !p.NoParameters {
-			made.Spec.ParamRef = &admissionv1.ParamRef{Name: parametersName, Namespace: parametersNamespace, ParameterNotFoundAction: ptr.To(admissionv1.DenyAction)}
+			made.Spec.ParamRef = &admissionv1.ParamRef{Name: ParametersName, Namespace: parametersNamespace, ParameterNotFoundAction: ptr.To(admissionv1.DenyAction)}
 		}
 		return made
 	}
-	narrow := excluded
-	if split {
-		narrow = slices.Concat(excluded, s.BaselineNamespaces)
-	}
-	out := []*admissionv1.ValidatingAdmissionPolicyBinding{binding("", mode, p.Rules, metav1.LabelSelectorOpNotIn, narrow)}
-	if split {
-		out = append(out, binding("-relaxed", relaxed, p.Rules, metav1.LabelSelectorOpIn, s.BaselineNamespaces))
-	}
+	out := []*admissionv1.ValidatingAdmissionPolicyBinding{binding("", g.mode, union(g.policies(), func(p Policy) []admissionv1.NamedRuleWithOperations { return p.Rules }))}
 	if len(p.Templates) > 0 {
-		out = append(out, binding("-templates", mode.atMost(Warn), p.Templates, metav1.LabelSelectorOpNotIn, excluded))
+		out = append(out, binding("-templates", g.mode.atMost(Warn), p.Templates))
 	}
 	return out
 }

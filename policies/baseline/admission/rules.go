@@ -60,28 +60,100 @@ const isPlatform = `authorizer.group('` + Group + `').resource('` + ResourcePlat
 // containerLists are the three lists of a pod that hold containers.
 var containerLists = []string{"containers", "initContainers", "ephemeralContainers"}
 
-// containers gives the findings of every container c for which an expression is
-// true: its field, and the value of another expression, or nothing if empty.
-func containers(bad, field, value string) string {
-	return containersIn(containerLists, bad, field, value)
+// finding is what a policy has against an object, in CEL: cheaply whether there is
+// anything, which every object pays for, and what to say of it.
+type finding struct {
+	violated []violation
+	// told is a list of strings.
+	told string
 }
 
-func containersIn(lists []string, bad, field, value string) string {
+// violation is bad for one of the items of a list, which is c in the expression, or
+// for the object where the list is empty.
+type violation struct{ list, bad string }
+
+// complete gives a policy of the catalogue its Violated and Findings.
+func (p Policy) complete() Policy {
+	p.Violated, p.Findings = anyOf(p.found.violated), p.found.told
+	return p
+}
+
+// anyOf is CEL of type bool: whether there is any of some violations. What is asked of
+// the same list is asked in one pass.
+func anyOf(violations []violation) string {
+	var lists []string
+	bad := map[string][]string{}
+	for _, v := range violations {
+		if bad[v.list] == nil {
+			lists = append(lists, v.list)
+		}
+		bad[v.list] = append(bad[v.list], v.bad)
+	}
+	var parts []string
+	for _, list := range lists {
+		part := "(" + strings.Join(bad[list], ") || (") + ")"
+		if list != "" {
+			part = list + ".exists(c, " + part + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, " || ")
+}
+
+// Lists of a pod. They are no variables, each of which costs the API server as much
+// as a dozen comparisons: what is asked of a list is asked in one pass, see [anyOf].
+const (
+	lastingContainer = `(variables.spec.?containers.orValue([]) + variables.spec.?initContainers.orValue([]))`
+	everyContainer   = `(variables.spec.?containers.orValue([]) + variables.spec.?initContainers.orValue([]) + variables.spec.?ephemeralContainers.orValue([]))`
+	volumes          = `variables.spec.?volumes.orValue([])`
+	tolerations      = `variables.spec.?tolerations.orValue([])`
+	// podAnnotations is a map, whose keys are the items.
+	podAnnotations = `(request.kind.kind == 'Pod' ? dyn(object) : variables.pod).?metadata.?annotations.orValue({})`
+)
+
+// containers gives the findings of every container c for which an expression is
+// true: its field, and the value of another expression, or nothing if empty.
+func containers(bad, field, value string) finding {
+	return containersIn(everyContainer, containerLists, bad, field, value)
+}
+
+// lasting leaves out ephemeral containers, which have no such field.
+func lasting(bad, field, value string) finding {
+	return containersIn(lastingContainer, containerLists[:2], bad, field, value)
+}
+
+func containersIn(list string, lists []string, bad, field, value string) finding {
 	if value != "" {
 		value = ` + ' is "' + string(` + value + `) + '"'`
 	}
 	var out []string
-	for _, list := range lists {
-		out = append(out, `variables.spec.?`+list+`.orValue([]).filter(c, `+bad+`).map(c, variables.path + '`+list+`[' + c.name + '].`+field+`'`+value+`)`)
+	for _, name := range lists {
+		out = append(out, `variables.spec.?`+name+`.orValue([]).filter(c, `+bad+`).map(c, variables.path + '`+name+`[' + c.name + '].`+field+`'`+value+`)`)
 	}
-	return strings.Join(out, " + ")
+	return finding{[]violation{{list, bad}}, strings.Join(out, " + ")}
+}
+
+// each gives a finding for every item c of a list for which an expression is true.
+func each(list, bad, say string) finding {
+	return finding{[]violation{{list, bad}}, list + `.filter(c, ` + bad + `).map(c, ` + say + `)`}
 }
 
 // either gives one finding, or none.
-func either(bad, finding string) string { return `(` + bad + ` ? [` + finding + `] : [])` }
+func either(bad, say string) finding {
+	return finding{[]violation{{"", bad}}, `(` + bad + ` ? [` + say + `] : [])`}
+}
 
 // all joins findings.
-func all(findings ...string) string { return strings.Join(findings, " + ") }
+func all(findings ...finding) finding {
+	var out finding
+	var told []string
+	for _, f := range findings {
+		out.violated = append(out.violated, f.violated...)
+		told = append(told, f.told)
+	}
+	out.told = strings.Join(told, " + ")
+	return out
+}
 
 // quoted is a list of strings as CEL writes it.
 func quoted(values ...string) string { return `['` + strings.Join(values, `', '`) + `']` }

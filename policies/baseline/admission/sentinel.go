@@ -41,12 +41,10 @@ type Probe struct {
 // Probe gives the policy's sentinel; false where it has none, or where its
 // mode is audit, of which a client sees nothing.
 func (r Rendered) Probe(s Settings) (Probe, bool) {
-	kind, policy := r.Catalogue.Sentinel.Kind, r.Policy.Name
-	if kind == "" || s.withDefaults().mode(r.Catalogue, r.Catalogue.Mode) == Audit {
+	if !r.probed {
 		return Probe{}, false
 	}
-	probe := Probe{Policy: policy, Words: inForce}
-	name := r.Catalogue.Sentinel.name(policy)
+	kind, name, probe := r.Members[0].Sentinel.Kind, r.sentinel, Probe{Policy: r.Policy.Name, Words: inForce}
 	if kind == "exec" {
 		probe.Path = "/api/v1/namespaces/" + metav1.NamespaceDefault + "/pods/" + name + "/exec"
 		return probe, true

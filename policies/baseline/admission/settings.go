@@ -39,6 +39,8 @@ type SystemNamespace struct {
 	PodSecurity string `json:"podSecurity,omitempty"`
 	// Reason says why what runs there is part of the cluster, in a sentence.
 	Reason string `json:"reason" jsonschema:"required"`
+	// Create makes the namespace; without it, it must be there before the baseline.
+	Create bool `json:"create,omitempty"`
 }
 
 // Exception lets namespaces, or objects that are in none, off a policy until a day. The API server lets nothing

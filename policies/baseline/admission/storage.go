@@ -15,20 +15,21 @@ func storagePolicies() []Policy {
 			},
 			// A template may leave its class to the default, which a claim has by the time
 			// it is judged.
-			Findings: `variables.claims.filter(c, !(c.spec.?storageClassName.orValue('') in variables.classes) && !(request.kind.kind == 'StatefulSet' && !c.spec.?storageClassName.hasValue())).map(c, string(c.path) + 'spec.storageClassName is "' + c.spec.?storageClassName.orValue('') + '"')`,
-			Remedy:   "leave the class out, or name an encrypted one",
+			found: each(`variables.claims`, `!(c.spec.?storageClassName.orValue('') in variables.classes) && !(request.kind.kind == 'StatefulSet' && !c.spec.?storageClassName.hasValue())`,
+				`string(c.path) + 'spec.storageClassName is "' + c.spec.?storageClassName.orValue('') + '"'`),
+			Remedy: "leave the class out, or name an encrypted one",
 		},
 		{
 			ID: "persistent-volumes", Title: "no volume is a directory or disk of a node", Controls: []string{"M19", "M22"}, Mode: Deny,
 			Rules: []admissionv1.NamedRuleWithOperations{rule("", create+" "+update, "persistentvolumes")}, Sentinel: Sentinel{Kind: "PersistentVolume"},
-			Findings: quoted("hostPath", "local") + `.filter(f, f in dyn(object).spec).map(f, 'spec.' + f)`,
-			Remedy:   "use a volume of a CSI driver",
+			found:  each(quoted("hostPath", "local"), `c in dyn(object).spec`, `'spec.' + c`),
+			Remedy: "use a volume of a CSI driver",
 		},
 		{
 			ID: "token-secrets", Title: "no token of a service account lives for ever in a Secret", Controls: []string{"M34", "CIS-5.1.6"}, Mode: Deny,
 			Rules: []admissionv1.NamedRuleWithOperations{rule("", create, "secrets")}, Sentinel: Sentinel{Kind: "Secret"},
-			Findings: either(`dyn(object).?type.orValue('') == 'kubernetes.io/service-account-token'`, `'type is "kubernetes.io/service-account-token"'`),
-			Remedy:   "mount a projected token, or ask for one with kubectl create token",
+			found:  either(`dyn(object).?type.orValue('') == 'kubernetes.io/service-account-token'`, `'type is "kubernetes.io/service-account-token"'`),
+			Remedy: "mount a projected token, or ask for one with kubectl create token",
 		},
 	}
 }

@@ -95,7 +95,7 @@ func (s Settings) Validate(exceptions []hostconfig.Exception, now time.Time) err
 	for id, mode := range s.Modes {
 		p, there := find(id)
 		if !there {
-			add("modes."+id, "there is no such policy", "write one of "+strings.Join(ids(), ", "))
+			add("modes."+id, "there is no such policy", "write one of "+strings.Join(ids(Catalogue()), ", "))
 			continue
 		}
 		weaker("modes."+id, mode, p.Mode, p.Control())
@@ -119,9 +119,9 @@ func (s Settings) validateExceptions(now time.Time) (problems []error) {
 				problems = append(problems, each)
 			}
 		}
-		if id, of := strings.CutPrefix(e.Control, controlPrefix); !of || !slices.Contains(ids(), id) {
+		if id, of := strings.CutPrefix(e.Control, controlPrefix); !of || !slices.Contains(ids(Catalogue()), id) {
 			problems = append(problems, &hostconfig.FieldError{Field: at + ".control", Problem: fmt.Sprintf("%q is none of the policies", e.Control),
-				Remedy: "write " + controlPrefix + " and one of " + strings.Join(ids(), ", ")})
+				Remedy: "write " + controlPrefix + " and one of " + strings.Join(ids(Catalogue()), ", ")})
 		}
 		if p, there := find(strings.TrimPrefix(e.Control, controlPrefix)); there && p.NoParameters {
 			problems = append(problems, &hostconfig.FieldError{Field: at + ".control", Problem: "there is no exception to " + p.ID, Remedy: "have the platform make the change"})
@@ -138,9 +138,9 @@ func (s Settings) validateExceptions(now time.Time) (problems []error) {
 	return problems
 }
 
-func ids() []string {
+func ids(policies []Policy) []string {
 	var out []string
-	for _, p := range Catalogue() {
+	for _, p := range policies {
 		out = append(out, p.ID)
 	}
 	return out

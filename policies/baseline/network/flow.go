@@ -1,7 +1,7 @@
 package network
 
 // Flow is traffic of a tenant that is allowed, over TCP or UDP, with its answers.
-// Exactly one of Tenant, CIDR and FQDN says who is at the other end.
+// Exactly one of Tenant, CIDR, FQDN and APIServer says who is at the other end.
 type Flow struct {
 	// Name is a DNS label, its own among the flows of a direction.
 	Name string `json:"name" jsonschema:"required"`
@@ -20,8 +20,11 @@ type Flow struct {
 	// the names below it. Only for egress, and only where the plugin has policies by
 	// name: cilium.
 	FQDN string `json:"fqdn,omitempty"`
+	// APIServer is the cluster's API server, for pods that have an account with
+	// rights there. Only for egress, and without ports.
+	APIServer bool `json:"apiServer,omitempty"`
 	// Ports are those at the receiving end. At least one.
-	Ports []Port `json:"ports" jsonschema:"required"`
+	Ports []Port `json:"ports,omitempty"`
 	// Reason says what fails without the flow, in a sentence.
 	Reason string `json:"reason" jsonschema:"required"`
 }
@@ -79,6 +82,19 @@ type Settings struct {
 	// NodeLocalDNS are the addresses of a DNS cache on each node, such as
 	// 169.254.20.10, where there is one.
 	NodeLocalDNS []string `json:"nodeLocalDNS,omitempty"`
+	// APIServers are where pods reach the API server: the address of its service, and
+	// what stands behind it. Stacks that know it fill it in. With it, kube-system has
+	// policies.
+	APIServers []Endpoint `json:"apiServers,omitempty"`
+	// Resolvers are the ranges that the cluster's DNS asks for names outside. Stacks
+	// that know them fill them in; without any, names of the cluster are all there are.
+	Resolvers []string `json:"resolvers,omitempty"`
+	// PodsAskResolvers tells that pods ask the resolvers themselves, as with Cloud DNS
+	// on GKE. The stack of GKE says so.
+	PodsAskResolvers bool `json:"podsAskResolvers,omitempty"`
+	// System are the flows of add-ons: of kube-system, and of the namespaces that
+	// policies.systemNamespaces names.
+	System []SystemNamespace `json:"system,omitempty"`
 	// NodeCIDRs are the ranges of the machines: no pod reaches their kubelets, etcd
 	// and managers by the rules of the whole cluster.
 	NodeCIDRs []string `json:"nodeCIDRs,omitempty"`

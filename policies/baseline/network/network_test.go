@@ -46,6 +46,8 @@ func TestFlowsAreRefused(t *testing.T) {
 		"a label":              {good(func(f *Flow) { f.Workloads = map[string]string{"a b": "c"} }), "workloads"},
 		"pods of nobody":       {good(func(f *Flow) { f.TenantWorkloads = map[string]string{"a": "c"} }), "tenantWorkloads"},
 		"a namespace":          {good(func(f *Flow) { f.CIDR, f.Tenant = "", "Other" }), "egress[0].tenant"},
+		"to the API server":    {good(func(f *Flow) { f.CIDR, f.APIServer, f.Ports = "", true, nil }), "apiServers"},
+		"its port":             {good(func(f *Flow) { f.CIDR, f.APIServer = "", true }), "egress[0].ports"},
 		"no reason":            {good(func(f *Flow) { f.Reason = "n/a" }), "egress[0].reason"},
 	} {
 		if err := (Tenant{Egress: []Flow{each.flow}}).Validate(Settings{}); err == nil || !strings.Contains(err.Error(), each.field) {
@@ -57,6 +59,10 @@ func TestFlowsAreRefused(t *testing.T) {
 		t.Errorf("a name twice: %v", err)
 	}
 	fromName := Tenant{Ingress: []Flow{good(func(f *Flow) { f.CIDR, f.FQDN = "", "api.example.org" })}}
+	fromAPI := Tenant{Ingress: []Flow{good(func(f *Flow) { f.CIDR, f.APIServer, f.Ports = "", true, nil })}}
+	if err := fromAPI.Validate(Settings{APIServers: []Endpoint{{CIDR: "10.0.0.9/32"}}}); err == nil || !strings.Contains(err.Error(), "in egress") {
+		t.Errorf("ingress from the API server: %v", err)
+	}
 	if err := fromName.Validate(Settings{Plugin: Cilium}); err == nil || !strings.Contains(err.Error(), "destinations alone") {
 		t.Errorf("ingress from a name: %v", err)
 	}
@@ -69,9 +75,10 @@ func TestFlowsAreAccepted(t *testing.T) {
 		"ports":        good(func(f *Flow) { f.Ports = []Port{{Protocol: "UDP", Port: 1000, EndPort: 2000}} }),
 		"a tenant":     good(func(f *Flow) { f.CIDR, f.Tenant = "", "other" }),
 		"a name":       good(func(f *Flow) { f.CIDR, f.FQDN = "", "*.example.org" }),
+		"API server":   good(func(f *Flow) { f.CIDR, f.APIServer, f.Ports = "", true, nil }),
 		"pod identity": good(func(f *Flow) { f.CIDR, f.Ports = "169.254.170.23/32", []Port{{Port: 80}} }),
 	} {
-		if err := (Tenant{Egress: []Flow{flow}}).Validate(Settings{Plugin: Cilium}); err != nil {
+		if err := (Tenant{Egress: []Flow{flow}}).Validate(Settings{Plugin: Cilium, APIServers: []Endpoint{{CIDR: "10.0.0.9/32", Port: 6443}}}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -79,12 +86,20 @@ func TestFlowsAreAccepted(t *testing.T) {
 
 func TestSettingsAreRefused(t *testing.T) {
 	for want, s := range map[string]Settings{
-		"network.plugin":                        {Plugin: "flannel"},
-		"network.clusterPolicies: \"iptables\"": {ClusterPolicies: "iptables"},
-		"only cilium reads this form":           {ClusterPolicies: CiliumClusterwide, Plugin: Calico},
-		"network.nodeLocalDNS[0]":               {NodeLocalDNS: []string{"169.254.169.254"}},
-		"network.nodeCIDRs[0]":                  {NodeCIDRs: []string{"10.0.0.1/8"}},
-		"network.exempt[0].reason":              {Exempt: []Exempt{{Namespace: "monitoring"}}},
+		"network.plugin":                                              {Plugin: "flannel"},
+		"network.clusterPolicies: \"iptables\"":                       {ClusterPolicies: "iptables"},
+		"only cilium reads this form":                                 {ClusterPolicies: CiliumClusterwide, Plugin: Calico},
+		"network.nodeLocalDNS[0]":                                     {NodeLocalDNS: []string{"169.254.169.254"}},
+		"network.nodeCIDRs[0]":                                        {NodeCIDRs: []string{"10.0.0.1/8"}},
+		"network.apiServers[0].cidr: 0.0.0.0/0 holds 169.254.169.254": {APIServers: []Endpoint{{CIDR: "0.0.0.0/0"}}},
+		"network.apiServers[0].cidr: 0.0.0.0/1 is wider":              {APIServers: []Endpoint{{CIDR: "0.0.0.0/1"}}},
+		"network.apiServers[0].port":                                  {APIServers: []Endpoint{{CIDR: "10.0.0.9/32", Port: 70000}}},
+		"network.resolvers[0]":                                        {Resolvers: []string{"10.0.0.2"}},
+		"network.clusterPolicies: would cut":                          {Plugin: Cilium, ClusterPolicies: CiliumClusterwide, PodsAskResolvers: true},
+		"network.system[0].namespace":                                 {System: []SystemNamespace{{Namespace: "kube-system"}}},
+		"network.system[1].namespace: addon stands twice":             {System: []SystemNamespace{{Namespace: "addon"}, {Namespace: "addon"}}},
+		"network.system[0].egress[0].cidr":                            {System: []SystemNamespace{{Namespace: "addon", Egress: []Flow{good(func(f *Flow) { f.CIDR = "0.0.0.0/0" })}}}},
+		"network.exempt[0].reason":                                    {Exempt: []Exempt{{Namespace: "monitoring"}}},
 	} {
 		if err := s.Validate("network"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
@@ -135,5 +150,38 @@ func TestTenantPolicies(t *testing.T) {
 	}
 	if len(specs) != 4 {
 		t.Errorf("%d policies", len(specs))
+	}
+}
+
+// Where pods ask the resolvers of the cloud themselves, tenants may, on the port of
+// DNS alone: the metadata service has the same address (M21).
+func TestNamesFromTheCloud(t *testing.T) {
+	s := Settings{Resolvers: []string{"169.254.169.254/32"}}
+	text := func() string {
+		encoded, err := json.Marshal(TenantObjects("shop", Tenant{}, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(encoded)
+	}
+	if strings.Contains(text(), "169.254") {
+		t.Errorf("tenants reach the resolver of the cluster's DNS: %s", text())
+	}
+	s.PodsAskResolvers = true
+	if want := `"egress":[{"ports":[{"port":53,"protocol":"UDP"},{"port":53,"protocol":"TCP"}],"to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}},"podSelector":{"matchLabels":{"k8s-app":"kube-dns"}}},{"ipBlock":{"cidr":"169.254.169.254/32"}}]}]`; !strings.Contains(text(), want) || strings.Count(text(), "169.254.169.254") != 1 {
+		t.Errorf("got %s", text())
+	}
+}
+
+// An add-on has what a tenant has; kube-system is apart.
+func TestAddonsAreIsolated(t *testing.T) {
+	objects := AddonObjects(Settings{System: []SystemNamespace{{Namespace: "kube-system"}, {Namespace: "addon", Egress: []Flow{good(func(*Flow) {})}}}})
+	var names []string
+	for _, object := range objects {
+		made := object.(*unstructured.Unstructured)
+		names = append(names, made.GetNamespace()+"/"+made.GetName())
+	}
+	if got := strings.Join(names, " "); got != "addon/default-deny addon/allow-dns addon/egress-database" {
+		t.Error(got)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // DNS is what every pod may ask: the cluster's own, whoever installs it.
 var dnsLabels = map[string]string{"k8s-app": "kube-dns"}
 
-const dnsPort = 53
+var dnsPorts = []Port{{Protocol: "UDP", Port: 53}, {Port: 53}}
 
 // TenantObjects gives the policies of a tenant's namespace, each with its kind and
 // version: everything denied in both directions, DNS, and the flows.
@@ -27,6 +27,12 @@ func TenantObjects(namespace string, t Tenant, s Settings) []runtime.Object {
 		DefaultDeny(namespace),
 		policy(namespace, "allow-dns", "names of services and of what the flows lead to", nil, nil, dnsRules(s)),
 	}
+	return append(objects, flowObjects(namespace, t, s)...)
+}
+
+// flowObjects are the flows alone.
+func flowObjects(namespace string, t Tenant, s Settings) []runtime.Object {
+	var objects []runtime.Object
 	for _, f := range t.Ingress {
 		objects = append(objects, policy(namespace, ingress+"-"+f.Name, f.Reason, f.Workloads,
 			[]networkingv1.NetworkPolicyIngressRule{{From: f.peers(), Ports: policyPorts(f.Ports)}}, nil))
@@ -34,6 +40,10 @@ func TenantObjects(namespace string, t Tenant, s Settings) []runtime.Object {
 	for _, f := range t.Egress {
 		if f.FQDN != "" {
 			objects = append(objects, byName(namespace, f))
+			continue
+		}
+		if f.APIServer {
+			objects = append(objects, policy(namespace, egress+"-"+f.Name, f.Reason, f.Workloads, nil, toAPIServer(s)))
 			continue
 		}
 		objects = append(objects, policy(namespace, egress+"-"+f.Name, f.Reason, f.Workloads, nil,
@@ -57,14 +67,10 @@ func policy(namespace, name, reason string, workloads map[string]string, in []ne
 		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
 		ObjectMeta: objectMeta(namespace, name, reason),
 		Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: selected(workloads, in != nil || out != nil),
+			PodSelector: selected(workloads, len(in)+len(out) > 0),
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 			Ingress:     in, Egress: out,
 		},
-	}
-	if len(in)+len(out) > 0 {
-		// Nothing is allowed to a pod under quarantine (M40).
-		typed.Spec.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: admission.QuarantineLabel, Operator: metav1.LabelSelectorOpDoesNotExist}}
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
 	if err != nil {
@@ -100,12 +106,15 @@ func dnsRules(s Settings) []networkingv1.NetworkPolicyEgressRule {
 	peers := []networkingv1.NetworkPolicyPeer{{
 		NamespaceSelector: byNamespace(metav1.NamespaceSystem), PodSelector: &metav1.LabelSelector{MatchLabels: dnsLabels},
 	}}
+	if s.PodsAskResolvers {
+		peers = append(peers, ranges(s.Resolvers)...)
+	}
 	for _, address := range s.NodeLocalDNS {
 		if parsed, err := netip.ParseAddr(address); err == nil {
 			peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: netip.PrefixFrom(parsed, parsed.BitLen()).String()}})
 		}
 	}
-	return []networkingv1.NetworkPolicyEgressRule{{To: peers, Ports: policyPorts([]Port{{Protocol: "UDP", Port: dnsPort}, {Port: dnsPort}})}}
+	return []networkingv1.NetworkPolicyEgressRule{{To: peers, Ports: policyPorts(dnsPorts)}}
 }
 
 // byNamespace selects by the label that nobody can set.

@@ -72,6 +72,7 @@ func (s Settings) Validate(at string) error {
 		p.namespace(fmt.Sprintf("%s.exempt[%d].namespace", at, i), exempt.Namespace)
 		p.reason(fmt.Sprintf("%s.exempt[%d].reason", at, i), exempt.Reason)
 	}
+	s.system(&p, at)
 	return errors.Join(p...)
 }
 
@@ -110,8 +111,12 @@ func (p *problems) flow(at, direction string, f Flow, s Settings) {
 			ends = append(ends, name)
 		}
 	}
+	if f.APIServer {
+		ends = append(ends, "apiServer")
+		p.toAPIServer(at, direction, f, s)
+	}
 	if len(ends) != 1 {
-		p.add(at, fmt.Sprintf("has %d of tenant, cidr and fqdn", len(ends)), "write exactly one of them: the other end of the flow")
+		p.add(at, fmt.Sprintf("has %d of tenant, cidr, fqdn and apiServer", len(ends)), "write exactly one of them: the other end of the flow")
 	}
 	if f.Tenant != "" {
 		p.namespace(at+".tenant", f.Tenant)
@@ -137,13 +142,25 @@ func (p *problems) flow(at, direction string, f Flow, s Settings) {
 			p.add(problem.Field, problem.Detail, "write labels of pods such as app: shop")
 		}
 	}
-	if len(f.Ports) == 0 {
+	if len(f.Ports) == 0 && !f.APIServer {
 		p.add(at+".ports", "is empty, which means every port", "write the ports that are needed")
 	}
 	for i, port := range f.Ports {
 		p.port(fmt.Sprintf("%s.ports[%d]", at, i), port)
 	}
 	p.reason(at+".reason", f.Reason)
+}
+
+func (p *problems) toAPIServer(at, direction string, f Flow, s Settings) {
+	if direction != egress {
+		p.add(at+".apiServer", "the API server reaches pods through the kubelets of their nodes, whom policies let pass", "write it in egress")
+	}
+	if len(s.APIServers) == 0 {
+		p.add(at+".apiServer", "it is not known where the API server of the cluster is", "write baseline.network.apiServers")
+	}
+	if len(f.Ports) > 0 {
+		p.add(at+".ports", "the port of the API server is known", "leave it out")
+	}
 }
 
 func (p *problems) port(at string, port Port) {
@@ -176,19 +193,7 @@ func (p *problems) destination(at, value, direction string, ports []Port) {
 			return
 		}
 	}
-	for _, address := range hostconfig.MetadataAddresses() {
-		if prefix.Contains(netip.MustParseAddr(address)) {
-			p.add(at, value+" holds "+address+", the instance metadata service (M21)", "write narrower ranges: credentials of a machine are for no pod")
-			return
-		}
-	}
-	widest := widestIPv4
-	if prefix.Addr().Is6() {
-		widest = widestIPv6
-	}
-	if prefix.Bits() < widest {
-		p.add(at, fmt.Sprintf("%s is wider than a /%d: it is most of the internet", value, widest), "write the ranges of the destination, or let the traffic pass a proxy with a range of its own")
-	}
+	p.narrow(at, value)
 }
 
 func (p *problems) prefix(at, value string) (netip.Prefix, bool) {

@@ -22,7 +22,7 @@ type Cluster struct {
 	Image string `json:"image"`
 	// Tenants are namespaces of tenants.
 	Tenants []string `json:"tenants"`
-	// ControlPlane is the first one, Workers are the others that run pods of tenants.
+	// ControlPlane is the one whose controller manager acts, Workers are the others that run pods of tenants.
 	ControlPlane Machine   `json:"controlPlane"`
 	Workers      []Machine `json:"workers"`
 }

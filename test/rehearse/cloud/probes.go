@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 	"github.com/redoubt-dev/redoubt/policies/controls"
 	"github.com/redoubt-dev/redoubt/test/rehearse"
 )
@@ -37,19 +38,24 @@ var (
 var kubernetesNamespaces = []string{"default", "kube-node-lease", "kube-public", "kube-system"}
 
 // tenantLabel is on the namespaces of tenants.
-const tenantLabel = "app.kubernetes.io/managed-by=redoubt"
+const tenantLabel = admission.LabelManagedBy + "=" + admission.ManagedBy + ",!" + admission.LabelSystem
 
 // probeOf asks a real API server something, and says what holds.
 type probeOf struct {
 	Name string
 	// Controls are the rows that it looks at; GKE and EKS are the numbers of the recommendations of CIS.
 	Controls, GKE, EKS []string
-	Run                func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
+	// Only is the benchmark of the environments that it is asked in; all when empty.
+	Only string
+	Run  func(ctx context.Context, config *rest.Config, baseline rehearse.Result) (holds string, findings []Finding, err error)
 }
 
 // probe asks the real API server what the baseline promises of every cluster.
 func (x *run) probe(ctx context.Context, kubeconfig string, baseline rehearse.Result) {
 	for _, probe := range probes(x.StrictAgent) {
+		if probe.Only != "" && (x.Demands == nil || x.Demands.Benchmark != probe.Only) {
+			continue
+		}
 		x.step(ctx, probe.Name, func(io.Writer) (string, error) {
 			config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 			if err != nil {
@@ -133,6 +139,7 @@ func probes(strict bool) []probeOf {
 		{Name: "probe: network policies", Controls: []string{"M21"}, GKE: []string{"4.3.2"}, EKS: []string{"4.3.2"}, Run: with(asker.networkPolicies)},
 		{Name: "probe: quotas and limits", Controls: []string{"M23"}, GKE: []string{"4.6.1"}, EKS: []string{"4.5.1"}, Run: with(asker.quotas)},
 		{Name: "probe: service account tokens", GKE: []string{"4.1.4"}, EKS: []string{"4.1.5"}, Run: with(asker.tokens)},
+		{Name: "probe: audit daemon of nodes", Controls: []string{"M17"}, GKE: []string{"5.7.2"}, Only: "CIS-GKE-", Run: with(asker.nodeAudit)},
 	}
 }
 
@@ -172,7 +179,7 @@ func (a asker) findTenants(baseline rehearse.Result) ([]string, error) {
 
 // registry is one that the baseline lets images come from; none is ever pulled.
 func (a asker) registry() string {
-	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, "redoubt-admission-v1", metav1.GetOptions{})
+	parameters, err := a.client.Resource(configMaps).Namespace("kube-system").Get(a.ctx, admission.ParametersName, metav1.GetOptions{})
 	if err != nil {
 		return "example.test"
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 )
 
 // Inside are the ids of controls that are upheld inside a cluster.
@@ -33,15 +35,20 @@ func (a applied) find(kind, namespace string) []KubernetesObject {
 	return slices.DeleteFunc(slices.Clone(a), func(o KubernetesObject) bool { return o.Kind != kind || o.Namespace != namespace })
 }
 
-// tenants are the namespaces that the baseline makes.
-func (a applied) tenants() []KubernetesObject { return a.find("Namespace", "") }
+// namespaces are those that the baseline makes.
+func (a applied) namespaces() []KubernetesObject { return a.find("Namespace", "") }
+
+// tenants are those of them that are no part of the system.
+func (a applied) tenants() []KubernetesObject {
+	return slices.DeleteFunc(a.namespaces(), func(o KubernetesObject) bool { return o.Value.Texts("metadata.labels")[admission.LabelSystem] != "" })
+}
 
 func (c Inside) checks() []insideCheck {
 	return []insideCheck{
 		{ids: c.Accounts, wrong: func(a applied) (wrong []string) {
 			namespaces := []string{"default", "kube-system", "kube-public", "kube-node-lease"}
-			for _, tenant := range a.tenants() {
-				namespaces = append(namespaces, tenant.Name)
+			for _, made := range a.namespaces() {
+				namespaces = append(namespaces, made.Name)
 			}
 			for _, namespace := range namespaces {
 				accounts := a.find("ServiceAccountPatch", namespace)
@@ -65,8 +72,8 @@ func (c Inside) checks() []insideCheck {
 		}, spoil: set("Namespace", "metadata", map[string]any{"labels": map[string]any{enforce: "baseline"}})},
 		{ids: c.Policies, wrong: func(a applied) (wrong []string) {
 			namespaces := slices.Clone(c.Denied)
-			for _, tenant := range a.tenants() {
-				namespaces = append(namespaces, tenant.Name)
+			for _, made := range a.namespaces() {
+				namespaces = append(namespaces, made.Name)
 			}
 			for _, namespace := range namespaces {
 				if !slices.ContainsFunc(a.find("NetworkPolicy", namespace), func(o KubernetesObject) bool {

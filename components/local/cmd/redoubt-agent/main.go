@@ -20,6 +20,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/redoubt-dev/redoubt/components/local/agent"
+	"github.com/redoubt-dev/redoubt/components/local/agent/guard"
 	"github.com/redoubt-dev/redoubt/components/local/agent/identity"
 	"github.com/redoubt-dev/redoubt/components/local/agent/images"
 )
@@ -30,6 +31,8 @@ const usage = `usage: redoubt-agent <command> [flags]
         issue certificates, keep bootstrap objects applied, approve nodes' requests
   policy-identity --kubeconfig FILE --ca FILE --node NAME --file FILE
         keep the client certificate of a node's policy agent
+  pod-guard --kubeconfig FILE --node NAME
+        hold back pods that no policy holds yet, and cut off those under quarantine
   registry --root DIR --listen 127.0.0.1:5000
         serve an image directory, read-only
   image --binary FILE --name redoubt.local/NAME:TAG --out DIR [--entrypoint "COMMAND..."] [--user 65535]
@@ -83,6 +86,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 			return err
 		}
 		return identity.Run(ctx, options, log)
+	case "pod-guard":
+		var options guard.Options
+		flags.StringVar(&options.Kubeconfig, "kubeconfig", "", "the policy agent's `file`")
+		flags.StringVar(&options.Node, "node", "", "`name` of the node")
+		if err := parse(flags, arguments, "kubeconfig", "node"); err != nil {
+			return err
+		}
+		return guard.Run(ctx, options, log)
 	case "registry":
 		root := flags.String("root", "", "image `directory` to serve")
 		listen := flags.String("listen", "127.0.0.1:5000", "loopback `address` to listen on")

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/traits"
 	admissionapi "k8s.io/api/admission/v1"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -45,7 +47,9 @@ type Judge struct {
 
 type compiled struct {
 	admission.Rendered
-	conditions, validation, message plugin.ConditionEvaluator
+	// refused gives the ids of those that have something against an object, and said
+	// what each of the members says.
+	conditions, refused, said plugin.ConditionEvaluator
 }
 
 // expression is CEL as the API server's plugin takes it.
@@ -79,28 +83,31 @@ func New(settings admission.Settings, policies []admission.Policy) (*Judge, erro
 		var problems []error
 		take := func(e *expression) plugin.ExpressionAccessor {
 			if result := compiler.CompileCELExpression(e, with, environment.NewExpressions); result.Error != nil {
-				problems = append(problems, fmt.Errorf("policy %s, %s: %w", r.Catalogue.ID, e.name, result.Error))
+				problems = append(problems, fmt.Errorf("policy %s, %s: %w", r.ID, e.name, result.Error))
 			}
 			return e
 		}
 		for _, v := range r.Policy.Spec.Variables {
 			if result := compiler.CompileAndStoreVariable(&expression{v.Name, v.Expression, []*cel.Type{cel.AnyType, cel.DynType}}, with, environment.NewExpressions); result.Error != nil {
-				problems = append(problems, fmt.Errorf("policy %s, variables.%s: %w", r.Catalogue.ID, v.Name, result.Error))
+				problems = append(problems, fmt.Errorf("policy %s, variables.%s: %w", r.ID, v.Name, result.Error))
 			}
 		}
 		var conditions []plugin.ExpressionAccessor
 		for _, c := range r.Policy.Spec.MatchConditions {
 			conditions = append(conditions, take(&expression{c.Name, c.Expression, boolean}))
 		}
-		holds := take(&expression{"findings", "size(variables.findings) == 0 || variables.exempt", boolean})
-		says := take(&expression{"message", r.Policy.Spec.Validations[0].MessageExpression, []*cel.Type{cel.StringType}})
+		refused := take(&expression{admission.Refused, "variables." + admission.Refused, []*cel.Type{cel.ListType(cel.StringType)}})
+		var said []plugin.ExpressionAccessor
+		for _, p := range r.Members {
+			said = append(said, take(&expression{p.ID, admission.Said(p), []*cel.Type{cel.StringType}}))
+		}
 		if err := errors.Join(problems...); err != nil {
 			return nil, err
 		}
 		compile := func(of ...plugin.ExpressionAccessor) plugin.ConditionEvaluator {
 			return compiler.CompileCondition(of, with, environment.NewExpressions)
 		}
-		j.policies = append(j.policies, compiled{r, compile(conditions...), compile(holds), compile(says)})
+		j.policies = append(j.policies, compiled{r, compile(conditions...), compile(refused), compile(said...)})
 	}
 	return j, nil
 }
@@ -116,12 +123,14 @@ func (j *Judge) Object(ctx context.Context, object *unstructured.Unstructured, r
 		if !in {
 			continue
 		}
-		message, err := p.evaluate(ctx, object, resource, namespace, j.parameters)
+		messages, err := p.evaluate(ctx, object, resource, namespace, j.parameters)
 		if err != nil {
-			return nil, fmt.Errorf("policy %s on %s %s/%s: %w", p.Catalogue.ID, object.GetKind(), object.GetNamespace(), object.GetName(), err)
+			return nil, fmt.Errorf("policy %s on %s %s/%s: %w", p.ID, object.GetKind(), object.GetNamespace(), object.GetName(), err)
 		}
-		if message != "" {
-			out = append(out, Finding{p.Catalogue.ID, mode, message})
+		for i, message := range messages {
+			if message != "" {
+				out = append(out, Finding{p.Members[i].ID, mode, message})
+			}
 		}
 	}
 	return out, nil
@@ -142,7 +151,7 @@ func (c compiled) mode(object *unstructured.Unstructured, resource string, names
 				continue
 			}
 		}
-		if slices.ContainsFunc(matches.ResourceRules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) || len(c.Catalogue.Templates) == 0 {
+		if slices.ContainsFunc(matches.ResourceRules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) || len(c.Members[0].Templates) == 0 {
 			return modeOf(binding), true
 		}
 		// A template is warned of. Its pods are what breaks.
@@ -161,8 +170,8 @@ func modeOf(binding *admissionv1.ValidatingAdmissionPolicyBinding) admission.Mod
 	return admission.Audit
 }
 
-// evaluate gives what the policy says, "" if it has nothing to say.
-func (c compiled) evaluate(ctx context.Context, object *unstructured.Unstructured, resource string, namespace *corev1.Namespace, parameters *corev1.ConfigMap) (string, error) {
+// evaluate gives what each member says, "" for one that has nothing to say.
+func (c compiled) evaluate(ctx context.Context, object *unstructured.Unstructured, resource string, namespace *corev1.Namespace, parameters *corev1.ConfigMap) ([]string, error) {
 	kind := object.GroupVersionKind()
 	of := schema.GroupVersionResource{Group: kind.Group, Version: kind.Version, Resource: resource}
 	request := &admissionapi.AdmissionRequest{Name: object.GetName(), Namespace: object.GetNamespace(), Operation: admissionapi.Create,
@@ -178,21 +187,28 @@ func (c compiled) evaluate(ctx context.Context, object *unstructured.Unstructure
 	}
 	conditions, err := ask(c.conditions)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, condition := range conditions {
 		if condition.EvalResult.Value() != true {
-			return "", nil
+			return nil, nil
 		}
 	}
-	holds, err := ask(c.validation)
-	if err != nil || holds[0].EvalResult.Value() == true {
-		return "", err
-	}
-	says, err := ask(c.message)
+	refused, err := ask(c.refused)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	text, _ := says[0].EvalResult.Value().(string)
-	return text, nil
+	if list, is := refused[0].EvalResult.(traits.Lister); is && list.Size() == types.IntZero {
+		return nil, nil
+	}
+	said, err := ask(c.said)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, result := range said {
+		text, _ := result.EvalResult.Value().(string)
+		out = append(out, text)
+	}
+	return out, nil
 }

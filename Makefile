@@ -73,7 +73,7 @@ preview: here tools ## tell what up would do
 refresh: here tools ## look for drift; the next up repairs it
 	@$(call DRIVE,refresh)
 
-rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]; aws-flatcar boots, as root
+rehearse: ## a cloud's environment on this machine, no account: make rehearse ENV=aws-prod [ARGS=--keep]; those on Flatcar boot, as root
 	@case '$(PLATFORM)' in aws|gcp|aws-flatcar|gcp-flatcar) ;; \
 	local) echo "$(ENV) is real and needs no account: make up$(if $(filter-out local,$(ENV)), ENV=$(ENV)); to rehearse a cloud: make rehearse ENV=aws-prod" >&2; exit 1 ;; \
 	*-baseline) echo "$(ENV) comes along with its environment: make rehearse ENV=$(ENV:-baseline=)" >&2; exit 1 ;; \

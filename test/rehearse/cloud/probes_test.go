@@ -159,8 +159,11 @@ func TestTheBaseline(t *testing.T) {
 
 func TestAClusterThatDoesNotComeUpIsTakenDown(t *testing.T) {
 	r, c := toy(t, "[a]")
-	c.err, r.WithoutKubernetes = fmt.Errorf("no room"), false
+	c.err, r.WithoutKubernetes, r.LeftOut = fmt.Errorf("no room"), false, "no machine boots here"
 	report := run(t, r)
+	if !said(report, cloud.Warning, "the machines boot: : left out: no machine boots here") {
+		t.Errorf("nothing says what is left out: %+v", report.Findings)
+	}
 	if report.Passed || !said(report, cloud.Error, "a real cluster on this machine: : no room") || c.gone != 1 {
 		t.Errorf("gone %d: %+v", c.gone, report.Findings)
 	}

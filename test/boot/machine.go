@@ -52,6 +52,19 @@ func (m Machine) hostName() string {
 	return m.Name
 }
 
+// longestHostName is how long a name the kernel takes.
+const longestHostName = 64
+
+// kernelName is what the machine makes of the name that it is told: of one that is
+// too long systemd keeps the first label, as does afterburn.
+// https://www.freedesktop.org/software/systemd/man/252/systemd.network.html#UseHostname=
+func (m Machine) kernelName() string {
+	if name := m.hostName(); len(name) <= longestHostName {
+		return name
+	}
+	return m.NodeName()
+}
+
 // running is a machine that was started.
 type running struct {
 	Machine
@@ -148,7 +161,7 @@ func (m *running) prepare() error {
 		writeFile(m.dir("hierarchies"), list.String(), 0o600),
 		writeFile(m.dir("resolv.conf"), "nameserver "+m.resolver()+"\n", 0o644),
 		writeFile(m.dir("devices"), devices.String(), 0o600),
-		writeFile(m.dir("hostname"), m.hostName()+"\n", 0o600))
+		writeFile(m.dir("hostname"), m.kernelName()+"\n", 0o600))
 }
 
 // freshNetwork takes away what the machine's kernel would have lost with its power,

@@ -94,7 +94,9 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 // protect registers what makes the namespace safe to hand over.
 func (t *Tenant) protect(ctx *pulumi.Context, name string, spec TenantSpec, args *TenantArgs, parent, inNamespace pulumi.ResourceOption) error {
 	objectMeta := func(object string) *metav1.ObjectMetaArgs {
-		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace, Annotations: force()}
+		// With the label, nobody but the platform changes or deletes them (M25/platform-objects).
+		return &metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: t.Namespace, Annotations: force(),
+			Labels: pulumi.StringMap{admission.LabelManagedBy: pulumi.String(admission.ManagedBy)}}
 	}
 	if err := withoutToken(ctx, name, t.Namespace, parent); err != nil {
 		return err

@@ -69,6 +69,17 @@ func TestDefaultDenyNamesBothDirections(t *testing.T) {
 	}
 }
 
+// M21, M23: what bounds a tenant carries the platform's label, by which nobody else changes or deletes it.
+func TestBoundsAreThePlatforms(t *testing.T) {
+	made := tenant(t, TenantSpec{Name: "demo"})
+	for _, name := range []string{"demo-quota", "demo-limits", "demo-default-deny", "demo-platform-priority"} {
+		labels := made[name]["metadata"].ObjectValue()["labels"]
+		if !labels.IsObject() || labels.ObjectValue()[admission.LabelManagedBy].StringValue() != admission.ManagedBy {
+			t.Errorf("%s has the labels %v", name, labels)
+		}
+	}
+}
+
 func TestNamespaceIsRestricted(t *testing.T) {
 	labels := tenant(t, TenantSpec{Name: "demo", Labels: map[string]string{"team": "a"}})["kubernetes:core/v1:Namespace"]["metadata"].ObjectValue()["labels"].ObjectValue()
 	for label, want := range map[resource.PropertyKey]string{

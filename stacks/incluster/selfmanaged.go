@@ -69,6 +69,11 @@ func (e SelfManagedEnvironment) validate(r *settings.Reader, now time.Time) {
 // Outputs are the names of the first stack's outputs.
 type Outputs struct{ Cluster, Endpoint, Authority string }
 
+// kubeadmUser is the identity in kubeadm's own kubeconfig, which is on control planes alone and lives for a day. A control
+// plane that is replaced writes kubeadm's roles and bindings again; policies on roles must let it, or it stays half a control
+// plane. https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/create-cluster-kubeadm/
+const kubeadmUser = "kubernetes-admin"
+
 // SelfManaged is the second stack of an environment with a cluster that runs
 // itself. The resolver is that of the cloud, which the cluster's DNS asks.
 func SelfManaged(from Outputs, resolver string) pulumi.RunFunc {
@@ -82,7 +87,7 @@ func SelfManaged(from Outputs, resolver string) pulumi.RunFunc {
 			return err
 		}
 		cluster, endpoint, authority := of.Text(from.Cluster), of.Text(from.Endpoint), of.Text(from.Authority)
-		spec := e.Baseline.WithAPIServers(of.Endpoints(OutputAPIServers)...).WithResolvers(resolver)
+		spec := e.Baseline.WithAPIServers(of.Endpoints(OutputAPIServers)...).WithResolvers(resolver).WithSystemUsers(kubeadmUser)
 		if err := of.Err(); err != nil {
 			return err
 		}

@@ -8,11 +8,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/quarantine"
 )
 
@@ -196,6 +198,42 @@ func TestQuarantineOfANode(t *testing.T) {
 	}
 	a.expect(t, []attempt{{"release", "oidc:responders", "", patch("nodes", "", "bad", release)}})
 	a.awaitNot(t, func(*kubernetes.Clientset) error { return bind("bad")(scheduler) }, "")
+}
+
+// TestWhoLooksAfterNodesMayPatchThem: like responders, it may patch and not update; the policy that keeps them to quarantine
+// lets it label nodes, and nobody else.
+func TestWhoLooksAfterNodesMayPatchThem(t *testing.T) {
+	a, other := server(t), "somebody-who-patches"
+	rbac := a.masters().RbacV1()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "patch-nodes"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "patch"}}}}
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "patch-nodes"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "patch-nodes"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: nodeconfig.UserNodes}, {APIGroup: rbacv1.GroupName, Kind: "User", Name: other}}}
+	if _, err := rbac.ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rbac.ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.masters().CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = rbac.ClusterRoleBindings().Delete(context.Background(), binding.Name, metav1.DeleteOptions{})
+		_ = rbac.ClusterRoles().Delete(context.Background(), role.Name, metav1.DeleteOptions{})
+		_ = a.masters().CoreV1().Nodes().Delete(context.Background(), "kept", metav1.DeleteOptions{})
+	})
+	label := func(instance string) func(*kubernetes.Clientset) error {
+		return patch("nodes", "", "kept", `{"metadata":{"labels":{"`+nodeconfig.LabelInstance+`":"`+instance+`"}}}`)
+	}
+	a.awaitNot(t, func(*kubernetes.Clientset) error {
+		return label("i-1")(kubernetes.NewForConfigOrDie(a.as(nodeconfig.UserNodes)))
+	}, "")
+	if err := label("i-1")(kubernetes.NewForConfigOrDie(a.as(nodeconfig.UserNodes))); err != nil {
+		t.Errorf("who looks after nodes: %v", err)
+	}
+	if err := label("i-2")(kubernetes.NewForConfigOrDie(a.as(other))); err == nil || !strings.Contains(err.Error(), "you may change what begins with") {
+		t.Errorf("somebody else who may patch nodes: %v", err)
+	}
 }
 
 // TestNetworkPoliciesLeaveQuarantineOut: what allows something in a tenant must not reach a pod under quarantine.

@@ -178,6 +178,20 @@ func TestPods(t *testing.T) {
 		refusedBy(t, in(m{"redoubt.dev/pool": "cards"}, m{"key": "redoubt.dev/pool", "operator": "Exists"}), "isolation-pool")
 		refusedBy(t, in(m{"redoubt.dev/pool": "cards"}, m{"key": "redoubt.dev/pool", "value": "other"}), "isolation-pool")
 	})
+	t.Run("a namespace with user namespaces", func(t *testing.T) {
+		for _, value := range []any{nil, true} {
+			refusedBy(t, a.everything(podIn("mapped", set(podSpec(), "hostUsers", value))), "user-namespaces")
+		}
+		if v := a.everything(podIn("mapped", set(podSpec(), "hostUsers", false))); v.err != nil {
+			t.Error(v.err)
+		}
+		if v := a.everything(podIn("team", set(podSpec(), "hostUsers", true))); v.err != nil {
+			t.Errorf("where nobody demands it: %v", v.err)
+		}
+		for _, c := range templates("mapped", podSpec) {
+			warnedBy(t, a.everything(c), "user-namespaces")
+		}
+	})
 	t.Run("a name that the API server gives", func(t *testing.T) {
 		for _, spec := range []m{podSpec(), set(podSpec(), "hostPID", true)} {
 			o := podIn("team", spec)

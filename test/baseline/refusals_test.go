@@ -162,6 +162,15 @@ func (a *api) debug(pod string, ephemeral m) verdict {
 	return verdict{a.update(client, live.Object, "ephemeralcontainers"), c.said}
 }
 
+func (a *api) dynamicOf(t testing.TB, config *rest.Config) dynamic.Interface {
+	t.Helper()
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
 func (a *api) clientOf(t testing.TB, config *rest.Config) kubernetes.Interface {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)

@@ -96,13 +96,15 @@ func (a *api) start(s admission.Settings) (err error) {
 	if err := a.connect(); err != nil {
 		return err
 	}
-	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled", nodeaudit.Namespace} {
+	for _, name := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled", "mapped", nodeaudit.Namespace} {
 		o := m{"apiVersion": "v1", "kind": "Namespace", "metadata": m{"name": name, "labels": m{"pod-security.kubernetes.io/enforce": "privileged"}}}
 		switch name {
 		case "narrow":
 			o["metadata"].(m)["annotations"] = m{admission.AnnotationRegistries: "registry.example.org/narrow", admission.AnnotationIngressHosts: "shop.example.org, *.api.example.org"}
 		case "pooled":
 			o["metadata"].(m)["labels"].(m)[admission.LabelPool] = "cards"
+		case "mapped":
+			o["metadata"].(m)["labels"].(m)[admission.LabelUserNamespaces] = "required"
 		case "closed":
 			o["metadata"].(m)["labels"].(m)[admission.LabelConnect] = "forbidden"
 		}
@@ -163,7 +165,7 @@ func (a *api) apply(s admission.Settings, policies []admission.Policy) ([]admiss
 
 // accounts waits for the default accounts, without which no pod is let in.
 func (a *api) accounts() error {
-	for _, namespace := range []string{"team", "relaxed", "addon", "narrow", "closed", "default"} {
+	for _, namespace := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled", "mapped", "default"} {
 		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 			_, err := a.client.CoreV1().ServiceAccounts(namespace).Get(context.Background(), "default", metav1.GetOptions{})
 			if err == nil {

@@ -111,8 +111,11 @@ func proveReplacement(ctx context.Context, r *Rehearsal, number int, keepVolume 
 	})
 }
 
-// whole tells that etcd has every control plane as a member, and no other, and
-// that the machine's own API server is ready.
+// doneMark is what redoubt-control-plane.service leaves when it has done everything.
+const doneMark = "/var/lib/redoubt/control-plane.done"
+
+// whole tells that etcd has every control plane as a member, and no other, that
+// the machine's own API server is ready, and that its unit has nothing left to do.
 func (r *Rehearsal) whole(ctx context.Context, machine string) error {
 	members, err := r.Members(ctx, machine)
 	if err != nil {
@@ -126,9 +129,31 @@ func (r *Rehearsal) whole(ctx context.Context, machine string) error {
 			return fmt.Errorf("etcd has the members %q, and not %s", members, name)
 		}
 	}
+	if _, err := os.Stat(r.File(machine, doneMark)); err != nil {
+		return fmt.Errorf("%s is not done: %s", machine, r.Journal(machine, "redoubt-control-plane.service", 3))
+	}
+	if err := r.marked(ctx, machine); err != nil {
+		return err
+	}
 	_, err = r.Run(ctx, machine, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", "/etc/kubernetes/pki/ca.crt",
 		"https://"+r.machines[machine].Address+":6443/readyz")
 	return err
+}
+
+// marked tells that the node of a control plane takes no pods of tenants, and that
+// those who look after nodes know whose it is: either is lost with the Node of an
+// instance that is gone.
+func (r *Rehearsal) marked(ctx context.Context, machine string) error {
+	node := r.machines[machine].NodeName()
+	found, err := r.Kubectl(ctx, "get", "node", node, "-o", "jsonpath={.spec.taints[*].key} {.metadata.labels}")
+	if err != nil {
+		return err
+	}
+	taints, labels, _ := strings.Cut(found, " {")
+	if !strings.Contains(taints, "node-role.kubernetes.io/control-plane") || !strings.Contains(labels, nodeconfig.LabelInstance) {
+		return fmt.Errorf("the node %s has the taints %q and the labels {%s", node, taints, labels)
+	}
+	return nil
 }
 
 // proveWorkload runs pods on the workers and asks one through its service.

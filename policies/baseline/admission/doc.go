@@ -35,6 +35,9 @@ const (
 	// LabelConnect with the value "forbidden" refuses exec, attach, port-forward,
 	// proxies and ephemeral containers in a namespace.
 	LabelConnect = Group + "/connect"
+	// LabelUserNamespaces with the value "required" demands hostUsers: false of the
+	// namespace's pods, for nodes that can give pods user namespaces of their own.
+	LabelUserNamespaces = Group + "/user-namespaces"
 )
 
 // LabelPool is a label and a taint on nodes of an isolation pool, and the label

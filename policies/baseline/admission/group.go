@@ -161,10 +161,14 @@ func (g group) variables() []admissionv1.Variable {
 		}
 		violated = append(violated, `((`+m.violatedHere()+`) ? ['`+m.ID+`'] : [])`)
 	}
-	return append(out,
+	out = append(out,
 		variable("violated", strings.Join(violated, " + ")),
 		// Asked only of what violates something: who violates nothing needs no exception.
 		variable(Refused, `variables.violated.filter(v, !variables.exceptions.exists(e, e.startsWith(v + ' ')))`))
+	for _, p := range g.policies() {
+		out = append(out, variable(p.saidVariable(), p.said()))
+	}
+	return out
 }
 
 // suspect is whether any member has findings, in whatever class: all that most
@@ -212,9 +216,16 @@ const (
 	maxMessage  = 4800
 )
 
-// Said is CEL of what a policy of an object says, among its variables: the fields,
-// the rule and the remedy; ” if it has nothing to say.
-func Said(p Policy) string {
+// Said is CEL of what a policy of an object says: the fields, the rule and the
+// remedy; an empty text if it has nothing to say. A variable each, and not one expression of all:
+// the time that the API server takes to compile one grows with the square of it.
+func Said(p Policy) string { return "variables." + p.saidVariable() }
+
+func (p Policy) saidVariable() string {
+	return "said_" + strings.NewReplacer("-", "_", ".", "_").Replace(p.ID)
+}
+
+func (p Policy) said() string {
 	most := fmt.Sprintf(`%d / size(variables.violated)`, maxFindings)
 	return `('` + p.ID + `' in variables.` + Refused + ` ? [(` + p.Findings + `).join(', ')].map(f, size(f) > ` + most + ` ? f.substring(0, ` + most + `) + ' …' : f)[0] + ` + celString(": "+p.rule()) + ` : '')`
 }

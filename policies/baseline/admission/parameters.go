@@ -34,8 +34,8 @@ func (s Settings) mode(p Policy, own Mode) Mode {
 	return own.atMost(s.Mode)
 }
 
-// systemNames are the namespaces where policies on workloads do not hold.
-func (s Settings) systemNames() []string {
+// SystemNames are the namespaces where policies on workloads do not hold.
+func (s Settings) SystemNames() []string {
 	names := slices.Clone(kubernetesNamespaces)
 	for _, namespace := range s.SystemNamespaces {
 		names = append(names, namespace.Name)
@@ -52,7 +52,7 @@ func (s Settings) parameters() *corev1.ConfigMap {
 		registries = append(registries, strings.TrimSuffix(registry, "/")+"/")
 	}
 	data := map[string]string{
-		"registries": lines(registries), "storageClasses": lines(s.StorageClasses), "systemUsers": lines(s.SystemUsers), "forbiddenConnect": lines(s.systemNames()),
+		"registries": lines(registries), "storageClasses": lines(s.StorageClasses), "systemUsers": lines(s.SystemUsers), "forbiddenConnect": lines(s.SystemNames()),
 		"baselineNamespaces": "\n" + lines(s.BaselineNamespaces) + "\n",
 	}
 	add := func(key, line string) {

@@ -28,6 +28,16 @@ func podHostPolicies() []Policy {
 			Remedy: "leave out hostPort and use a Service; leave out host in probes, they ask the pod itself",
 		}),
 		onPods(Policy{
+			// Neither the Pod Security Standards nor CIS demand it, and not every node can:
+			// a Bottlerocket of Redoubt's forbids user namespaces, against programs that
+			// make some of their own, and containerd has them from 2.0 on. So the platform
+			// says where.
+			ID: "user-namespaces", Title: "root in a pod is nobody on its node, where the platform demands it", Controls: []string{"M22", "M24"},
+			found: either(`variables.spec.?hostUsers.orValue(true) && namespaceObject != null && namespaceObject.metadata.?labels[?'`+LabelUserNamespaces+`'].orValue('') == 'required'`,
+				`variables.path + 'hostUsers is "' + string(variables.spec.?hostUsers.orValue(true)) + '"'`),
+			Remedy: "set hostUsers: false",
+		}),
+		onPods(Policy{
 			ID: "volume-types", Title: "pods mount nothing of their node", Controls: []string{"M22", "CIS-5.2.11"},
 			found: each(volumes, `c.exists(k, !(k in `+quoted(append([]string{"name"}, volumeTypes...)...)+`))`,
 				`variables.path + 'volumes[' + c.name + '] is of type "' + c.filter(k, k != 'name').join(',') + '"'`),

@@ -135,7 +135,7 @@ func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmi
 		// The sentinel is in default, where nothing else is of that class.
 		selector = named(metav1.LabelSelectorOpIn, slices.Concat(s.BaselineNamespaces, []string{metav1.NamespaceDefault}))
 	case p.Scope == Workloads:
-		selector = named(metav1.LabelSelectorOpNotIn, s.systemNames())
+		selector = named(metav1.LabelSelectorOpNotIn, s.SystemNames())
 	}
 	binding := func(suffix string, mode Mode, rules []admissionv1.NamedRuleWithOperations) *admissionv1.ValidatingAdmissionPolicyBinding {
 		made := &admissionv1.ValidatingAdmissionPolicyBinding{

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 )
 
@@ -85,11 +86,12 @@ func policies() []policy {
 		},
 		{
 			id: "narrow", title: "who may patch but not update changes nothing but quarantine",
-			rules:      []admissionv1.NamedRuleWithOperations{rule("", "UPDATE", "pods namespaces nodes")},
-			conditions: []admissionv1.MatchCondition{{Name: "not-of-the-cluster", Expression: `!(` + controllers + `)`}},
+			rules: []admissionv1.NamedRuleWithOperations{rule("", "UPDATE", "pods namespaces nodes")},
+			// What looks after the nodes of a self-managed cluster patches them too: labels, taints, whether pods are scheduled there.
+			conditions: []admissionv1.MatchCondition{{Name: "not-of-the-cluster", Expression: `!(` + controllers + ` || request.userInfo.username == '` + nodeconfig.UserNodes + `')`}},
 			variables: []admissionv1.Variable{
 				// Kubernetes asks update of whoever replaces an object, and patch of whoever changes a part: responders have the second.
-				{Name: "narrow", Expression: `!authorizer.group('').resource(request.resource.resource).namespace(request.namespace).name(request.name).check('update').allowed()`},
+				{Name: "narrow", Expression: `!authorizer.group('').resource(request.resource.resource).namespace(request.?namespace.orValue('')).name(request.name).check('update').allowed()`},
 				{Name: "labels", Expression: admission.OnlyQuarantineChanges("labels")}, {Name: "annotations", Expression: admission.OnlyQuarantineChanges("annotations")},
 				{Name: "spec", Expression: `request.kind.kind == 'Node' || dyn(object).?spec == dyn(oldObject).?spec`},
 			},

@@ -43,6 +43,7 @@ type Finding struct {
 type Judge struct {
 	policies   []compiled
 	parameters *corev1.ConfigMap
+	system     []string // namespaces of the system
 }
 
 type compiled struct {
@@ -73,7 +74,7 @@ func New(settings admission.Settings, policies []admission.Policy) (*Judge, erro
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{parameters: parameters}
+	j := &Judge{parameters: parameters, system: settings.SystemNames()}
 	for _, r := range rendered {
 		compiler, err := plugin.NewCompositedCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))
 		if err != nil {

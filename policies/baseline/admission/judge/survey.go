@@ -29,6 +29,8 @@ type Survey struct {
 	Judged     int        `json:"judged"`
 	Unreadable []string   `json:"unreadable,omitempty"`
 	Workloads  []Workload `json:"workloads"`
+	// Unbounded are namespaces that lack what bounds a tenant.
+	Unbounded []Unbounded `json:"unbounded,omitempty"`
 }
 
 // kinds are what is read. The first is judged as it runs, with what the cluster
@@ -114,6 +116,9 @@ func (j *Judge) Cluster(ctx context.Context, client dynamic.Interface) (Survey, 
 			}
 		}
 	}
+	if err := s.bounds(ctx, client, in, j.system); err != nil {
+		return s, err
+	}
 	for of, findings := range found {
 		s.Workloads = append(s.Workloads, Workload{of.kind, of.namespace, of.name, findings})
 	}
@@ -135,6 +140,9 @@ func (s Survey) Text() string {
 		for _, f := range w.Findings {
 			fmt.Fprintf(&b, "  %-5s %s: %s\n", f.Mode, f.Policy, f.Message)
 		}
+	}
+	for _, u := range s.Unbounded {
+		fmt.Fprintf(&b, "Namespace %s lacks %s (%s)\n", u.Namespace, strings.Join(u.Lacks, ", "), u.Controls)
 	}
 	for _, u := range s.Unreadable {
 		fmt.Fprintf(&b, "not judged: %s\n", u)

@@ -86,7 +86,7 @@ drive: tools ## run the driver of local environments itself: make drive ARGS="ou
 	@$(BIN)/rehearse $(ARGS)
 
 boot: packages-test tools-all ## test the boot of self-managed machines, power cuts included: Ignition, systemd, kubeadm; not part of make test
-	@cd test && go test -count=1 -timeout 20m -v ./boot
+	@cd test && go test -count=1 -timeout 60m -v ./boot
 
 bench: packages tools-all ## measure: ratios to a bare script, phases, memory
 	@cd test && go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./bench

@@ -206,7 +206,7 @@ func steps(asked []string) string {
 const (
 	kubeletOf1 = "issue kubelet --server https://10.80.1.10:6443; start --no-block kubelet.service"
 	kubeletOf2 = "issue kubelet --server https://10.80.2.10:6443; start --no-block kubelet.service"
-	after      = "; start --no-block redoubt-approve.service redoubt-join-config.service"
+	after      = "; start --no-block redoubt-approve.service redoubt-join-config.service redoubt-etcd-yield.service"
 	phases     = "certs all; kubeconfig admin; kubeconfig controller-manager; kubeconfig scheduler; etcd local; control-plane all; "
 	uploads    = "; upload-config all; addon coredns; addon kube-proxy; mark-control-plane"
 )

@@ -95,10 +95,10 @@ func (s Spec) common(role hostconfig.Role) flatcar.Spec {
 	node.Role, node.OS, node.Platform = role, hostconfig.OSFlatcar, s.Cloud.Platform
 	node.KubernetesVersion, node.Cluster, node.Exceptions = s.KubernetesVersion, s.Cluster, s.Exceptions
 	node.Surroundings = s.surroundings()
-	if role == hostconfig.RoleWorker {
-		node.Kubelet = shutdown(node.Kubelet)
-	} else {
+	if role == hostconfig.RoleControlPlane && len(s.ControlPlanes) > 1 {
 		node.Kubelet = stayUp(node.Kubelet)
+	} else {
+		node.Kubelet = shutdown(node.Kubelet)
 	}
 	spec := flatcar.Spec{
 		Node: node, ButaneVersion: s.ButaneVersion, Kubernetes: s.Kubernetes,

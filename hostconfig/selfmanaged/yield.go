@@ -9,10 +9,10 @@ import (
 )
 
 // What a control plane waits for at most before it stops, and what systemd gives
-// the program for it. EC2 waits ten minutes for a machine that stops, Compute
+// the program for it. EC2 waits some minutes for a machine that stops, Compute
 // Engine 90 seconds: then the machine is off, whatever it waits for.
-// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Stop_Start.html and
-// https://cloud.google.com/compute/docs/instances/deleting-instance
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-ec2-instance-termination-works.html
+// and https://cloud.google.com/compute/docs/instances/graceful-shutdown-overview
 const (
 	yieldTimeout = 8 * time.Minute
 	yieldMargin  = time.Minute

@@ -17,7 +17,7 @@ import (
 
 // slots are how many resources the engine works on at a time: enough for all that the environment can do at once. The
 // engine's default counts processors, and these resources need none: they wait for the cloud.
-const slots = 32
+const slots = 64
 
 // BenchmarkCloud measures the environments of each cloud in a simulated account:
 //

@@ -52,6 +52,19 @@ func (m Machine) hostName() string {
 	return m.Name
 }
 
+// longestHostName is how long a name the kernel takes.
+const longestHostName = 64
+
+// kernelName is what the machine makes of the name that it is told: of one that is
+// too long systemd keeps the first label, as does afterburn.
+// https://www.freedesktop.org/software/systemd/man/252/systemd.network.html#UseHostname=
+func (m Machine) kernelName() string {
+	if name := m.hostName(); len(name) <= longestHostName {
+		return name
+	}
+	return m.NodeName()
+}
+
 // running is a machine that was started.
 type running struct {
 	Machine
@@ -89,7 +102,7 @@ func (m *running) power(ctx context.Context) error {
 	if m.outer != nil {
 		return fmt.Errorf("%s runs already", m.Name)
 	}
-	if err := m.prepare(); err != nil {
+	if err := errors.Join(m.prepare(), m.freshNetwork(ctx)); err != nil {
 		return err
 	}
 	script := `state=$1 name=$2 group=$3 ; shift 3
@@ -148,7 +161,20 @@ func (m *running) prepare() error {
 		writeFile(m.dir("hierarchies"), list.String(), 0o600),
 		writeFile(m.dir("resolv.conf"), "nameserver "+m.resolver()+"\n", 0o644),
 		writeFile(m.dir("devices"), devices.String(), 0o600),
-		writeFile(m.dir("hostname"), m.hostName()+"\n", 0o600))
+		writeFile(m.dir("hostname"), m.kernelName()+"\n", 0o600))
+}
+
+// freshNetwork takes away what the machine's kernel would have lost with its power,
+// and the namespace, which outlives the machine, has kept: its firewall, and the
+// load balancer's address among its own.
+func (m *running) freshNetwork(ctx context.Context) error {
+	if err := in(ctx, m.namespace(), "nft", "flush", "ruleset"); err != nil {
+		return err
+	}
+	if balancer := m.r.LoadBalancer; balancer.Passthrough {
+		return in(ctx, m.namespace(), "ip", "-4", "route", "flush", "table", "local", "type", "local", balancer.Address+"/32")
+	}
+	return nil
 }
 
 // firstProcess waits until systemd has taken the place of the shell that made the root.

@@ -162,7 +162,10 @@ func proveWorkload(ctx context.Context, r *Rehearsal) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Apply(ctx, fmt.Sprintf(workload, image)); err != nil {
+	// The namespace's account is made by a controller at the same moment.
+	if err := within(ctx, time.Minute, func(ctx context.Context) error {
+		return Eventually(ctx, func() error { return r.Apply(ctx, fmt.Sprintf(workload, image)) })
+	}); err != nil {
 		return err
 	}
 	err = within(ctx, 3*time.Minute, func(ctx context.Context) error {

@@ -114,8 +114,13 @@ func (m *Machines) Destroy(ctx context.Context, _ io.Writer) error {
 		return err
 	}
 	m.running = nil
-	if left := boot.Leftovers(m.name, m.dir); len(left) > 0 {
-		return fmt.Errorf("the machines are gone, and this is left: %q", left)
-	}
-	return nil
+	// A process that was killed is there until the kernel has taken it apart.
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return boot.Eventually(ctx, func() error {
+		if left := boot.Leftovers(m.name, m.dir); len(left) > 0 {
+			return fmt.Errorf("the machines are gone, and this is left: %q", left)
+		}
+		return nil
+	})
 }

@@ -129,15 +129,16 @@ current-context: x
 		"--resource-quota-sync-period=2s", "--namespace-sync-period=10s")
 }
 
-// RestartAPIServer ends the API server, which starts again with what etcd has. Only for a server without controllers.
+// RestartAPIServer ends the API server, which starts again with what etcd has.
 func (s *Server) RestartAPIServer() error {
-	at := len(s.processes) - 1 // etcd was before it
+	const at = 1 // after etcd
 	_ = s.processes[at].Process.Kill()
 	_ = s.processes[at].Wait()
-	s.processes = s.processes[:at]
 	if err := s.run("kube-apiserver", s.apiServer...); err != nil {
 		return err
 	}
+	last := len(s.processes) - 1
+	s.processes[at], s.processes = s.processes[last], s.processes[:last]
 	return s.ready(fmt.Sprintf("https://127.0.0.1:%d/readyz", s.secure))
 }
 

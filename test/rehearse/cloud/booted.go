@@ -39,6 +39,7 @@ func (x *run) prove(ctx context.Context, booted Booted) {
 		if x.step(ctx, proof.Name, func(log io.Writer) (string, error) { return proof.Run(ctx, log, x.change) }) {
 			continue
 		}
+		x.baselineUp = false // it may not be asked any more, and goes with the cluster
 		if left := len(proofs) - i - 1; left > 0 && ctx.Err() == nil {
 			x.find(proof.Name, Finding{Level: Error, Problem: fmt.Sprintf("%s after it did not run", plural(left, "proof"))})
 		}

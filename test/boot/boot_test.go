@@ -102,6 +102,9 @@ func bootCluster(t *testing.T, platform hostconfig.Platform) {
 			t.Logf("%v", time.Since(started).Round(time.Second))
 		})
 	}
+	if platform == hostconfig.PlatformGCP {
+		t.Run("M17_the_audit_daemon_of_nodes_is_started", func(t *testing.T) { nodeAudit(t, r) })
+	}
 	t.Run("M36_kube_bench", func(t *testing.T) {
 		require.NoError(t, r.JudgeKubeBench(t.Context(), "../..", "kube-bench-exceptions.yaml"))
 	})

@@ -50,7 +50,7 @@ func proveTokens(ctx context.Context, r *Rehearsal) error {
 			return err
 		})
 	}
-	if err := within(ctx, 20*time.Second, func(ctx context.Context) error { return known(ctx, first) }); err != nil {
+	if err := within(ctx, time.Minute, func(ctx context.Context) error { return known(ctx, first) }); err != nil {
 		return err
 	}
 	for rotation := 1; rotation <= 2; rotation++ {
@@ -80,7 +80,7 @@ func proveTokens(ctx context.Context, r *Rehearsal) error {
 		}
 		if want := rotation == 2; (status == "401") != want {
 			// The API servers learn of a deleted token within moments.
-			err := within(ctx, 15*time.Second, func(ctx context.Context) error {
+			err := within(ctx, time.Minute, func(ctx context.Context) error {
 				return Eventually(ctx, func() error {
 					status, err := r.whoami(ctx, config.Endpoint, first)
 					if err == nil && (status == "401") != want {

@@ -37,6 +37,7 @@ var renewed = []struct{ kind, name, why string }{
 	{"gcp:projects/iAMAuditConfig:IAMAuditConfig", "*", "what is recorded from now on"},
 	{"gcp:logging/metric:Metric", "*", "an alarm"}, {"gcp:monitoring/*:*", "*", "an alarm, and who hears of it"},
 	{"gcp:artifactregistry/repository:Repository", "*-k8s", "a cache"}, {"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", "*-k8s-*", "of a cache"},
+	{"gcp:artifactregistry/repository:Repository", "*-docker", "a cache"}, {"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", "*-docker-*", "of a cache"},
 	{"gcp:artifactregistry/repository:Repository", "*-quay", "a cache"}, {"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", "*-quay-*", "of a cache"},
 	{"gcp:orgpolicy/policy:Policy", "*", "a constraint, which holds nothing"},
 }

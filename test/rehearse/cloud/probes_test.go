@@ -38,7 +38,7 @@ func (a api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/version":
 		fmt.Fprint(w, `{"major":"1","minor":"35","gitVersion":"v1.35.4"}`)
 	case path == "":
-		if r.URL.Query().Get("labelSelector") != "app.kubernetes.io/managed-by=redoubt" {
+		if r.URL.Query().Get("labelSelector") != "app.kubernetes.io/managed-by=redoubt,!redoubt.dev/system" {
 			refuse(http.StatusForbidden, "all namespaces were asked for")
 			return
 		}
@@ -85,6 +85,12 @@ func (a api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		list("NetworkPolicy", "networking.k8s.io/v1", object("NetworkPolicy", "networking.k8s.io/v1", `,"spec":{"podSelector":{},"policyTypes":[`+kinds+`]`+rules+`}`))
 	case strings.HasSuffix(path, "s/kube-system/networkpolicies") && !a.wrong["kube-system"]:
 		list("NetworkPolicy", "networking.k8s.io/v1", object("NetworkPolicy", "networking.k8s.io/v1", `,"spec":{"podSelector":{"matchLabels":{"a":"b"}}}`))
+	case strings.HasSuffix(path, "s/redoubt-node-audit/daemonsets/node-audit"):
+		command := "cloud-audit-setup.service"
+		if a.wrong["audit daemon"] {
+			command = "another.service"
+		}
+		fmt.Fprint(w, object("DaemonSet", "apps/v1", `,"spec":{"template":{"spec":{"initContainers":[{"name":"start","command":["systemctl","start","`+command+`"]}]}}}`))
 	default:
 		list("Nothing", "v1", "")
 	}
@@ -125,6 +131,7 @@ func TestProbes(t *testing.T) {
 		"quota":                        "has no ResourceQuota",
 		"limits":                       "has no LimitRange",
 		"tokens":                       "namespace kube-public: pods get the token",
+		"audit daemon":                 "it does not start cloud-audit-setup",
 	} {
 		config, err := clientcmd.BuildConfigFromFlags("", api{map[string]bool{wrong: true}}.kubeconfig(t))
 		must(t, err)

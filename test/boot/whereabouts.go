@@ -17,11 +17,21 @@ import (
 // leader gives the control plane whose controller manager acts: what it does is in
 // the audit log of its own API server.
 func (r *Rehearsal) leader(ctx context.Context) (string, error) {
-	holder := ""
-	err := within(ctx, time.Minute, func(ctx context.Context) error {
-		return Eventually(ctx, func() (err error) {
-			holder, err = r.Kubectl(ctx, "--namespace=kube-system", "get", "lease", "kube-controller-manager", "-o", "jsonpath={.spec.holderIdentity}")
-			return err
+	// A control plane that is gone holds the lease until it expires: the one that acts is
+	// who renews it.
+	holder, before := "", ""
+	err := within(ctx, 2*time.Minute, func(ctx context.Context) error {
+		return Eventually(ctx, func() error {
+			now, err := r.Kubectl(ctx, "--namespace=kube-system", "get", "lease", "kube-controller-manager", "-o", "jsonpath={.spec.holderIdentity} {.spec.renewTime}")
+			if err != nil {
+				return err
+			}
+			last, _, _ := strings.Cut(before, " ")
+			if holder, _, _ = strings.Cut(now, " "); before == "" || holder != last || now == before {
+				before = now
+				return fmt.Errorf("no controller manager renews its lease: %s", now)
+			}
+			return nil
 		})
 	})
 	if err != nil {

@@ -4,11 +4,12 @@
 // https://cloud.google.com/kubernetes-engine/docs/how-to/linux-auditd-logging
 //
 // The package is pure: objects out. Google's example starts the unit from a
-// privileged container that has the node's processes and its whole file system. Here
-// the container that starts it has no capability and no process of the node: it runs
-// the node's own systemctl, read-only, and reaches the socket of its systemd, which
-// asks for nothing but root. Whoever holds that socket holds the node, so the
-// container ends once the unit runs, and the namespace is the platform's alone.
+// privileged container that has the node's whole file system. Here the container that
+// starts it has no capability: it runs the node's own systemctl, read-only, and
+// reaches the socket of its systemd, which asks for nothing but root. It sees the
+// node's processes, because systemctl wants to know who is at the other end of the
+// socket. Whoever holds that socket holds the node, so the container ends once the
+// unit runs, and the namespace is the platform's alone.
 package nodeaudit
 
 // Namespace is where it runs; a part of the system.

@@ -31,8 +31,8 @@ func TestWhatItHasOfTheNode(t *testing.T) {
 	if got := pod.InitContainers[0].Command; !slices.Equal(got, []string{"/usr/bin/systemctl", "start", "cloud-audit-setup.service"}) {
 		t.Errorf("it does not start the daemon: %q", got)
 	}
-	if pod.HostPID || pod.HostIPC || *pod.AutomountServiceAccountToken {
-		t.Error("it has processes of the node, or a token")
+	if pod.HostIPC || *pod.AutomountServiceAccountToken || pod.ShareProcessNamespace != nil {
+		t.Error("it has memory of the node, or a token")
 	}
 	if pod.NodeSelector["cloud.google.com/gke-os-distribution"] != "cos" || !slices.Contains(pod.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists}) {
 		t.Error("it does not run on every node of Container-Optimized OS, or on others")

@@ -56,11 +56,12 @@ func daemonSet(s Settings, c Cluster, priority string) runtime.Object {
 }
 
 // pod has the network of its node: there the metadata server gives the node's own
-// identity, which may write logs and little else.
+// identity, which may write logs and little else. It has its processes for systemctl,
+// which otherwise finds nobody at the other end of systemd's socket.
 func pod(s Settings, c Cluster, priority string) corev1.PodSpec {
 	return corev1.PodSpec{
 		ServiceAccountName: Name, AutomountServiceAccountToken: new(false), EnableServiceLinks: new(false), PriorityClassName: priority,
-		HostNetwork: true, DNSPolicy: corev1.DNSDefault,
+		HostNetwork: true, HostPID: true, DNSPolicy: corev1.DNSDefault,
 		NodeSelector:                  map[string]string{corev1.LabelOSStable: "linux", "cloud.google.com/gke-os-distribution": "cos"},
 		Tolerations:                   []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 		TerminationGracePeriodSeconds: new(int64(30)),

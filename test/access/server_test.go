@@ -54,14 +54,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server is a real API server with what the platform's administrator applied, or
-// the test is skipped where the programs have not been built.
+// server is a real API server with what the platform's administrator applied.
 func server(t testing.TB) *api {
 	t.Helper()
 	sharedOnce.Do(func() { shared.err = shared.start() })
-	if missing := (kubeapi.NotBuilt{}); errors.As(shared.err, &missing) {
-		t.Skip(missing)
-	}
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}

@@ -33,7 +33,7 @@ func up(t *testing.T) world {
 		made.state, made.secrets = made.Shown()
 	})
 	if made.state == "" {
-		t.Skip("the environment did not come up in another test")
+		t.Fatal("the environment did not come up: see the test that brought it up")
 	}
 	return made
 }

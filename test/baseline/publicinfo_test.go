@@ -19,15 +19,7 @@ import (
 // TestPublicInfoIsTrimmed asks a real API server without credentials, before the baseline, with it, after the API server
 // has started anew, and when the baseline has gone (M20).
 func TestPublicInfoIsTrimmed(t *testing.T) {
-	started, err := kubeapi.Start(kubeapi.Options{Controllers: true, APIServer: []string{"--anonymous-auth=true"}})
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(started.Stop)
-	a := &api{Server: started}
-	if err := a.connect(); err != nil {
-		t.Fatal(err)
-	}
+	a := alone(t, kubeapi.Options{Controllers: true, APIServer: []string{"--anonymous-auth=true"}})
 	ctx := context.Background()
 	for _, namespace := range []string{"default", "kube-system", "kube-public", "kube-node-lease"} {
 		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -67,12 +59,12 @@ func TestPublicInfoIsTrimmed(t *testing.T) {
 	asks("before", http.StatusOK)
 	before := binding()
 	spec := baseline.Spec{Policies: admission.Settings{Registries: []string{"registry.example.org"}}, Access: roles.Spec{TrimPublicInfo: true}}
-	d := newEngine(t, started).driver(&baseline.Args{Spec: spec})
+	d := newEngine(t, a.Server).driver(&baseline.Args{Spec: spec})
 	if _, err := d.Up(ctx); err != nil {
 		t.Fatal(err)
 	}
 	asks("with the baseline", http.StatusForbidden)
-	if err := started.RestartAPIServer(); err != nil {
+	if err := a.Server.RestartAPIServer(); err != nil {
 		t.Fatal(err)
 	}
 	asks("after a start of the API server", http.StatusForbidden)
@@ -82,7 +74,7 @@ func TestPublicInfoIsTrimmed(t *testing.T) {
 	if _, err := d.Destroy(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := started.RestartAPIServer(); err != nil {
+	if err := a.Server.RestartAPIServer(); err != nil {
 		t.Fatal(err)
 	}
 	asks("without the baseline", http.StatusOK)

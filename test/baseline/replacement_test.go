@@ -46,7 +46,7 @@ type engine struct {
 func newEngine(t *testing.T, server *kubeapi.Server) *engine {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(kubeapi.Programs(), "pulumi")); err != nil {
-		t.Skip("the engine is not built: run `make tools` first")
+		t.Fatal("the engine is not built: run `make tools` first")
 	}
 	e := &engine{t, server, t.TempDir()}
 	for name, text := range map[string]string{"Pulumi.yaml": "name: baseline\nruntime: go\n", "Pulumi.test.yaml": "config: {}\n"} {
@@ -87,17 +87,9 @@ func (e *engine) driverOf(register func(ctx *pulumi.Context, api *kubernetes.Pro
 // A policy is replaced without a moment in which neither version holds, and not at all by one that does not come into
 // force. A second run changes nothing, and without the baseline the cluster is as it was.
 func TestReplacementLeavesNoGap(t *testing.T) {
-	started, err := kubeapi.Start(kubeapi.Options{Controllers: true})
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(started.Stop)
-	a := &api{Server: started}
-	if err := a.connect(); err != nil {
-		t.Fatal(err)
-	}
+	a := alone(t, kubeapi.Options{Controllers: true})
 	before := a.listing(t)
-	e := newEngine(t, started)
+	e := newEngine(t, a.Server)
 	withoutAddon := settings
 	withoutAddon.SystemNamespaces = nil
 	args := func(p admission.Policy) *baseline.Args {

@@ -2,7 +2,6 @@ package baseline
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -67,17 +66,29 @@ func TestMain(main *testing.M) {
 	os.Exit(code)
 }
 
-// server is the shared one, or the test is skipped where the programs have not been built.
+// server is the shared one.
 func server(t testing.TB) *api {
 	t.Helper()
 	sharedOnce.Do(func() { shared.err = shared.start(settings) })
-	if missing := (kubeapi.NotBuilt{}); errors.As(shared.err, &missing) {
-		t.Skip(missing)
-	}
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
 	return &shared
+}
+
+// alone is a server of the test's own, as Kubernetes makes it.
+func alone(t *testing.T, options kubeapi.Options) *api {
+	t.Helper()
+	started, err := kubeapi.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(started.Stop)
+	a := &api{Server: started}
+	if err := a.connect(); err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 func (a *api) start(s admission.Settings) (err error) {

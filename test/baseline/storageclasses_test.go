@@ -32,15 +32,7 @@ var foreign = map[string]storagev1.StorageClass{
 // TestForeignStorageClasses puts the baseline into a cluster whose cloud has made classes without a customer key, two of
 // them the default. No claim gets one of them any more, and they are as before when the baseline has gone (M19).
 func TestForeignStorageClasses(t *testing.T) {
-	started, err := kubeapi.Start(kubeapi.Options{Controllers: true, DefaultStorageClass: true})
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(started.Stop)
-	a := &api{Server: started}
-	if err := a.connect(); err != nil {
-		t.Fatal(err)
-	}
+	a := alone(t, kubeapi.Options{Controllers: true, DefaultStorageClass: true})
 	ctx := context.Background()
 	if _, err := a.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -84,13 +76,13 @@ func TestForeignStorageClasses(t *testing.T) {
 	}
 	before := classes()
 	time.Sleep(time.Second) // ages are in seconds, and the youngest default is the one that counts
-	e := newEngine(t, started)
+	e := newEngine(t, a.Server)
 	spec := baseline.Spec{Policies: admission.Settings{Registries: []string{"registry.example.org"}}}
 	d := e.driverOf(func(ctx *pulumi.Context, in *kubernetes.Provider) error {
 		if err := baseline.NewEncryptedStorage(ctx, "cluster", "ebs.csi.aws.com", map[string]string{"encrypted": "true"}, pulumi.Provider(in)); err != nil {
 			return err
 		}
-		_, err := baseline.NewBaseline(ctx, "baseline", &baseline.Args{Spec: spec, Kubeconfig: pulumi.String(started.Kubeconfig)}, pulumi.Provider(in))
+		_, err := baseline.NewBaseline(ctx, "baseline", &baseline.Args{Spec: spec, Kubeconfig: pulumi.String(a.Server.Kubeconfig)}, pulumi.Provider(in))
 		return err
 	})
 	if _, err := d.Up(ctx); err != nil {

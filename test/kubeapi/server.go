@@ -16,11 +16,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// NotBuilt is the error where the programs have not been built: a test skips.
-type NotBuilt struct{ Program string }
-
-func (e NotBuilt) Error() string { return e.Program + " is not built: run `make tools` first" }
-
 // Options are what a test wants beside the defaults.
 type Options struct {
 	// Controllers runs the controller manager as well.
@@ -59,7 +54,7 @@ func Start(options Options) (*Server, error) {
 	}
 	for _, program := range programs {
 		if _, err := os.Stat(filepath.Join(Programs(), program)); err != nil {
-			return nil, NotBuilt{filepath.Join(Programs(), program)}
+			return nil, fmt.Errorf("%s is not built: run `make tools` first", filepath.Join(Programs(), program))
 		}
 	}
 	s := &Server{}

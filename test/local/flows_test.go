@@ -94,12 +94,10 @@ const (
 )
 
 // withDNS makes a directory of the programs with an image of CoreDNS beside the others, and gives the image by its
-// digest; "" where CoreDNS is not built.
+// digest.
 func withDNS(t *testing.T, root string) (directory, image string) {
 	program := filepath.Join(programs(root), "coredns")
-	if _, err := os.Stat(program); err != nil {
-		return programs(root), ""
-	}
+	require.FileExists(t, program, "the programs are not built: run `make test`, which builds them first")
 	require.NoError(t, os.MkdirAll(filepath.Join(root, ".state"), 0o755))
 	directory, err := os.MkdirTemp(filepath.Join(root, ".state"), "programs-")
 	require.NoError(t, err)
@@ -176,9 +174,6 @@ func (c *Cluster) startDNS(t *testing.T, image string) runningPod {
 // namesAreForTenants asks the cluster's DNS from pods of tenants, and from one whose namespace has no flow to it; and
 // tries what else DNS's pod could be used for (M21).
 func namesAreForTenants(t *testing.T, c *Cluster, pods policyPods, image string) {
-	if image == "" {
-		t.Skip("CoreDNS is not built: `make boot` builds it")
-	}
 	service, err := c.client(t, c.masters(t)).CoreV1().Services("cards").Create(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: verifyLabels()},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: helloPort}}}}, metav1.CreateOptions{})
 	require.NoError(t, err)

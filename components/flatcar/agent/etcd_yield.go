@@ -63,11 +63,7 @@ func (a *Agent) yield(ctx context.Context, own nodeconfig.ControlPlane) error {
 		a.log.Info("this machine's etcd does not run: it gives nothing that could be lost")
 		return nil
 	}
-	config, err := a.etcdConfig(etcdURL(own))
-	if err != nil {
-		return err
-	}
-	client, err := clientv3.New(config)
+	client, err := a.etcdClient(etcdURL(own))
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,10 @@ func newAdmission(b *testing.B, tenants int) *admissionServer {
 		names = append(names, fmt.Sprintf("tenant-%d", i))
 	}
 	for _, name := range names {
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+			// Those of a tenant that the component Tenant makes.
+			"pod-security.kubernetes.io/enforce": "restricted", admission.LabelPodRules: admission.PodRulesOfCluster,
+		}}}
 		if _, err := a.client.CoreV1().Namespaces().Create(b.Context(), namespace, metav1.CreateOptions{}); err != nil {
 			b.Fatal(err)
 		}

@@ -58,11 +58,17 @@ func Render(s Settings, policies []Policy) ([]Rendered, *corev1.ConfigMap, error
 			if len(g.members) == 0 {
 				continue
 			}
-			r, err := g.render(s)
-			if err != nil {
-				return nil, nil, err
+			objects := []group{g}
+			if second, has := g.narrowed(s); has {
+				objects = append(objects, second)
 			}
-			out = append(out, r)
+			for _, object := range objects {
+				r, err := object.render(s)
+				if err != nil {
+					return nil, nil, err
+				}
+				out = append(out, r)
+			}
 		}
 	}
 	return out, s.parameters(), nil
@@ -73,7 +79,7 @@ func (g group) render(s Settings) (Rendered, error) {
 	spec := admissionv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    ptr.To(admissionv1.Fail),
 		MatchConstraints: matching(g.rules(), nil),
-		MatchConditions:  slices.Concat(p.Conditions, g.conditions(s)),
+		MatchConditions:  slices.Concat(p.Conditions, g.conditions(s)), // pods have none of their own
 		Variables:        g.variables(),
 		Validations:      []admissionv1.Validation{g.validation()},
 		// A use of an exception is in the audit log, with its policy, its day and its
@@ -136,6 +142,12 @@ func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmi
 		selector = named(metav1.LabelSelectorOpIn, slices.Concat(s.BaselineNamespaces, []string{metav1.NamespaceDefault}))
 	case p.Scope == Workloads:
 		selector = named(metav1.LabelSelectorOpNotIn, s.SystemNames())
+	}
+	if g.elsewhere != "" {
+		if selector == nil {
+			selector = &metav1.LabelSelector{}
+		}
+		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: LabelPodRules, Operator: metav1.LabelSelectorOpNotIn, Values: []string{PodRulesOfCluster}})
 	}
 	binding := func(suffix string, mode Mode, rules []admissionv1.NamedRuleWithOperations) *admissionv1.ValidatingAdmissionPolicyBinding {
 		made := &admissionv1.ValidatingAdmissionPolicyBinding{

@@ -72,6 +72,10 @@ func TestTheQuestionLeavesNothingOut(t *testing.T) {
 	for _, mode := range []Mode{Deny, Warn} {
 		g := s.withDefaults().group(familyOf(t, "pods"), mode)
 		question := g.question(s)
+		// A question that fails refuses.
+		if rendered, err := g.render(s); err == nil && *rendered.Policy.Spec.FailurePolicy != admissionv1.Fail {
+			t.Errorf("%s fails open", rendered.ID)
+		}
 		if rendered, err := g.render(s); err != nil || len(rendered.Policy.Spec.MatchConditions) != 1 || rendered.Policy.Spec.MatchConditions[0].Expression != question {
 			t.Fatalf("%s: %v, it asks %v", mode, err, rendered.Policy.Spec.MatchConditions)
 		}

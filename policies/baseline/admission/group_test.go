@@ -59,7 +59,7 @@ func TestEveryPolicyKeepsItsMode(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 30 {
 		s := Settings{Registries: []string{"registry.example.org"}, Modes: map[string]Mode{}}
-		for n := range random.IntN(3) * 40 {
+		for n := range random.IntN(3) * 60 {
 			s.BaselineNamespaces = append(s.BaselineNamespaces, fmt.Sprintf("relaxed-%d", n))
 		}
 		for _, p := range Catalogue() {

@@ -20,8 +20,14 @@ func podObjects(t *testing.T, s Settings, namespace map[string]string) (looking 
 		t.Fatal(err)
 	}
 	for _, r := range rendered {
+		if !strings.HasPrefix(r.ID, "pods-") {
+			continue
+		}
 		for _, binding := range r.Bindings {
-			selector, err := metav1.LabelSelectorAsSelector(binding.Spec.MatchResources.NamespaceSelector)
+			if binding.Spec.MatchResources.NamespaceSelector != nil {
+				t.Errorf("%s selects namespaces beside its policy", binding.Name)
+			}
+			selector, err := metav1.LabelSelectorAsSelector(r.Policy.Spec.MatchConstraints.NamespaceSelector)
 			if err != nil {
 				t.Fatal(err)
 			}

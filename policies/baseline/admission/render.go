@@ -97,6 +97,10 @@ func (g group) render(s Settings) (Rendered, error) {
 	}
 	digest := sha256.Sum256(text)
 	name := namePrefix + g.id + "-" + hex.EncodeToString(digest[:4])
+	if g.onPods() {
+		// Where an object holds is no part of its name: it changes with the tenants, in one write.
+		spec.MatchConstraints.NamespaceSelector = g.selector(s)
+	}
 	sentinel := p.Sentinel.name(name)
 	spec.Validations = append(spec.Validations, admissionv1.Validation{Expression: `!(` + asked + `'` + sentinel + `')`, Message: inForce})
 	made := &admissionv1.ValidatingAdmissionPolicy{
@@ -128,10 +132,8 @@ func matching(rules []admissionv1.NamedRuleWithOperations, selector *metav1.Labe
 	return &admissionv1.MatchResources{MatchPolicy: ptr.To(admissionv1.Equivalent), ResourceRules: rules, NamespaceSelector: selector}
 }
 
-// bindings put the object into force: as it is, and on templates, which are never
-// refused.
-func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmissionPolicyBinding {
-	p := g.members[0].Policy
+// selector is of the namespaces where the object holds; nil for all.
+func (g group) selector(s Settings) *metav1.LabelSelector {
 	var selector *metav1.LabelSelector
 	named := func(operator metav1.LabelSelectorOperator, names []string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: nameLabel, Operator: operator, Values: names}}}
@@ -140,7 +142,7 @@ func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmi
 	case g.relaxedOnly() && len(s.BaselineNamespaces) <= manyNames:
 		// The sentinel is in default, where nothing else is of that class.
 		selector = named(metav1.LabelSelectorOpIn, slices.Concat(s.BaselineNamespaces, []string{metav1.NamespaceDefault}))
-	case p.Scope == Workloads:
+	case g.members[0].Scope == Workloads:
 		selector = named(metav1.LabelSelectorOpNotIn, s.SystemNames())
 	}
 	if g.elsewhere != "" {
@@ -148,6 +150,17 @@ func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmi
 			selector = &metav1.LabelSelector{}
 		}
 		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: LabelPodRules, Operator: metav1.LabelSelectorOpNotIn, Values: []string{PodRulesOfCluster}})
+	}
+	return selector
+}
+
+// bindings put the object into force: as it is, and on templates, which are never
+// refused.
+func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmissionPolicyBinding {
+	p := g.members[0].Policy
+	selector := g.selector(s)
+	if g.onPods() {
+		selector = nil // the policy has it: it is read anew for every object, and for each binding
 	}
 	binding := func(suffix string, mode Mode, rules []admissionv1.NamedRuleWithOperations) *admissionv1.ValidatingAdmissionPolicyBinding {
 		made := &admissionv1.ValidatingAdmissionPolicyBinding{

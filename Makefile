@@ -42,7 +42,7 @@ define own
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help up verify test down preview refresh drive rehearse node-program here boot bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
+.PHONY: gvisor help up verify test down preview refresh drive rehearse node-program here boot bench status kubeconfig access quarantine release evidence custody logs tools tools-all plugin packages packages-test lint clean $(TOOLS) $(JUDGES)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -85,7 +85,7 @@ rehearse: ## a cloud's environment on this machine, no account: make rehearse EN
 drive: tools ## run the driver of local environments itself: make drive ARGS="outputs --json"
 	@$(BIN)/rehearse $(ARGS)
 
-boot: packages-test tools-all ## test the boot of self-managed machines, power cuts included: Ignition, systemd, kubeadm; not part of make test
+boot: packages-test tools-all gvisor ## test the boot of self-managed machines, power cuts included: Ignition, systemd, kubeadm; not part of make test
 	@cd test && go test -count=1 -timeout 60m -v ./boot
 
 bench: packages tools-all ## measure: ratios to a bare script, phases, memory
@@ -152,7 +152,7 @@ packages:
 packages-test:
 	@test/tools/packages test
 
-$(TOOLS) $(JUDGES):
+$(TOOLS) $(JUDGES) gvisor:
 	@test/tools/build $@
 
 STATIC := CGO_ENABLED=0 go build -trimpath

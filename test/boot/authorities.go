@@ -101,8 +101,18 @@ func (x *Rotation) Signs(ctx context.Context) error {
 }
 
 // Forgotten wants the last step done: nothing that the last authorities signed is
-// good for anything.
+// good for anything. API servers add to the authorities that they publish and take
+// none away, so that the command of docs/flatcar.md belongs to the step.
 func (x *Rotation) Forgotten(ctx context.Context) error {
+	forget := func() error {
+		_, err := x.r.Kubectl(ctx, "--namespace=kube-system", "delete", "configmap", "extension-apiserver-authentication", "--ignore-not-found")
+		return err
+	}
+	if err := within(ctx, 6*time.Minute, func(ctx context.Context) error {
+		return errors.Join(x.r.WaitReady(ctx, x.r.Planes()...), Eventually(ctx, func() error { return x.r.present(ctx) }), Eventually(ctx, forget))
+	}); err != nil {
+		return err
+	}
 	return x.holds(ctx, state{files: [][]*x509.Certificate{x.of(nextAuthority)}, servers: nextAuthority, kubelets: nextAuthority})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/flatcar"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
@@ -29,8 +30,15 @@ func cluster(t *testing.T, platform hostconfig.Platform) (*Fixture, *Rehearsal) 
 	if err != nil {
 		t.Fatalf("%v: make tools-all first", err)
 	}
-	f, err := NewFixture(platform, artifacts, nil)
+	sandbox := filepath.Join(t.TempDir(), "gvisor.raw")
+	hash, err := gVisorExtension(ctx, artifacts.Bin, sandbox)
+	require.NoError(t, err, "run make boot, which builds gVisor")
+	f, err := NewFixture(platform, artifacts, func(s *selfmanaged.Spec) {
+		s.Pools[0].RuntimeClasses = []string{hostconfig.RuntimeClassGVisor}
+		s.Pools[0].Extensions = []flatcar.Extension{{Name: "gvisor", Source: gVisorURL, Hash: hash}}
+	})
 	require.NoError(t, err)
+	f.Config.Internet.Files[gVisorURL] = sandbox
 	f.Config.Name, f.Config.Dir, f.Config.Log = "boot-"+string(platform), filepath.Join(t.TempDir(), "state"), t.Logf
 	r, err := New(ctx, f.Config)
 	require.NoError(t, err)
@@ -102,6 +110,7 @@ func bootCluster(t *testing.T, platform hostconfig.Platform) {
 			t.Logf("%v", time.Since(started).Round(time.Second))
 		})
 	}
+	t.Run("M28_a_pod_runs_in_gVisor", func(t *testing.T) { sandboxed(t, r) })
 	if platform == hostconfig.PlatformGCP {
 		t.Run("M17_the_audit_daemon_of_nodes_is_started", func(t *testing.T) { nodeAudit(t, r) })
 	}

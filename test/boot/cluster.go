@@ -166,13 +166,19 @@ func (r *Rehearsal) Apply(ctx context.Context, manifests string) error {
 	return errors.New("no control plane answers")
 }
 
-// Eventually tries until a function succeeds, or the context ends.
+// Eventually tries until a function succeeds, or the context ends. The error is the
+// last one that is more than the context's end.
 func Eventually(ctx context.Context, try func() error) error {
+	var last error
 	for {
 		err := try()
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil && last != nil {
+			err = last
+		}
+		last = err
 		select {
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())

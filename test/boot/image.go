@@ -22,22 +22,39 @@ var cniPlugins = []string{"bridge", "host-local", "loopback", "portmap", "firewa
 // bin, in the form that the community's image has, and gives its hash as
 // Ignition verifies it. Name is that of the image, without ".raw".
 func Extension(ctx context.Context, bin, name, target string) (hash string, err error) {
+	files := map[string]string{}
+	for _, program := range extensionPrograms {
+		files["usr/bin/"+program] = filepath.Join(bin, program)
+	}
+	for _, plugin := range cniPlugins {
+		files["usr/libexec/cni/"+plugin] = filepath.Join("/usr/lib/cni", plugin)
+	}
+	return extension(ctx, files, target, name, "kubernetes")
+}
+
+// gVisorExtension makes the one of gVisor, with its runtime and containerd's shim.
+func gVisorExtension(ctx context.Context, bin, target string) (hash string, err error) {
+	files := map[string]string{}
+	for _, program := range []string{"runsc", "containerd-shim-runsc-v1"} {
+		files["usr/bin/"+program] = filepath.Join(bin, program)
+	}
+	return extension(ctx, files, target, "gvisor")
+}
+
+// extension makes an image of files, by their paths in it. Names are those under
+// which a machine may know the image.
+func extension(ctx context.Context, files map[string]string, target string, names ...string) (hash string, err error) {
 	tree, err := os.MkdirTemp(filepath.Dir(target), "extension-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(tree)
-	for _, program := range extensionPrograms {
-		if err := place(filepath.Join(bin, program), filepath.Join(tree, "usr/bin", program)); err != nil {
-			return "", err
+	for to, from := range files {
+		if err := place(from, filepath.Join(tree, to)); err != nil {
+			return "", fmt.Errorf("%w: make tools-all builds programs, and the plugins are Debian's containernetworking-plugins", err)
 		}
 	}
-	for _, plugin := range cniPlugins {
-		if err := place(filepath.Join("/usr/lib/cni", plugin), filepath.Join(tree, "usr/libexec/cni", plugin)); err != nil {
-			return "", fmt.Errorf("install containernetworking-plugins: %w", err)
-		}
-	}
-	for _, each := range []string{name, "kubernetes"} {
+	for _, each := range names {
 		if err := writeFile(filepath.Join(tree, "usr/lib/extension-release.d/extension-release."+each), "ID=flatcar\nSYSEXT_LEVEL=1.0\n", 0o644); err != nil {
 			return "", err
 		}

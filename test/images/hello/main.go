@@ -4,6 +4,7 @@
 //	hello [--listen :8080]         serve / (host name and caller) and /healthz
 //	hello get URL                  print status and body; exit 1 unless the status is 2xx
 //	hello dial HOST:PORT [TIMEOUT] connect; exit 1 when that fails
+//	hello kernel                   print what the kernel says of itself
 package main
 
 import (
@@ -41,6 +42,12 @@ func run(arguments []string, out io.Writer) error {
 			return get(arguments[1:], out)
 		case "dial":
 			return dial(arguments[1:], out)
+		case "kernel":
+			text, err := os.ReadFile("/proc/version")
+			if err == nil {
+				_, err = out.Write(text)
+			}
+			return err
 		}
 	}
 	return serve(arguments)
@@ -53,7 +60,7 @@ func serve(arguments []string) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown command %q: expected get, dial or flags", flags.Arg(0))
+		return fmt.Errorf("unknown command %q: expected get, dial, kernel or flags", flags.Arg(0))
 	}
 	server := &http.Server{Addr: *listen, Handler: handler(), ReadHeaderTimeout: defaultTimeout}
 	signals := make(chan os.Signal, 1)

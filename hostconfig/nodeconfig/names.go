@@ -2,6 +2,7 @@ package nodeconfig
 
 import (
 	"strings"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -55,6 +56,10 @@ const (
 	// joins: a certificate of minutes that it issues itself.
 	UserJoinPrefix = "redoubt:join:"
 )
+
+// ContainersStop is what containers of a control plane that stops have for it, once
+// etcd can do without the machine.
+const ContainersStop = 20 * time.Second
 
 // Keys of the store.
 const (

@@ -1,6 +1,7 @@
 package selfmanaged
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -37,8 +38,10 @@ func yieldUnit() systemd.Service {
 
 // containersLast orders every container's scope: systemd would end them all in the
 // moment in which the machine is told to stop, etcd among them. It is a drop-in for
-// all units whose name begins so (systemd.unit(5)), as containerd names them.
+// all units whose name begins so (systemd.unit(5)), as containerd names them. An API
+// server whose etcd has gone with it waits for answers that never come, so that their
+// time is short: systemd's own 90 seconds are all that Compute Engine gives a machine.
 func containersLast() hostconfig.File {
 	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root",
-		Contents: "[Unit]\nBefore=" + unitYield + "\n"}
+		Contents: fmt.Sprintf("[Unit]\nBefore=%s\n[Scope]\nTimeoutStopSec=%.0f\n", unitYield, nodeconfig.ContainersStop.Seconds())}
 }

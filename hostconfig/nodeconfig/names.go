@@ -2,6 +2,7 @@ package nodeconfig
 
 import (
 	"strings"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
@@ -24,6 +25,11 @@ const (
 	// PKIDirectory is kubeadm's: authorities and their keys on control planes.
 	PKIDirectory = "/etc/kubernetes/pki"
 )
+
+// AuditShipStop is for how long the shipper of the audit log goes on when it is told
+// to stop: the API server is down by then. A machine of Compute Engine has 90 seconds
+// for all that stops.
+const AuditShipStop = 20 * time.Second
 
 // Names at which machines of a cluster are known in the cloud.
 const (

@@ -21,7 +21,7 @@ const (
 // yieldUnit holds the machine's shutdown up until etcd can do without it: replacing
 // or restarting control planes one after the other must not take the quorum, and
 // whoever does it may know nothing of etcd. It stops before whatever the machine
-// needs for that, and before the containers, see [containersLast].
+// needs for that, and before the containers, see [Spec.containersBetween].
 func yieldUnit() systemd.Service {
 	u := program(unitYield, "Keep this machine up until etcd can do without it", "etcd-yield")
 	u.Start = []systemd.Command{{"/usr/bin/true"}}
@@ -35,10 +35,14 @@ func yieldUnit() systemd.Service {
 	return u
 }
 
-// containersLast orders every container's scope: systemd would end them all in the
-// moment in which the machine is told to stop, etcd among them. It is a drop-in for
-// all units whose name begins so (systemd.unit(5)), as containerd names them.
-func containersLast() hostconfig.File {
-	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root",
-		Contents: "[Unit]\nBefore=" + unitYield + "\n"}
+// containersBetween orders every container's scope: systemd would end them all in
+// the moment in which the machine is told to stop, etcd among them, and the shipper
+// of the audit log with them. It is a drop-in for all units whose name begins so
+// (systemd.unit(5)), as containerd names them.
+func (s Spec) containersBetween() hostconfig.File {
+	lines := "[Unit]\nAfter=" + unitAuditShip + "\n"
+	if len(s.ControlPlanes) > 1 {
+		lines += "Before=" + unitYield + "\n"
+	}
+	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root", Contents: lines}
 }

@@ -123,7 +123,7 @@ type Snapshots struct {
 type AuditLog struct {
 	// Bucket is one of its own, with locked retention.
 	Bucket string `json:"bucket"`
-	// Prefix precedes the objects' names: "audit/" by default, and then the node's.
+	// Prefix precedes the objects' names: [AuditLogPrefix] by default, and then the node's.
 	Prefix string `json:"prefix,omitempty"`
 	// File is what the API server writes to; by default that of [hostconfig.Paths].
 	File string `json:"file,omitempty"`
@@ -172,7 +172,7 @@ func (c Config) WithDefaults() Config {
 	if c.AuditLog != nil {
 		log := *c.AuditLog
 		if log.Prefix == "" {
-			log.Prefix = "audit/"
+			log.Prefix = AuditLogPrefix
 		}
 		if log.File == "" {
 			log.File = hostconfig.Paths{}.AuditLog()

@@ -69,6 +69,9 @@ const (
 	KeyInitialized = "control-plane/initialized"
 )
 
+// AuditLogPrefix is the folder of the audit log's bucket to which control planes add.
+const AuditLogPrefix = "audit/"
+
 // JoinConfigKey is the object with a pool's join configuration. Its readers are
 // the pool's role, its writers the control plane's.
 func JoinConfigKey(pool string) string { return "workers/" + pool + "/join.conf" }

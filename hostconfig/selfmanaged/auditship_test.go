@@ -45,7 +45,9 @@ func TestAuditShip(t *testing.T) {
 		if len(unit.Conditions) > 0 || unit.Restart != "always" || !slices.Contains(unit.WantedBy, "multi-user.target") || unit.StopTimeout <= nodeconfig.AuditShipStop {
 			t.Errorf("%s: %+v", name, *unit)
 		}
-		if slices.ContainsFunc(unit.After, func(other string) bool { return other == unitKubelet || other == "time-sync.target" || other == unitControlPlane }) {
+		if slices.ContainsFunc(unit.After, func(other string) bool {
+			return other == unitKubelet || other == "time-sync.target" || other == unitControlPlane
+		}) {
 			t.Errorf("%s: containers wait for %q", name, unit.After)
 		}
 		if unit.Sandbox.Open || !slices.Equal(unit.Sandbox.Writable, []string{shipDir}) || len(unit.Sandbox.Capabilities) > 0 {

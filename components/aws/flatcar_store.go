@@ -135,10 +135,16 @@ func storePolicy(account Account, cluster string, pools []string, controlPlane s
 }
 
 // keptPolicy keeps control planes from deleting what they stored in one of the
-// buckets that are locked.
+// buckets that are locked, and everybody from putting another version above it, which
+// a lock does not prevent.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
 func keptPolicy(account Account, name, controlPlane string) document {
-	return policy(append(guarded(account, name), statement{Sid: "DenyControlPlanesDeleting", Effect: deny, Principal: identities(controlPlane),
-		Action: []string{"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"}, Resource: account.objects(name, []string{"*"})})...)
+	all := account.objects(name, []string{"*"})
+	return policy(append(guarded(account, name),
+		statement{Sid: "DenyControlPlanesDeleting", Effect: deny, Principal: identities(controlPlane),
+			Action: []string{"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"}, Resource: all},
+		statement{Sid: "DenyReplacing", Effect: deny, Principal: anyone(), Action: []string{"s3:PutObject"}, Resource: all,
+			Condition: conditions{"Null": {"s3:if-none-match": {"true"}}}})...)
 }
 
 // flatcarStore are the three buckets, and their key.

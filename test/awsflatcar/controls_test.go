@@ -101,7 +101,7 @@ var checks = []Check{
 		Some(bucketRules, named("-etcd-"), Holds("policy", "DenyControlPlanesDeleting"), Holds("policy", "DenyLiftingLocks"), Holds("policy", "aws:SecureTransport")))},
 	{IDs: []string{"M17", "M38"}, About: "what the API servers record outlives a break-in, and is read by no machine", Wrong: All(
 		Some(locks, named("-apilog-"), Is("rule.defaultRetention.mode", "COMPLIANCE"), Least("rule.defaultRetention.days", 365)),
-		Some(bucketRules, named("-apilog-"), Holds("policy", "DenyControlPlanesDeleting"), Holds("policy", "DenyLiftingLocks"), Holds("policy", "aws:SecureTransport")),
+		Some(bucketRules, named("-apilog-"), Holds("policy", "DenyControlPlanesDeleting"), Holds("policy", `{"Null":{"s3:if-none-match":["true"]}}`), Holds("policy", "DenyLiftingLocks"), Holds("policy", "aws:SecureTransport")),
 		Some(rolePolicies, named("-control-plane"), Holds("policy", `{"Sid":"AuditLog","Effect":"Allow","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::`+name+`-apilog-`)))},
 	{IDs: []string{"M18"}, About: "the store is under a key of its own, object by object", Wrong: All(
 		Each(objects, Is("serverSideEncryption", "aws:kms"), customerKey("kmsKeyId"), Is("bucketKeyEnabled", false)),
@@ -134,6 +134,7 @@ var mutants = map[string][]Mutant{
 	"what the API servers record outlives a break-in, and is read by no machine": {Gone("BucketObjectLockConfigurationV2", "-apilog-"),
 		SetOf("BucketObjectLockConfigurationV2", "-apilog-", "rule.defaultRetention.mode", "GOVERNANCE"), SetOf("BucketObjectLockConfigurationV2", "-apilog-", "rule.defaultRetention.days", 30),
 		SetOf("BucketPolicy", "-apilog-", "policy", [2]string{"DenyControlPlanesDeleting", "AllowDeleting"}),
+		SetOf("BucketPolicy", "-apilog-", "policy", [2]string{`{"s3:if-none-match":["true"]}`, `{"s3:if-none-match":["false"]}`}),
 		SetOf("RolePolicy", "-control-plane", "policy", [2]string{`"AuditLog","Effect":"Allow","Action":["s3:PutObject"]`, `"AuditLog","Effect":"Allow","Action":["s3:*Object"]`})},
 	"copies of etcd outlive a break-in": {Gone("BucketObjectLockConfigurationV2", "-etcd-"), SetOf("BucketObjectLockConfigurationV2", "-etcd-", "rule.defaultRetention.days", 1),
 		SetOf("BucketPolicy", "-etcd-", "policy", [2]string{"DenyControlPlanesDeleting", "AllowDeleting"})},

@@ -230,6 +230,43 @@ func TestAuditLogBucket(t *testing.T) {
 	})
 }
 
+// TestAuditShipRefused: a store that refuses an object which it has, in words that
+// stand for a missing right as well, is asked what it has (M17).
+func TestAuditShipRefused(t *testing.T) {
+	both(t, func(t *testing.T, s *site) {
+		service, write := "s3", "PutObject"
+		if s.provider == fakecloud.GCP {
+			service, write = "storage", "create"
+		}
+		file, state := s.config.AuditLog.File, t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		require.NoError(t, os.WriteFile(file, []byte("event\n"), 0o600))
+		s.Fail(service, fakecloud.Fault{Late: true, Match: write})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.on(t, s.id("1"), s.config, nil).ShipAudit(ctx, state) }()
+		eventually(t, "an object of which nobody was told", func() error {
+			if len(s.Keys(auditLog)) == 0 {
+				return errors.New("there is none")
+			}
+			return nil
+		})
+		s.Fail(service, fakecloud.Fault{Status: http.StatusForbidden, Match: write})
+		eventually(t, "the shipper", func() error {
+			remembered, err := os.ReadFile(filepath.Join(state, "state.json"))
+			if err == nil && !bytes.Contains(remembered, []byte(`"sequence":1`)) {
+				err = fmt.Errorf("it does not know: %s", remembered)
+			}
+			return err
+		})
+		cancel()
+		require.NoError(t, <-done)
+		log, err := auditlog.Verify(s.audited())
+		assert.NoError(t, err)
+		assert.Equal(t, "event\n", string(log))
+	})
+}
+
 // TestAuditShipOfAnAPIServer: what a real API server records, rotating its log as it
 // does, is in the bucket; who read which Secret is found there (M17).
 func TestAuditShipOfAnAPIServer(t *testing.T) {

@@ -44,7 +44,7 @@ func proveAuditLog(ctx context.Context, r *Rehearsal) error {
 		return err
 	}
 	if err := within(ctx, 4*time.Minute, func(ctx context.Context) error {
-		return Eventually(ctx, func() error { return r.recorded(config, "get", "/api/v1/namespaces/default/secrets/"+name) })
+		return Eventually(ctx, func() error { return r.recorded(config, "get", "secrets", name) })
 	}); err != nil {
 		for _, each := range r.Planes() {
 			err = fmt.Errorf("%w\n%s: %s", err, each, r.Journal(each, shipUnit, 5))
@@ -66,8 +66,8 @@ func (r *Rehearsal) stored(config nodeconfig.Config, node string) map[string][]b
 }
 
 // recorded tells that every control plane's log in the bucket is whole, and that one
-// of them has the request.
-func (r *Rehearsal) recorded(config nodeconfig.Config, verb, path string) error {
+// of them has what somebody did to an object.
+func (r *Rehearsal) recorded(config nodeconfig.Config, verb, resource, name string) error {
 	found := false
 	for _, plane := range config.ControlPlanes {
 		log, err := auditlog.Verify(r.stored(config, plane.Name))
@@ -79,17 +79,18 @@ func (r *Rehearsal) recorded(config nodeconfig.Config, verb, path string) error 
 		}
 		for _, line := range bytes.Split(bytes.TrimSpace(log), []byte("\n")) {
 			var event struct {
-				Kind, Verb, RequestURI, Stage string
-				User                          struct{ Username string }
+				Kind, Verb string
+				User       struct{ Username string }
+				ObjectRef  struct{ Resource, Name string }
 			}
 			if err := json.Unmarshal(line, &event); err != nil || event.Kind != "Event" {
 				return fmt.Errorf("%s: a line is no audit event: %q: %w", plane.Name, line, err)
 			}
-			found = found || event.Verb == verb && event.RequestURI == path && event.User.Username != ""
+			found = found || event.Verb == verb && event.ObjectRef.Resource == resource && event.ObjectRef.Name == name && event.User.Username != ""
 		}
 	}
 	if !found {
-		return fmt.Errorf("nobody recorded %s %s", verb, path)
+		return fmt.Errorf("nobody recorded who did %s %s %s", verb, resource, name)
 	}
 	return nil
 }

@@ -6,10 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 )
@@ -103,60 +101,6 @@ func Decode(object []byte) (Header, []byte, error) {
 		err = fmt.Errorf("it has %d bytes of the log and says %d", len(part), h.Bytes)
 	}
 	return h, part, err
-}
-
-// Verify reads the objects of a node, by their names, and gives the log that they
-// hold, stream after stream. The error names everything that is missing, altered or
-// out of place; the log is then what is left. What was missing when the objects were
-// made is an error, too: its mark tells what.
-func Verify(objects map[string][]byte) (log []byte, err error) {
-	type one struct {
-		name string
-		Header
-		part []byte
-		sum  string
-	}
-	streams := map[string][]one{}
-	var first []string // streams, by their first object
-	var wrong []error
-	names := make([]string, 0, len(objects))
-	for name := range objects {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		header, part, err := Decode(objects[name])
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
-			continue
-		}
-		if own := header.Name(""); name != own && !strings.HasSuffix(name, "/"+own) {
-			wrong = append(wrong, fmt.Errorf("%s: says that it is %s", name, own))
-		}
-		if streams[header.Stream] == nil {
-			first = append(first, header.Stream)
-		}
-		streams[header.Stream] = append(streams[header.Stream], one{name, header, part, sum(objects[name])})
-	}
-	for _, stream := range first {
-		parts := streams[stream]
-		slices.SortStableFunc(parts, func(a, b one) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
-		want, previous := uint64(1), ""
-		for _, each := range parts {
-			switch {
-			case each.Sequence != want:
-				wrong = append(wrong, fmt.Errorf("%s: is number %d of stream %s, and %d is not there", each.name, each.Sequence, stream, want))
-			case each.Previous != previous:
-				wrong = append(wrong, fmt.Errorf("%s: follows an object with the hash %q, and the one before has %q", each.name, each.Previous, previous))
-			}
-			if each.Missing != "" {
-				wrong = append(wrong, fmt.Errorf("%s: %s", each.name, each.Missing))
-			}
-			log = append(log, each.part...)
-			want, previous = each.Sequence+1, each.sum
-		}
-	}
-	return log, errors.Join(wrong...)
 }
 
 func sum(data []byte) string {

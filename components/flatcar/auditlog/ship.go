@@ -74,9 +74,17 @@ func New(o Options) (*Shipper, error) {
 		o.Most = Most
 	}
 	s := &Shipper{Options: o}
-	var err error
-	s.state, err = load(o.State)
-	return s, err
+	state, damaged, err := load(o.State)
+	if err != nil {
+		return nil, err
+	}
+	if damaged {
+		const begins = "nobody knows any more what an earlier stream of this machine has: all of its files that are left are stored once more"
+		s.Logger.Error("the audit log is stored again: " + begins)
+		state.Pending = &pending{Header: Header{Node: o.Node, Stream: state.Stream, Sequence: 1, Time: o.Now().UTC(), Missing: begins}}
+	}
+	s.state = state
+	return s, state.save(o.State)
 }
 
 // Run ships until the context ends, and then what is left, for [Options.Last]

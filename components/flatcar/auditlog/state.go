@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -45,26 +44,25 @@ const headBytes = 1024
 
 const stateFile = "state.json"
 
-func load(directory string) (state, error) {
-	var s state
-	data, err := os.ReadFile(filepath.Join(directory, stateFile))
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		random := make([]byte, 8)
-		_, _ = rand.Read(random) // never fails (crypto/rand)
-		s.Stream = hex.EncodeToString(random)
-		return s, s.save(directory)
-	case err != nil:
-		return s, err
+// load reads what is remembered, or begins a stream. One that cannot be read is put
+// aside: a shipper that waited for somebody to mend it would wait for ever, on a
+// machine that nobody logs in to.
+func load(directory string) (s state, damaged bool, err error) {
+	path := filepath.Join(directory, stateFile)
+	data, err := os.ReadFile(path)
+	if err == nil && json.Unmarshal(data, &s) == nil && s.Stream != "" {
+		return s, false, nil
 	}
-	if err := json.Unmarshal(data, &s); err != nil || s.Stream == "" {
-		return s, fmt.Errorf("%s is damaged: remove it, and a new stream begins with the oldest file: %w",
-			filepath.Join(directory, stateFile), errors.Join(err, errNoStream))
+	if err == nil {
+		damaged, err = true, os.Rename(path, path+".damaged")
 	}
-	return s, nil
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return s, damaged, err
+	}
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails (crypto/rand)
+	return state{Stream: hex.EncodeToString(random)}, damaged, nil
 }
-
-var errNoStream = errors.New("it must name a stream")
 
 // save replaces the file, so that after a loss of power there is the old one or the
 // new one.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,22 @@ var exposure = map[string]string{
 	// they start programs that need all that root has.
 	unitKubelet: "93", unitKubeadmInit: "93", unitKubeadmJoin: "93",
 	"hello.service": "7",
+}
+
+// TestKubeletOutlivesASlowMetadataServer: systemd tries nothing again that failed with a
+// unit that it requires, and the kubelet must not start without its address.
+func TestKubeletOutlivesASlowMetadataServer(t *testing.T) {
+	for _, service := range spec(hostconfig.RoleWorker, hostconfig.PlatformAWS).Services() {
+		if service.Name != unitKubelet {
+			continue
+		}
+		if slices.Contains(service.Requires, unitMetadata) || !slices.Contains(service.Wants, unitMetadata) || !slices.Contains(service.After, unitMetadata) ||
+			service.EnvironmentFile != metadataPath || service.Restart != "always" {
+			t.Errorf("%+v", service)
+		}
+		return
+	}
+	t.Error("there is no kubelet")
 }
 
 func TestUnitsExposure(t *testing.T) {

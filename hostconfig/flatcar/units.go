@@ -124,7 +124,10 @@ func (s Spec) kubeletUnit() systemd.Service {
 	unit.RequiresMountsFor = s.Parts.KubeletMounts
 	unit.StartPre = s.Parts.KubeletBefore
 	if s.Node.LearnsAddress() {
-		unit.Requires = append(unit.Requires, unitMetadata)
+		// Wanted and not required: the metadata server may be slow to answer at first, and
+		// what fails with a unit that it requires is not tried again. What makes the
+		// kubelet wait is the file, without which each start fails until it is there.
+		unit.Wants = append(unit.Wants, unitMetadata)
 		unit.After = append(unit.After, unitMetadata)
 		unit.EnvironmentFile = metadataPath
 	}

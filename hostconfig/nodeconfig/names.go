@@ -62,6 +62,10 @@ const (
 	UserJoinPrefix = "redoubt:join:"
 )
 
+// ContainersStop is what containers of a control plane that stops have for it, once
+// etcd can do without the machine.
+const ContainersStop = 20 * time.Second
+
 // Keys of the store.
 const (
 	// KeyInitialized is an empty object: the cluster exists, no machine may make

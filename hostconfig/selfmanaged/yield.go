@@ -1,6 +1,7 @@
 package selfmanaged
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
@@ -39,10 +40,14 @@ func yieldUnit() systemd.Service {
 // the moment in which the machine is told to stop, etcd among them, and the shipper
 // of the audit log with them. It is a drop-in for all units whose name begins so
 // (systemd.unit(5)), as containerd names them.
+//
+// An API server whose etcd has gone with it waits for answers that never come, so
+// that their time is short where the kubelet does not end them before: systemd's own
+// 90 seconds are all that Compute Engine gives a machine.
 func (s Spec) containersBetween() hostconfig.File {
 	lines := "[Unit]\nAfter=" + unitAuditShip + "\n"
 	if len(s.ControlPlanes) > 1 {
-		lines += "Before=" + unitYield + "\n"
+		lines += fmt.Sprintf("Before=%s\n[Scope]\nTimeoutStopSec=%.0f\n", unitYield, nodeconfig.ContainersStop.Seconds())
 	}
 	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root", Contents: lines}
 }

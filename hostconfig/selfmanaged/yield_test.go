@@ -38,7 +38,7 @@ func TestYield(t *testing.T) {
 						dropIn = file.Contents
 					}
 				}
-				if several != (unit != "") || several != strings.Contains(dropIn, "Before="+unitYield) {
+				if several != (unit != "") || several != strings.Contains(dropIn, "Before="+unitYield) || several != strings.Contains(dropIn, "TimeoutStopSec=20\n") {
 					t.Errorf("%s/%s: unit %q, scopes %q", name, machine.Name, unit, dropIn)
 				}
 				_, graceful := machine.Spec.Node.Kubelet.Extra["shutdownGracePeriod"]

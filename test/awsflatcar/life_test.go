@@ -1,9 +1,12 @@
 package awsflatcar_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
@@ -61,6 +64,49 @@ func TestLife(t *testing.T) {
 		kind, id, _ := strings.Cut(each, " ")
 		if !strings.HasPrefix(kind, "Bucket") && kind != "Key" || strings.HasPrefix(kind, "Bucket") && !strings.Contains(id, "-etcd-") && !strings.Contains(id, "-apilog-") && !strings.Contains(id, "-audit-") {
 			t.Errorf("left behind: %s", each)
+		}
+	}
+}
+
+// The authorities are replaced in the three steps of docs/flatcar.md, and by settings alone: the one that signs is
+// protected all the time, and the one that is only trusted can be forgotten (M34). What machines make of each step, the
+// rehearsal of the environment shows.
+func TestAuthoritiesAreReplaced(t *testing.T) {
+	t.Parallel()
+	e := prepare(t, simcloud.Options{})
+	e.mustUp()
+	for i, step := range []struct {
+		settings map[string]any
+		keys     string
+	}{
+		{map[string]any{"generation": 1, "trusted": []any{2}}, "ca-1 protected, ca-2"},
+		{map[string]any{"generation": 2, "trusted": []any{1}}, "ca-1, ca-2 protected"},
+		{map[string]any{"generation": 2}, "ca-2 protected"},
+	} {
+		e = e.edited(map[string]any{"authorities": step.settings})
+		e.mustUp()
+		exported, err := e.Export()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var deployment apitype.DeploymentV3
+		if err := json.Unmarshal(exported, &deployment); err != nil {
+			t.Fatal(err)
+		}
+		var found []string
+		for _, r := range deployment.Resources {
+			_, key, _ := strings.Cut(string(r.URN), "tls:index/privateKey:PrivateKey::"+name+"-")
+			if !strings.HasPrefix(key, "ca-") {
+				continue
+			}
+			if r.Protect {
+				key += " protected"
+			}
+			found = append(found, key)
+		}
+		slices.Sort(found)
+		if got := strings.Join(found, ", "); got != step.keys {
+			t.Errorf("after step %d there are %s, and not %s", i+1, got, step.keys)
 		}
 	}
 }

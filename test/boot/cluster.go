@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
 // NodeName is the name under which the machine is a node: the first label of its
@@ -83,6 +84,21 @@ func (r *Rehearsal) Nodes(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	return nodes, nil
+}
+
+// present wants every node to be the one of its machine's present instance: of one
+// that has just gone a node may still say that it is Ready.
+func (r *Rehearsal) present(ctx context.Context) error {
+	for _, m := range r.machines {
+		label, err := r.Kubectl(ctx, "get", "node", m.NodeName(), "-o", `jsonpath={.metadata.labels.`+strings.ReplaceAll(nodeconfig.LabelInstance, ".", `\.`)+`}`)
+		if err != nil {
+			return err
+		}
+		if label != m.instance {
+			return fmt.Errorf("the node %s is of the instance %q, and the machine is %q", m.NodeName(), label, m.instance)
+		}
+	}
+	return nil
 }
 
 // Planes gives the names of the control planes, in order.

@@ -14,9 +14,10 @@ import (
 // Follow does to the machines what happened to them in the cloud: objects that have
 // changed are stored, roles get the policies that they have now, and whichever machine
 // is another instance, or boots from other user data, is replaced, one after the
-// other in the order of the machines. Volumes go with their names. It gives the names
-// of the machines that were replaced, and does not wait for them.
-func (r *Rehearsal) Follow(ctx context.Context, cluster machines.Cluster) ([]string, error) {
+// other in the order of the machines; end takes each away. Volumes go with their
+// names. It gives the names of the machines that were replaced, and does not wait for
+// them.
+func (r *Rehearsal) Follow(ctx context.Context, cluster machines.Cluster, end func(context.Context, string) error) ([]string, error) {
 	if err := cluster.Store(r.Cloud.Server); err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func (r *Rehearsal) Follow(ctx context.Context, cluster machines.Cluster) ([]str
 		if m.Instance.ID == each.Instance.ID && string(m.Instance.UserData) == string(each.Instance.UserData) {
 			continue
 		}
-		if err := r.Destroy(m.Name, true); err != nil {
+		if err := errors.Join(end(ctx, m.Name), r.Destroy(m.Name, true)); err != nil {
 			return replaced, err
 		}
 		m.Instance, m.launches = each.Instance, 0
@@ -53,7 +54,7 @@ func (r *Rehearsal) Follow(ctx context.Context, cluster machines.Cluster) ([]str
 			if !strings.HasPrefix(name, judged.Pools[i].Config.Pool+"-") || m.Instance.Group != pool.Template.Group || string(m.Instance.UserData) == string(pool.Template.UserData) {
 				continue
 			}
-			if err := r.Destroy(name, false); err != nil {
+			if err := errors.Join(end(ctx, name), r.Destroy(name, false)); err != nil {
 				return replaced, err
 			}
 			m.Instance.UserData = slices.Clone(pool.Template.UserData)
@@ -67,7 +68,22 @@ func (r *Rehearsal) Follow(ctx context.Context, cluster machines.Cluster) ([]str
 }
 
 // Lose ends a machine as a failing host does. Its volume stays.
-func (r *Rehearsal) Lose(name string) error { return r.Destroy(name, true) }
+func (r *Rehearsal) Lose(_ context.Context, name string) error { return r.Destroy(name, true) }
+
+// patience is how long a machine that is told to stop may take here: etcd-yield's
+// eight minutes, and what comes before and after.
+const patience = 10 * time.Minute
+
+// Stop ends a machine as a cloud does that deletes it: it is told to, and goes in its
+// own time. A control plane waits until etcd can do without it.
+func (r *Rehearsal) Stop(ctx context.Context, name string) error {
+	return within(ctx, patience, func(ctx context.Context) error {
+		if err := r.TellToStop(ctx, name); err != nil {
+			return err
+		}
+		return r.Stopped(ctx, name)
+	})
+}
 
 // ProveReplaced loses a control plane, lets replace put another in its place, and
 // wants the cluster whole again with what it held.
@@ -76,7 +92,7 @@ func (r *Rehearsal) ProveReplaced(ctx context.Context, name string, replace func
 	if err != nil {
 		return err
 	}
-	if err := r.Lose(name); err != nil {
+	if err := r.Lose(ctx, name); err != nil {
 		return err
 	}
 	if err := within(ctx, 2*time.Minute, check); err != nil && len(r.Planes()) > 1 {

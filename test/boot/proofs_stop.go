@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
 // TellToStop presses the machine's power button, as a cloud does that is asked to
@@ -42,6 +45,9 @@ func proveYield(ctx context.Context, r *Rehearsal) error {
 	if err := within(ctx, 2*time.Minute, func(ctx context.Context) error {
 		return Eventually(ctx, func() error { return r.whole(ctx, second) })
 	}); err != nil {
+		return err
+	}
+	if err := r.containersEnd(ctx, second); err != nil {
 		return err
 	}
 	if err := r.Destroy(first, true); err != nil {
@@ -94,4 +100,19 @@ func proveYield(ctx context.Context, r *Rehearsal) error {
 		}
 		return check(ctx)
 	})
+}
+
+// containersEnd wants systemd to give containers the time that the machine's clouds
+// have for them, and no more.
+func (r *Rehearsal) containersEnd(ctx context.Context, machine string) error {
+	output, err := r.Run(ctx, machine, "systemctl", "show", "--property=TimeoutStopUSec", "cri-containerd-*.scope")
+	if err != nil {
+		return err
+	}
+	limits := strings.Fields(output)
+	want := "TimeoutStopUSec=" + nodeconfig.ContainersStop.String()
+	if len(limits) == 0 || slices.ContainsFunc(limits, func(limit string) bool { return limit != want }) {
+		return fmt.Errorf("%s: containers that stop have %q, and not %s", machine, limits, want)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package boot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -75,22 +74,31 @@ func (r *Rehearsal) Whereabouts(tenants []string) (file string, err error) {
 			c.Workers = append(c.Workers, described)
 		}
 	}
-	admin, err := clientcmd.LoadFromFile(r.File(leader, adminConfig))
+	crt, key, err := adminPair(r.File(leader, adminConfig))
 	if err != nil {
 		return "", err
-	}
-	user := admin.AuthInfos[admin.Contexts[admin.CurrentContext].AuthInfo]
-	if user == nil {
-		return "", errors.New("kubeadm's kubeconfig has no user")
 	}
 	if err := os.MkdirAll(c.Admin, 0o700); err != nil {
 		return "", err
 	}
-	for name, data := range map[string][]byte{"client.crt": user.ClientCertificateData, "client.key": user.ClientKeyData} {
+	for name, data := range map[string][]byte{"client.crt": crt, "client.key": key} {
 		if err := os.WriteFile(c.Admin+"/"+name, data, 0o600); err != nil {
 			return "", err
 		}
 	}
 	file = r.path("whereabouts.json")
 	return file, c.Write(file)
+}
+
+// adminPair gives the certificate and the key of a kubeconfig of kubeadm's.
+func adminPair(file string) (crt, key []byte, err error) {
+	config, err := clientcmd.LoadFromFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	user := config.AuthInfos[config.Contexts[config.CurrentContext].AuthInfo]
+	if user == nil {
+		return nil, nil, fmt.Errorf("%s has no user", file)
+	}
+	return user.ClientCertificateData, user.ClientKeyData, nil
 }

@@ -5,24 +5,12 @@ import (
 	"testing"
 
 	"github.com/redoubt-dev/redoubt/test/fakecloud"
-	"github.com/redoubt-dev/redoubt/test/simcloud"
 	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
-	"github.com/redoubt-dev/redoubt/test/simcloud/machines"
+	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
 
 // judged is what machines would boot from.
-func judged(t *testing.T, c *simcloud.Cloud) (cluster machines.Cluster, j machines.Judgement, err error) {
-	t.Helper()
-	if cluster, err = simgcp.Machines(c); err != nil {
-		t.Fatal(err)
-	}
-	cloud, err := cluster.Cloud()
-	if err != nil {
-		t.Fatal(err)
-	}
-	j, err = cluster.Judge(cloud)
-	return cluster, j, err
-}
+var judged = simtest.Judged(simgcp.Machines)
 
 // M12, M02: what the project was given is what machines boot from, byte by byte, and all that they need for it.
 func TestMachinesBootFromTheProject(t *testing.T) {

@@ -42,26 +42,7 @@ func keepOpen(t *testing.T, from, to runningPod, port int) openConn {
 
 // echoIn gives back what it hears, inside a network namespace.
 func echoIn(path, address string) (net.Listener, error) {
-	var listener net.Listener
-	err := inNamespace(path, func() (err error) {
-		listener, err = net.Listen("tcp", address)
-		return err
-	})
-	if err == nil {
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer conn.Close()
-					_, _ = io.Copy(conn, conn)
-				}()
-			}
-		}()
-	}
-	return listener, err
+	return serveIn(path, address, func(conn net.Conn) { _, _ = io.Copy(conn, conn) })
 }
 
 // answers tells whether what is said comes back in time. What was said in vain before comes back first.

@@ -197,6 +197,11 @@ func nothingLeavesTheCluster(t *testing.T, c *Cluster, pods policyPods) {
 
 // listenIn accepts connections inside a network namespace.
 func listenIn(path, address string) (net.Listener, error) {
+	return serveIn(path, address, func(conn net.Conn) {})
+}
+
+// serveIn does something with each connection to a listener inside a network namespace.
+func serveIn(path, address string, do func(net.Conn)) (net.Listener, error) {
 	var listener net.Listener
 	err := inNamespace(path, func() (err error) {
 		listener, err = net.Listen("tcp", address)
@@ -209,7 +214,10 @@ func listenIn(path, address string) (net.Listener, error) {
 				if err != nil {
 					return
 				}
-				conn.Close()
+				go func() {
+					defer conn.Close()
+					do(conn)
+				}()
 			}
 		}()
 	}

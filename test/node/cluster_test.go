@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -212,8 +213,24 @@ func testFetch(t *testing.T, l *lab) {
 	l.instance(t, fakecloud.Instance{ID: l.id("3"), Role: roleIsolated, Group: "prod-isolated", Addresses: []string{"10.0.2.6"}})
 	out := filepath.Join(t.TempDir(), "below", "join.conf")
 	fetch := func(instance string, config nodeconfig.Config, now func() time.Time) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
+		// Who is refused asks again and again: twice is enough.
+		asked := func() (n int) {
+			for _, request := range l.Requests() {
+				if request.Instance == instance && strings.HasSuffix(request.Resource, "join.conf") {
+					n++
+				}
+			}
+			return n
+		}
+		go func(before int) {
+			for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+				if asked() > before+1 {
+					cancel()
+				}
+			}
+		}(asked())
 		return l.at(t, instance, config, nil, now).FetchJoin(ctx, out)
 	}
 	require.NoError(t, fetch(l.id("2"), l.worker("general"), nil))

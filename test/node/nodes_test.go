@@ -148,6 +148,45 @@ func testNodes(t *testing.T, l *lab) {
 	l.denied(t, "NodeIsNotInTheInventory", kubelet, clientSigner, name)
 	l.instance(t, fakecloud.Instance{ID: l.id("7"), Role: roleGeneral, Group: "prod-general", Addresses: []string{"10.0.1.20"}})
 	l.issued(t, token, clientSigner, name)
+
+	testControlPlaneComesBack(t, l)
+}
+
+// testControlPlaneComesBack replaces a control plane faster than its silence is
+// noticed: the Node stays and is the new instance's. One of which only the last
+// instance has been heard is not.
+func testControlPlaneComesBack(t *testing.T, l *lab) {
+	ctx, nodes := t.Context(), l.admin.CoreV1().Nodes()
+	const name = "control-plane-2"
+	kubelet := l.as(t, "system:node:"+name, "system:nodes")
+	second := func(id string, launched time.Time) fakecloud.Instance {
+		return fakecloud.Instance{ID: id, Name: "prod-" + name, Role: roleControlPlane, Addresses: []string{"127.77.0.2"}, Launched: launched}
+	}
+	l.instance(t, second(l.id("8"), time.Now().Add(-time.Hour)))
+	l.register(t, kubelet, name)
+	l.labelled(t, name, l.id("8"))
+	before, err := nodes.Get(ctx, name, metav1.GetOptions{})
+	require.NoError(t, err)
+	replace := func(from, by string, launched time.Time) {
+		l.ChangeInstance(from, func(i *fakecloud.Instance) { i.State = "terminated" })
+		l.instance(t, second(by, launched))
+	}
+	replace(l.id("8"), l.id("9"), time.Now().Add(time.Hour))
+	l.passes(t)
+	node, err := nodes.Get(ctx, name, metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, l.id("8"), node.Labels[nodeconfig.LabelInstance], "nothing was heard of the new instance")
+	l.ChangeInstance(l.id("9"), func(i *fakecloud.Instance) { i.Launched = time.Now().Add(-time.Minute) })
+	l.report(t, kubelet, name, corev1.ConditionTrue)
+	l.labelled(t, name, l.id("9"))
+	// Also where its kubelet is not ready yet: a Node that is removed under it does not
+	// come back by itself.
+	replace(l.id("9"), l.id("6"), time.Now().Add(-30*time.Second))
+	l.report(t, kubelet, name, corev1.ConditionFalse)
+	l.labelled(t, name, l.id("6"))
+	node, err = nodes.Get(ctx, name, metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, before.UID, node.UID, "the Node was removed")
 }
 
 // testDrain moves pods off an instance that is about to end, as budgets allow, and

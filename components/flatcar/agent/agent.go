@@ -89,14 +89,20 @@ func (a *Agent) as(user string, groups ...string) (*rest.Config, *http.Client, e
 }
 
 // until calls do until it succeeds or the context ends. An error is logged when it
-// changes, so that waiting for something else does not fill the journal.
+// changes, so that waiting for something else does not fill the journal. What it gives
+// is the last error that is more than the context's end.
 func (a *Agent) until(ctx context.Context, what string, do func() error) error {
 	said := ""
+	var last error
 	for {
 		err := do()
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil && last != nil {
+			err = last
+		}
+		last = err
 		if text := err.Error(); text != said {
 			a.log.Info(what+": will be tried again", "error", text)
 			said = text

@@ -50,6 +50,14 @@ func (a *Agent) etcdConfig(endpoints ...string) (clientv3.Config, error) {
 	}, nil
 }
 
+func (a *Agent) etcdClient(endpoints ...string) (*clientv3.Client, error) {
+	config, err := a.etcdConfig(endpoints...)
+	if err != nil {
+		return nil, err
+	}
+	return clientv3.New(config)
+}
+
 // ForgetEtcd removes the member that this machine had before it lost its data, so
 // that it can join as a new one. It asks the other control planes. A machine that
 // has data is never forgotten: it is recovered.
@@ -78,11 +86,7 @@ func (a *Agent) ForgetEtcd(ctx context.Context, dataDirectory string) error {
 func (a *Agent) forget(ctx context.Context, own nodeconfig.ControlPlane, others []string) error {
 	ctx, cancel := context.WithTimeout(ctx, etcdTimeout)
 	defer cancel()
-	config, err := a.etcdConfig(others...)
-	if err != nil {
-		return err
-	}
-	client, err := clientv3.New(config)
+	client, err := a.etcdClient(others...)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ const (
 	// moment would both find the other one healthy.
 	yieldKey = "redoubt.dev/yielding"
 	// yieldLease is for how long. It bridges the time from the answer to the death
-	// of the machine's etcd; from then on the others' health says it.
-	yieldLease = 90 * time.Second
+	// of the machine's etcd, twice over; from then on the others' health says it.
+	yieldLease = 2 * nodeconfig.ContainersStop
 	// statusTimeout bounds a question to one member.
 	statusTimeout = 3 * time.Second
 )
@@ -63,11 +63,7 @@ func (a *Agent) yield(ctx context.Context, own nodeconfig.ControlPlane) error {
 		a.log.Info("this machine's etcd does not run: it gives nothing that could be lost")
 		return nil
 	}
-	config, err := a.etcdConfig(etcdURL(own))
-	if err != nil {
-		return err
-	}
-	client, err := clientv3.New(config)
+	client, err := a.etcdClient(etcdURL(own))
 	if err != nil {
 		return err
 	}

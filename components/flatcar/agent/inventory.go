@@ -125,3 +125,14 @@ func ready(node *corev1.Node) bool {
 	}
 	return false
 }
+
+// heardSince tells whether a Node's kubelet has reported after a time. Others change
+// the condition too, and leave the time of the report as it was.
+func heardSince(node *corev1.Node, since time.Time) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.LastHeartbeatTime.After(since)
+		}
+	}
+	return false
+}

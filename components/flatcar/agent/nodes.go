@@ -109,7 +109,15 @@ func (a *Agent) passOverNode(ctx context.Context, core *coreclient.CoreV1Client,
 	of := node.Labels[nodeconfig.LabelInstance]
 	gone := instance == nil || of != "" && of != instance.ID ||
 		of == "" && node.CreationTimestamp.Add(bornBefore).Before(instance.Launched)
+	_, isControlPlane := a.named(node.Name)
 	switch {
+	case gone && instance != nil && isControlPlane && heardSince(node, instance.Launched):
+		// A control plane comes back under its name before anybody has missed the one
+		// before, and takes over its Node. There is one address: who reports now is the
+		// instance that has it.
+		if err := a.labelNode(ctx, core, node, instance.ID); err != nil {
+			return err
+		}
 	case gone && ready(node):
 		return nil // its kubelet still reports: the cloud's list may lag behind
 	case gone:

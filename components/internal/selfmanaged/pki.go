@@ -134,7 +134,7 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 	for _, authority := range authorities {
 		var bundle []any
 		for i, generation := range append([]int{a.Generation}, a.Trusted...) {
-			key, certificate, err := p.authority(ctx, fmt.Sprintf("%s-%s-%d", name, authority.name, generation), authority.commonName, a)
+			key, certificate, err := p.authority(ctx, fmt.Sprintf("%s-%s-%d", name, authority.name, generation), authority.commonName, a, p.child(i))
 			if err != nil {
 				return nil, err
 			}
@@ -149,7 +149,7 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 	p.CACertificate = pulumi.Unsecret(p.Files[clusterCA]).(pulumi.StringOutput)
 	var bundle []any
 	for i, generation := range append([]int{a.Generation}, a.Trusted...) {
-		key, err := p.key(ctx, fmt.Sprintf("%s-sa-%d", name, generation), a)
+		key, err := p.key(ctx, fmt.Sprintf("%s-sa-%d", name, generation), a, p.child(i))
 		if err != nil {
 			return nil, err
 		}
@@ -162,13 +162,23 @@ func NewPKI(ctx *pulumi.Context, name string, args PKIArgs, opts ...pulumi.Resou
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{"caCertificate": p.CACertificate})
 }
 
-func (p *PKI) key(ctx *pulumi.Context, name string, a PKIArgs) (*tls.PrivateKey, error) {
-	kind := keyKinds[a.Algorithm]
-	return tls.NewPrivateKey(ctx, name, &kind, pulumi.Parent(p))
+// child gives the options of the i-th generation. The first one signs and is
+// protected as the authorities are. What is trusted beside it comes and goes with a
+// rotation, whose last step deletes it: protection would refuse that.
+func (p *PKI) child(i int) pulumi.ResourceOption {
+	if i == 0 {
+		return pulumi.Parent(p)
+	}
+	return pulumi.Composite(pulumi.Parent(p), pulumi.Protect(false))
 }
 
-func (p *PKI) authority(ctx *pulumi.Context, name, commonName string, a PKIArgs) (*tls.PrivateKey, *tls.SelfSignedCert, error) {
-	key, err := p.key(ctx, name, a)
+func (p *PKI) key(ctx *pulumi.Context, name string, a PKIArgs, opts pulumi.ResourceOption) (*tls.PrivateKey, error) {
+	kind := keyKinds[a.Algorithm]
+	return tls.NewPrivateKey(ctx, name, &kind, opts)
+}
+
+func (p *PKI) authority(ctx *pulumi.Context, name, commonName string, a PKIArgs, opts pulumi.ResourceOption) (*tls.PrivateKey, *tls.SelfSignedCert, error) {
+	key, err := p.key(ctx, name, a, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -179,7 +189,7 @@ func (p *PKI) authority(ctx *pulumi.Context, name, commonName string, a PKIArgs)
 		ValidityPeriodHours: pulumi.Int(int(a.Validity.Hours())),
 		// The uses of an authority that kubeadm makes.
 		AllowedUses: pulumi.ToStringArray([]string{"cert_signing", "crl_signing", "digital_signature", "key_encipherment"}),
-	}, pulumi.Parent(p))
+	}, opts)
 	return key, certificate, err
 }
 

@@ -26,6 +26,7 @@ type Machines struct {
 	environment          rehearse.Result
 	artifacts            boot.Artifacts
 	running              *boot.Rehearsal
+	rotation             *boot.Rotation // of the authorities, once it has begun
 	tenants              []string
 }
 

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +32,9 @@ func (m *Machines) Proofs() []cloud.Proof {
 		named("M36_kube_bench", func(ctx context.Context, _ io.Writer, _ cloud.Change) error {
 			return m.running.JudgeKubeBench(ctx, m.root, filepath.Join(m.root, "test", "boot", "kube-bench-exceptions.yaml"))
 		}),
+		named("M34_the_next_authorities_are_trusted", m.authorities("{generation: 1, trusted: [2]}", (*boot.Rotation).Trusted)),
+		named("M34_the_next_authorities_sign", m.authorities("{generation: 2, trusted: [1]}", (*boot.Rotation).Signs)),
+		named("M34_the_last_authorities_are_forgotten", m.authorities("{generation: 2}", (*boot.Rotation).Forgotten)),
 		named("M12_the_environment_restores_a_snapshot", m.restored))
 }
 
@@ -86,47 +88,4 @@ func named(name string, run func(context.Context, io.Writer, cloud.Change) error
 		defer cancel()
 		return "holds (" + row + ")", run(ctx, log, change)
 	}}
-}
-
-// replaced loses the last control plane, here and in the cloud, and lets an up of the environment make another.
-func (m *Machines) replaced(ctx context.Context, log io.Writer, change cloud.Change) error {
-	planes := m.running.Planes()
-	name := planes[len(planes)-1]
-	return m.running.ProveReplaced(ctx, name, func(ctx context.Context) error {
-		before, err := m.provider.Machines(m.in)
-		if err != nil {
-			return err
-		}
-		if err := m.provider.Lose(m.in, before.ControlPlanes[len(planes)-1].Instance.ID); err != nil {
-			return err
-		}
-		return m.change(ctx, log, change, nil, name)
-	})
-}
-
-// restored brings the environment up with the settings that docs/flatcar.md names.
-func (m *Machines) restored(ctx context.Context, log io.Writer, change cloud.Change) error {
-	return m.running.ProveRestored(ctx, func(ctx context.Context, snapshot, until string) error {
-		return m.change(ctx, log, change, map[string]string{"redoubt:host.restore": fmt.Sprintf("{snapshot: %q, until: %q}", snapshot, until)}, m.running.Planes()...)
-	})
-}
-
-// change brings the environment up with further settings, and does to the machines what that did. These must be replaced,
-// and no others.
-func (m *Machines) change(ctx context.Context, log io.Writer, change cloud.Change, settings map[string]string, wanted ...string) error {
-	if err := change(ctx, log, settings); err != nil {
-		return err
-	}
-	now, err := m.provider.Machines(m.in)
-	if err != nil {
-		return err
-	}
-	replaced, err := m.running.Follow(ctx, now)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(replaced, wanted) {
-		return fmt.Errorf("the environment replaced %q, and not %q", replaced, wanted)
-	}
-	return nil
 }

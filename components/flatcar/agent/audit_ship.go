@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/redoubt-dev/redoubt/components/flatcar/agent/cloud"
 	"github.com/redoubt-dev/redoubt/components/flatcar/auditlog"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
+
+// auditPutTimeout bounds an attempt to store an object of a few MiB at most: a
+// connection that neither goes on nor ends must not hold up what comes after it.
+const auditPutTimeout = 2 * time.Minute
 
 // ShipAudit copies the API server's audit log into its bucket until the context
 // ends, and then what is left of it. It remembers in the directory what it stored
@@ -36,6 +41,8 @@ func (a *Agent) ShipAudit(ctx context.Context, directory string) error {
 // this moment, or that this role may not replace it. So it is asked what it has. That
 // is all that this role may ask: it reads no audit log.
 func (a *Agent) putAudit(ctx context.Context, key string, object []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, auditPutTimeout)
+	defer cancel()
 	bucket := a.config.AuditLog.Bucket
 	refused := a.cloud.Put(ctx, bucket, key, bytes.NewReader(object), cloud.Absent)
 	if !errors.Is(refused, cloud.ErrChanged) && !errors.Is(refused, cloud.ErrDenied) {

@@ -3,24 +3,17 @@ package boot
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
 	"github.com/redoubt-dev/redoubt/components/flatcar/auditlog"
-	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
@@ -104,110 +97,34 @@ func (r *Rehearsal) unalterable(ctx context.Context, machine string, config node
 	}
 	target := keys[0]
 	before, _ := r.Cloud.Server.Get(bucket, target)
-	attacks := map[string]func() ([]string, error){}
-	if config.Cloud.Platform == hostconfig.PlatformAWS {
-		credentials, err := r.stolen(ctx, machine)
-		if err != nil {
-			return err
-		}
-		url := "https://" + bucket + ".s3." + config.Cloud.Region + ".amazonaws.com/" + target
-		attacks["delete"] = func() ([]string, error) {
-			return signed(ctx, credentials, config.Cloud.Region, http.MethodDelete, url, "")
-		}
-		attacks["replace"] = func() ([]string, error) {
-			return signed(ctx, credentials, config.Cloud.Region, http.MethodPut, url, "nothing happened")
-		}
-		attacks["read"] = func() ([]string, error) {
-			return signed(ctx, credentials, config.Cloud.Region, http.MethodGet, url, "")
-		}
-	} else {
-		answer, err := r.Run(ctx, machine, "curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--header", "Metadata-Flavor: Google",
-			"http://"+metadataAddress+"/computeMetadata/v1/instance/service-accounts/default/token")
-		if err != nil {
-			return err
-		}
-		var token struct {
-			Token string `json:"access_token"`
-		}
-		if err := json.Unmarshal([]byte(answer), &token); err != nil {
-			return err
-		}
-		const host = "https://storage.googleapis.com"
-		escaped := strings.ReplaceAll(target, "/", "%2F")
-		with := func(arguments ...string) func() ([]string, error) {
-			return func() ([]string, error) {
-				return append([]string{"--header", "Authorization: Bearer " + token.Token}, arguments...), nil
-			}
-		}
-		attacks["delete"] = with("--request", "DELETE", host+"/storage/v1/b/"+bucket+"/o/"+escaped)
-		attacks["replace"] = with("--request", "POST", "--data-binary", "nothing happened", host+"/upload/storage/v1/b/"+bucket+"/o?uploadType=media&name="+escaped)
-		attacks["read"] = with(host + "/storage/v1/b/" + bucket + "/o/" + escaped + "?alt=media")
+	ask, err := r.asMachine(ctx, machine, config)
+	if err != nil {
+		return err
 	}
-	for attack, with := range attacks {
-		arguments, err := with()
+	for _, each := range []struct {
+		attempt, status string
+		request         machineRequest
+	}{
+		// That it may do this shows that the refusals are not those of a wrong signature.
+		{"list", "200", ask.list},
+		{"read", "403", ask.read}, {"replace", "403", ask.replace}, {"delete", "403", ask.remove},
+	} {
+		arguments, err := each.request(ctx, bucket, target)
 		if err != nil {
 			return err
 		}
 		status, err := r.Run(ctx, machine, append([]string{"curl", "--silent", "--show-error", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{http_code}"}, arguments...)...)
 		if err != nil {
-			return fmt.Errorf("%s: %w", attack, err)
+			return fmt.Errorf("%s: %w", each.attempt, err)
 		}
-		if status != "403" {
-			return fmt.Errorf("a control plane that wants to %s %s is answered %s", attack, target, status)
+		if status != each.status {
+			return fmt.Errorf("a control plane that wants to %s %s is answered %s, and not %s", each.attempt, target, status, each.status)
 		}
 	}
 	if after, found := r.Cloud.Server.Get(bucket, target); !found || !bytes.Equal(before, after) || r.Cloud.Server.Versions(bucket, target) != 1 {
 		return fmt.Errorf("%s is not what it was", target)
 	}
 	return nil
-}
-
-// stolen are the credentials of an instance's role, as whoever is root there gets them.
-func (r *Rehearsal) stolen(ctx context.Context, machine string) (aws.Credentials, error) {
-	var c aws.Credentials
-	ask := func(arguments ...string) (string, error) {
-		return r.Run(ctx, machine, append([]string{"curl", "--silent", "--show-error", "--fail", "--max-time", "10"}, arguments...)...)
-	}
-	const base = "http://" + metadataAddress + "/latest/"
-	token, err := ask("--request", "PUT", "--header", "X-aws-ec2-metadata-token-ttl-seconds: 60", base+"api/token")
-	if err != nil {
-		return c, err
-	}
-	header := "X-aws-ec2-metadata-token: " + token
-	role, err := ask("--header", header, base+"meta-data/iam/security-credentials/")
-	if err != nil {
-		return c, err
-	}
-	text, err := ask("--header", header, base+"meta-data/iam/security-credentials/"+strings.TrimSpace(role))
-	if err != nil {
-		return c, err
-	}
-	var answer struct{ AccessKeyID, SecretAccessKey, Token string }
-	err = json.Unmarshal([]byte(text), &answer)
-	return aws.Credentials{AccessKeyID: answer.AccessKeyID, SecretAccessKey: answer.SecretAccessKey, SessionToken: answer.Token}, err
-}
-
-// signed gives curl's arguments for a request that is signed with stolen credentials.
-func signed(ctx context.Context, credentials aws.Credentials, region, method, url, body string) ([]string, error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	hash := sha256.Sum256([]byte(body))
-	sum := hex.EncodeToString(hash[:])
-	request.Header.Set("X-Amz-Content-Sha256", sum)
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	if err := signer.SignHTTP(ctx, credentials, request, sum, "s3", region, time.Now()); err != nil {
-		return nil, err
-	}
-	arguments := []string{"--request", method}
-	for name, values := range request.Header {
-		arguments = append(arguments, "--header", name+": "+values[0])
-	}
-	if body != "" {
-		arguments = append(arguments, "--data-binary", body, "--header", "Content-Type:")
-	}
-	return append(arguments, url), nil
 }
 
 // shippedToTheEnd compares the audit log on the disk of a machine that has stopped

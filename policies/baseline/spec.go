@@ -164,6 +164,9 @@ func (t TenantSpec) Validate() error {
 		if len(label) >= len(podSecurityPrefix) && label[:len(podSecurityPrefix)] == podSecurityPrefix {
 			problems = append(problems, fmt.Errorf("labels: %s is set by Redoubt to the class (M22): remove it", label))
 		}
+		if label == admission.LabelPodRules {
+			problems = append(problems, fmt.Errorf("labels: %s is set by Redoubt where nothing narrows the tenant's pods (M24): remove it", label))
+		}
 	}
 	if err := t.Access.Validate("access"); err != nil {
 		problems = append(problems, err)

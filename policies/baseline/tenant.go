@@ -66,6 +66,10 @@ func NewTenant(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 	if spec.Pool != "" {
 		labels[admission.LabelPool] = pulumi.String(spec.Pool)
 	}
+	// Where nothing narrows what pods may do, they are judged sooner.
+	if _, mapped := spec.Labels[admission.LabelUserNamespaces]; !mapped && spec.Pool == "" && spec.Labels[admission.LabelPool] == "" && len(spec.Registries) == 0 {
+		labels[admission.LabelPodRules] = pulumi.String(admission.PodRulesOfCluster)
+	}
 	annotations := force()
 	for annotation, value := range map[string]string{
 		admission.AnnotationRegistries: strings.Join(spec.Registries, ","), admission.AnnotationIngressHosts: strings.Join(spec.IngressHosts, ","),

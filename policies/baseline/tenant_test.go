@@ -135,6 +135,33 @@ func TestNamespaceTellsWhatIsNarrowed(t *testing.T) {
 	}
 }
 
+// M24, M26: the label by which pods are judged sooner is on a tenant where nothing narrows what they may do, and on no
+// other: the policy pod-rules would refuse it.
+func TestTenantSaysWhetherPodsAreNarrowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec TenantSpec
+		want bool
+	}{
+		"nothing":         {TenantSpec{}, true},
+		"hosts":           {TenantSpec{IngressHosts: []string{"a.example.org"}}, true}, // are not of pods
+		"a label":         {TenantSpec{Labels: map[string]string{"team": "a"}}, true},
+		"registries":      {TenantSpec{Registries: []string{"r.example.org/a"}}, false},
+		"a pool":          {TenantSpec{Pool: "cards"}, false},
+		"a pool by label": {TenantSpec{Labels: map[string]string{admission.LabelPool: "cards"}}, false},
+		"user namespaces": {TenantSpec{Labels: map[string]string{admission.LabelUserNamespaces: "required"}}, false},
+	} {
+		c.spec.Name = "demo"
+		labels := tenant(t, c.spec)["kubernetes:core/v1:Namespace"]["metadata"].ObjectValue()["labels"].ObjectValue()
+		if _, got := labels[admission.LabelPodRules]; got != c.want {
+			t.Errorf("%s: labelled %t", name, got)
+		}
+	}
+	err := TenantSpec{Name: "demo", Labels: map[string]string{admission.LabelPodRules: admission.PodRulesOfCluster}}.ValidateIn(network.Settings{}, nil)
+	if err == nil || !strings.Contains(err.Error(), admission.LabelPodRules) {
+		t.Errorf("a label of the tenant's own: %v", err)
+	}
+}
+
 // The class baseline weakens Pod Security: it needs an exception, enforces less and
 // still warns of the same.
 func TestClassBaselineNeedsAnException(t *testing.T) {

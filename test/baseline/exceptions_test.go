@@ -124,7 +124,8 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Without its parameters a policy refuses everything that it looks at: it fails closed.
+// Without its parameters, or a part of them, a policy refuses everything that it looks at: it fails closed, and so does a
+// question that cannot be answered.
 func TestWithoutParameters(t *testing.T) {
 	a := server(t)
 	maps := a.client.CoreV1().ConfigMaps("kube-system")
@@ -137,7 +138,17 @@ func TestWithoutParameters(t *testing.T) {
 	}
 	eventually(t, "a pod is let in by policies without parameters", func() bool { return a.create(a.dynamic, podIn("team", podSpec()), true) != nil })
 	kept.ResourceVersion, kept.UID = "", ""
-	if _, err := maps.Create(context.Background(), kept, metav1.CreateOptions{}); err != nil {
+	partial := kept.DeepCopy()
+	delete(partial.Data, "registries")
+	if partial, err = maps.Create(context.Background(), partial, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no pod is refused for want of registries", func() bool {
+		err := a.create(a.dynamic, podIn("team", podSpec()), true)
+		return err != nil && strings.Contains(err.Error(), "no such key: registries")
+	})
+	partial.Data = kept.Data
+	if _, err := maps.Update(context.Background(), partial, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "nothing is let in again", func() bool { return a.create(a.dynamic, podIn("team", podSpec()), true) == nil })

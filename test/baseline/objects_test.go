@@ -190,7 +190,7 @@ func TestOtherKinds(t *testing.T) {
 
 // Every policy of the catalogue refuses something in these tests.
 func TestEveryPolicyRefusesSomething(t *testing.T) {
-	seen := map[string]bool{"connect": true, "ephemeral-containers": true, "node-proxy": true, "gateway-tls": true, "default-namespace": true, "user-namespaces": true}
+	seen := map[string]bool{"connect": true, "ephemeral-containers": true, "node-proxy": true, "gateway-tls": true, "default-namespace": true, "user-namespaces": true, "pod-rules": true}
 	for _, c := range inEvery {
 		seen[c.policy] = true
 	}

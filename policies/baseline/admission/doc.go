@@ -38,6 +38,11 @@ const (
 	// LabelUserNamespaces with the value "required" demands hostUsers: false of the
 	// namespace's pods, for nodes that can give pods user namespaces of their own.
 	LabelUserNamespaces = Group + "/user-namespaces"
+	// LabelPodRules with the value PodRulesOfCluster says that nothing on a namespace narrows
+	// what its pods may do, neither registries nor pool nor user namespaces: its pods are judged
+	// sooner. A namespace that has both is refused, see the policy pod-rules.
+	LabelPodRules     = Group + "/pod-rules"
+	PodRulesOfCluster = "cluster"
 )
 
 // LabelPool is a label and a taint on nodes of an isolation pool, and the label

@@ -15,6 +15,9 @@ type group struct {
 	id      string
 	mode    Mode
 	members []member
+	// elsewhere is CEL of type bool, of a second object: the question of the first, which has
+	// its say where it is true. See [group.narrowed].
+	elsewhere string
 }
 
 // member is a policy with the class where its mode is the group's.
@@ -127,16 +130,20 @@ func (g group) relaxedOnly() bool {
 }
 
 // manyNames is how many namespaces a selector may name: it is read anew for every
-// object, which for a few costs next to nothing.
-const manyNames = 50
+// object, at about half a microsecond a name, and at a hundred costs what it costs to
+// ask the condition that stands in for it.
+const manyNames = 100
 
-// conditions keep an object for the class baseline from other namespaces, where these
-// are too many for a selector.
+// conditions are the question of an object for pods. They keep others that are for the class baseline
+// alone from other namespaces, where these are too many for a selector.
 func (g group) conditions(s Settings) []admissionv1.MatchCondition {
-	if !g.relaxedOnly() || len(s.BaselineNamespaces) <= manyNames {
-		return nil
+	switch {
+	case g.asks():
+		return []admissionv1.MatchCondition{condition(questionName, g.question(s))}
+	case g.relaxedOnly() && len(s.BaselineNamespaces) > manyNames:
+		return []admissionv1.MatchCondition{condition("class-baseline", ofBaseline+` || request.?name.orValue('').startsWith('`+sentinelPrefix+`')`)}
 	}
-	return []admissionv1.MatchCondition{condition("class-baseline", ofBaseline+` || request.?name.orValue('').startsWith('`+sentinelPrefix+`')`)}
+	return nil
 }
 
 // variables of the object: those of all members, what they find, and what is said.
@@ -149,7 +156,7 @@ func (g group) variables() []admissionv1.Variable {
 			`(oldObject != null && dyn(oldObject).?metadata.?creationTimestamp.hasValue() ? timestamp(dyn(oldObject).metadata.creationTimestamp) : timestamp('1970-01-01T00:00:00Z'))`),
 		variable("exceptions", exceptions(first)),
 	}
-	if len(first.Templates) > 0 && slices.ContainsFunc(first.Rules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) {
+	if g.onPods() {
 		out = append(out, pods()...)
 	}
 	var violated []string
@@ -161,8 +168,12 @@ func (g group) variables() []admissionv1.Variable {
 		}
 		violated = append(violated, `((`+m.violatedHere()+`) ? ['`+m.ID+`'] : [])`)
 	}
+	found := strings.Join(violated, " + ")
+	if g.elsewhere != "" {
+		found = `(` + g.elsewhere + `) ? [] : ` + found
+	}
 	out = append(out,
-		variable("violated", strings.Join(violated, " + ")),
+		variable("violated", found),
 		// Asked only of what violates something: who violates nothing needs no exception.
 		variable(Refused, `variables.violated.filter(v, !variables.exceptions.exists(e, e.startsWith(v + ' ')))`))
 	for _, p := range g.policies() {
@@ -238,7 +249,10 @@ func (p Policy) rule() string {
 // validation holds the findings of all members against an object, in one message: a
 // refusal tells of one validation alone.
 func (g group) validation() admissionv1.Validation {
-	expression := `!(` + g.suspect() + `) || size(variables.` + Refused + `) == 0`
+	expression, unsuspected := `size(variables.`+Refused+`) == 0`, ""
+	if !g.asks() { // or the condition has asked already
+		expression, unsuspected = `!(`+g.suspect()+`) || `+expression, `!(`+g.suspect()+`) ? '' : `
+	}
 	if unless := g.members[0].Unless; unless != "" {
 		expression += " || " + unless
 	}
@@ -253,7 +267,7 @@ func (g group) validation() admissionv1.Validation {
 	}
 	return admissionv1.Validation{
 		Expression: expression, Message: static,
-		MessageExpression: fmt.Sprintf(`!(%[3]s) ? '' : [[%[1]s].filter(s, s != '').join(' | ')].map(m, size(m) > %[2]d ? m.substring(0, %[2]d) + ' …' : m)[0]`, strings.Join(said, ", "), maxMessage, g.suspect()),
+		MessageExpression: unsuspected + fmt.Sprintf(`[[%[1]s].filter(s, s != '').join(' | ')].map(m, size(m) > %[2]d ? m.substring(0, %[2]d) + ' …' : m)[0]`, strings.Join(said, ", "), maxMessage),
 	}
 }
 

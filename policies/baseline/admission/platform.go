@@ -65,6 +65,16 @@ func platformPolicies() []Policy {
 			Remedy: "label a new namespace pod-security.kubernetes.io/enforce: restricted, and leave " + Group + "/ to the platform",
 		},
 		{
+			// Whoever it is, the platform too: it would believe that it had narrowed something.
+			ID: "pod-rules", Title: "no namespace is said to narrow nothing for pods and narrows something", Controls: []string{"M24", "M26"}, Mode: Deny,
+			NoParameters: true,
+			// Labels can be changed through the subresources as well.
+			Rules: []admissionv1.NamedRuleWithOperations{rule("", create+" "+update, "namespaces", "namespaces/status", "namespaces/finalize")}, Sentinel: Sentinel{Kind: "Namespace"},
+			// What was so already may be changed otherwise, and go.
+			found:  either(contradictory(`object`)+` && !`+contradictory(`oldObject`), `'metadata.labels[`+LabelPodRules+`] is "`+PodRulesOfCluster+`"'`),
+			Remedy: "take this label away where you set the annotation " + AnnotationRegistries + " or one of the labels " + LabelPool + " and " + LabelUserNamespaces,
+		},
+		{
 			ID: "api-extensions", Title: "only the platform adds APIs to the cluster", Controls: []string{"M25"}, Mode: Deny,
 			Rules: []admissionv1.NamedRuleWithOperations{
 				rule("apiregistration.k8s.io", create+" "+update+" "+remove, "apiservices"),
@@ -77,6 +87,13 @@ func platformPolicies() []Policy {
 			Remedy:     "have the platform install it",
 		},
 	}
+}
+
+// contradictory tells in CEL whether a namespace, which may be null, is said to narrow nothing for its pods, and does.
+func contradictory(object string) string {
+	label := func(key string) string { return `dyn(` + object + `).metadata.?labels[?'` + key + `'].orValue('')` }
+	return `(` + object + ` != null && ` + label(LabelPodRules) + ` == '` + PodRulesOfCluster + `' && (` + label(LabelPool) + ` != '' || ` + label(LabelUserNamespaces) + ` != '' || ` +
+		`dyn(` + object + `).metadata.?annotations[?'` + AnnotationRegistries + `'].orValue('') != ''))`
 }
 
 // QuarantineLabel is the label of quarantine and begins its annotations, which

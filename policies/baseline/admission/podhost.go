@@ -5,12 +5,19 @@ import "strings"
 // podHostPolicies keep pods away from the machine that they run on.
 func podHostPolicies() []Policy {
 	var hosts []finding
-	for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe", "lifecycle.?postStart", "lifecycle.?preStop"} {
-		own, _, _ := strings.Cut(probe, ".")
-		for _, handler := range []string{"httpGet", "tcpSocket"} {
-			host := `c.?` + probe + `.?` + handler + `.?host.orValue('')`
-			hosts = append(hosts, lasting(`has(c.`+own+`) && `+host+` != ''`, strings.ReplaceAll(probe, "?", "")+"."+handler+".host", host))
+	for _, own := range [][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle.?postStart", "lifecycle.?preStop"}} {
+		field, _, _ := strings.Cut(own[0], ".")
+		var any []string
+		var told []finding
+		for _, probe := range own {
+			for _, handler := range []string{"httpGet", "tcpSocket"} {
+				host := `c.?` + probe + `.?` + handler + `.?host.orValue('')`
+				any = append(any, host+` != ''`)
+				told = append(told, lasting(`has(c.`+field+`) && `+host+` != ''`, strings.ReplaceAll(probe, "?", "")+"."+handler+".host", host))
+			}
 		}
+		// Whether there is the field is asked once for all that is below it.
+		hosts = append(hosts, finding{[]violation{{lastingContainer, `has(c.` + field + `) && (` + strings.Join(any, ` || `) + `)`}}, all(told...).told})
 	}
 	return []Policy{
 		onPods(Policy{

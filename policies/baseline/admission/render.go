@@ -58,11 +58,17 @@ func Render(s Settings, policies []Policy) ([]Rendered, *corev1.ConfigMap, error
 			if len(g.members) == 0 {
 				continue
 			}
-			r, err := g.render(s)
-			if err != nil {
-				return nil, nil, err
+			objects := []group{g}
+			if second, has := g.narrowed(s); has {
+				objects = append(objects, second)
 			}
-			out = append(out, r)
+			for _, object := range objects {
+				r, err := object.render(s)
+				if err != nil {
+					return nil, nil, err
+				}
+				out = append(out, r)
+			}
 		}
 	}
 	return out, s.parameters(), nil
@@ -73,7 +79,7 @@ func (g group) render(s Settings) (Rendered, error) {
 	spec := admissionv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    ptr.To(admissionv1.Fail),
 		MatchConstraints: matching(g.rules(), nil),
-		MatchConditions:  slices.Concat(p.Conditions, g.conditions(s)),
+		MatchConditions:  slices.Concat(p.Conditions, g.conditions(s)), // pods have none of their own
 		Variables:        g.variables(),
 		Validations:      []admissionv1.Validation{g.validation()},
 		// A use of an exception is in the audit log, with its policy, its day and its
@@ -91,6 +97,10 @@ func (g group) render(s Settings) (Rendered, error) {
 	}
 	digest := sha256.Sum256(text)
 	name := namePrefix + g.id + "-" + hex.EncodeToString(digest[:4])
+	if g.onPods() {
+		// Where an object holds is no part of its name: it changes with the tenants, in one write.
+		spec.MatchConstraints.NamespaceSelector = g.selector(s)
+	}
 	sentinel := p.Sentinel.name(name)
 	spec.Validations = append(spec.Validations, admissionv1.Validation{Expression: `!(` + asked + `'` + sentinel + `')`, Message: inForce})
 	made := &admissionv1.ValidatingAdmissionPolicy{
@@ -122,10 +132,8 @@ func matching(rules []admissionv1.NamedRuleWithOperations, selector *metav1.Labe
 	return &admissionv1.MatchResources{MatchPolicy: ptr.To(admissionv1.Equivalent), ResourceRules: rules, NamespaceSelector: selector}
 }
 
-// bindings put the object into force: as it is, and on templates, which are never
-// refused.
-func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmissionPolicyBinding {
-	p := g.members[0].Policy
+// selector is of the namespaces where the object holds; nil for all.
+func (g group) selector(s Settings) *metav1.LabelSelector {
 	var selector *metav1.LabelSelector
 	named := func(operator metav1.LabelSelectorOperator, names []string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: nameLabel, Operator: operator, Values: names}}}
@@ -134,8 +142,25 @@ func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmi
 	case g.relaxedOnly() && len(s.BaselineNamespaces) <= manyNames:
 		// The sentinel is in default, where nothing else is of that class.
 		selector = named(metav1.LabelSelectorOpIn, slices.Concat(s.BaselineNamespaces, []string{metav1.NamespaceDefault}))
-	case p.Scope == Workloads:
+	case g.members[0].Scope == Workloads:
 		selector = named(metav1.LabelSelectorOpNotIn, s.SystemNames())
+	}
+	if g.elsewhere != "" {
+		if selector == nil {
+			selector = &metav1.LabelSelector{}
+		}
+		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: LabelPodRules, Operator: metav1.LabelSelectorOpNotIn, Values: []string{PodRulesOfCluster}})
+	}
+	return selector
+}
+
+// bindings put the object into force: as it is, and on templates, which are never
+// refused.
+func (g group) bindings(s Settings, policy string) []*admissionv1.ValidatingAdmissionPolicyBinding {
+	p := g.members[0].Policy
+	selector := g.selector(s)
+	if g.onPods() {
+		selector = nil // the policy has it: it is read anew for every object, and for each binding
 	}
 	binding := func(suffix string, mode Mode, rules []admissionv1.NamedRuleWithOperations) *admissionv1.ValidatingAdmissionPolicyBinding {
 		made := &admissionv1.ValidatingAdmissionPolicyBinding{

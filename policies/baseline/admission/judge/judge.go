@@ -146,11 +146,8 @@ func (c compiled) mode(object *unstructured.Unstructured, resource string, names
 		}) {
 			continue
 		}
-		if matches.NamespaceSelector != nil && namespace != nil {
-			selector, err := metav1.LabelSelectorAsSelector(matches.NamespaceSelector)
-			if err != nil || !selector.Matches(labels.Set{corev1.LabelMetadataName: namespace.Name}) {
-				continue
-			}
+		if namespace != nil && !(selects(c.Policy.Spec.MatchConstraints.NamespaceSelector, namespace.Name) && selects(matches.NamespaceSelector, namespace.Name)) {
+			continue
 		}
 		if slices.ContainsFunc(matches.ResourceRules, func(r admissionv1.NamedRuleWithOperations) bool { return slices.Contains(r.Resources, "pods") }) || len(c.Members[0].Templates) == 0 {
 			return modeOf(binding), true
@@ -159,6 +156,15 @@ func (c compiled) mode(object *unstructured.Unstructured, resource string, names
 		return modeOf(c.Bindings[0]), true
 	}
 	return "", false
+}
+
+// selects tells whether a selector, which may be nil, selects a namespace by its name.
+func selects(selector *metav1.LabelSelector, namespace string) bool {
+	if selector == nil {
+		return true
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	return err == nil && parsed.Matches(labels.Set{corev1.LabelMetadataName: namespace})
 }
 
 func modeOf(binding *admissionv1.ValidatingAdmissionPolicyBinding) admission.Mode {

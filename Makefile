@@ -174,7 +174,7 @@ $(BIN)/redoubt-machine: $(LIBRARY)
 $(BIN)/redoubt-agent: $(LIBRARY)
 	$(call own,./components/local/cmd/redoubt-agent,.,$(STATIC))
 
-$(BIN)/redoubt: go.mod go.sum $(call sources,hostconfig policies)
+$(BIN)/redoubt: go.mod go.sum $(call sources,hostconfig policies components/flatcar/auditlog)
 	$(call own,./policies/cmd/redoubt,.,$(STATIC))
 
 # The verify suite as a program, for machines that a rehearsal boots.

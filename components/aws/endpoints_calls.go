@@ -91,7 +91,7 @@ var calls = []call{
 var selfManagedCalls = []call{
 	{service: "s3", caller: "machines fetch their configuration, their program and how they join", scope: inAccount, actions: []string{
 		"s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"}},
-	{service: "s3", caller: "control planes write how machines join, and snapshots", scope: inAccount, actions: []string{"s3:AbortMultipartUpload", "s3:PutObject"}},
+	{service: "s3", caller: "control planes write how machines join, snapshots and the audit log", scope: inAccount, actions: []string{"s3:AbortMultipartUpload", "s3:PutObject"}},
 	{service: "kms", caller: "control planes encrypt what the API server stores", scope: inAccount, actions: []string{
 		"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt"}},
 	{service: "ec2", caller: "the approver asks which machine it is that wants a certificate", actions: []string{"ec2:DescribeInstances"}},

@@ -27,9 +27,10 @@ type FlatcarCluster struct {
 	// CertificateAuthority is what clients verify the API servers by, base64 of PEM.
 	CertificateAuthority pulumi.StringOutput `pulumi:"certificateAuthority"`
 	KubernetesVersion    pulumi.StringOutput `pulumi:"kubernetesVersion"`
-	// StoreName and SnapshotsName are the buckets.
+	// StoreName, SnapshotsName and AuditLogName are the buckets.
 	StoreName     pulumi.StringOutput `pulumi:"storeName"`
 	SnapshotsName pulumi.StringOutput `pulumi:"snapshotsName"`
+	AuditLogName  pulumi.StringOutput `pulumi:"auditLogName"`
 	// ControlPlaneIDs are the ids of the machines of the control plane by name, and
 	// PoolArns those of the groups of workers by pool.
 	ControlPlaneIDs pulumi.StringMapOutput `pulumi:"controlPlaneIds"`
@@ -80,10 +81,10 @@ func NewFlatcarCluster(ctx *pulumi.Context, name string, args *FlatcarClusterArg
 	c.Name, c.KubernetesVersion = pulumi.String(a.Cluster).ToStringOutput(), pulumi.String(a.KubernetesVersion).ToStringOutput()
 	c.Endpoint = host.ApplyT(func(string) string { return spec.Cluster.Endpoint }).(pulumi.StringOutput)
 	c.CertificateAuthority = later.PKI.CACertificate.ApplyT(encoded).(pulumi.StringOutput)
-	c.StoreName, c.SnapshotsName = store.store.ID, store.snapshots.ID
+	c.StoreName, c.SnapshotsName, c.AuditLogName = store.store.ID, store.snapshots.ID, store.auditLog.ID
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{
 		"name": c.Name, "endpoint": c.Endpoint, "certificateAuthority": c.CertificateAuthority, "kubernetesVersion": c.KubernetesVersion,
-		"storeName": c.StoreName, "snapshotsName": c.SnapshotsName, "controlPlaneIds": c.ControlPlaneIDs, "poolArns": c.PoolArns,
+		"storeName": c.StoreName, "snapshotsName": c.SnapshotsName, "auditLogName": c.AuditLogName, "controlPlaneIds": c.ControlPlaneIDs, "poolArns": c.PoolArns,
 	})
 }
 
@@ -166,7 +167,7 @@ func (a FlatcarClusterArgs) spec() (selfmanaged.Spec, error) {
 	s.Cluster, s.KubernetesVersion, s.Exceptions = a.clusterOf(), a.KubernetesVersion, a.Exceptions
 	s.Kubernetes = flatcar.Image{Source: a.Kubernetes.Source, Hash: a.Kubernetes.Hash, Architecture: flatcarArchitectures[a.architecture()]}
 	s.Network.CNI = selfmanaged.CNI(a.CNI)
-	s.Store, s.Snapshots.Bucket = StoreName(a.Account, a.Cluster), SnapshotsName(a.Account, a.Cluster)
+	s.Store, s.Snapshots.Bucket, s.AuditLog.Bucket = StoreName(a.Account, a.Cluster), SnapshotsName(a.Account, a.Cluster), AuditLogName(a.Account, a.Cluster)
 	s.Encryption.Provider = hostconfig.EncryptionProvider(a.Encryption.Provider)
 	s.ControlPlaneRole = profileARN(a.Account, a.Cluster, controlPlaneUse)
 	// The load balancer and the endpoints stand in the network, at addresses of AWS's choice.

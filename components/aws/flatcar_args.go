@@ -16,7 +16,7 @@ import (
 )
 
 // FlatcarClusterArgs describes a self-managed cluster. All but KubernetesVersion,
-// Authorities, Encryption, Snapshots, Operators, Unprotected and Tags are required.
+// Authorities, Encryption, Snapshots, AuditLog, Operators, Unprotected and Tags are required.
 type FlatcarClusterArgs struct {
 	Account Account `pulumi:"account"`
 	// Cluster is the name of the cluster: at most 28 characters.
@@ -67,6 +67,7 @@ type FlatcarClusterArgs struct {
 	Encryption  FlatcarEncryptionArgs `pulumi:"encryption,optional"`
 	Authorities AuthoritiesArgs       `pulumi:"authorities,optional"`
 	Snapshots   SnapshotsArgs         `pulumi:"snapshots,optional"`
+	AuditLog    AuditLogArgs          `pulumi:"auditLog,optional"`
 	// Unprotected lets the data be deleted together with the stack, for environments
 	// that come and go.
 	Unprotected bool              `pulumi:"unprotected,optional"`
@@ -158,7 +159,7 @@ func (a FlatcarClusterArgs) withDefaults() FlatcarClusterArgs {
 	setDefault(&a.ControlPlane.SystemDiskGiB, 30)
 	setDefault(&a.ControlPlane.DataDiskGiB, 20)
 	setDefault(&a.Encryption.Provider, string(hostconfig.EncryptionKMS))
-	a.Snapshots = a.Snapshots.withDefaults()
+	a.Snapshots, a.AuditLog = a.Snapshots.withDefaults(), a.AuditLog.withDefaults()
 	a.Pools = slices.Clone(a.Pools)
 	for i := range a.Pools {
 		p := &a.Pools[i]
@@ -213,6 +214,7 @@ func (a FlatcarClusterArgs) Validate(now time.Time) error {
 	p.flatcarEncryption(a)
 	p = append(p, a.Authorities.pki(a.Cluster).Validate("authorities")...)
 	a.Snapshots.validate(&p, a.Exceptions)
+	a.AuditLog.validate(&p, a.Exceptions)
 	p.tags("tags", a.Tags)
 	p.exceptions(a.Exceptions, now)
 	if err := a.checkHost(now); err != nil {

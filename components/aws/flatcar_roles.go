@@ -196,15 +196,17 @@ func (a Account) objects(bucket string, keys []string) []string {
 // controlPlanePolicy is what control planes do: fetch their part of the store,
 // write how machines join, keep snapshots, and look after the machines of pools.
 func (a FlatcarRolesArgs) controlPlanePolicy() document {
-	store, snapshots := StoreName(a.Account, a.Cluster), SnapshotsName(a.Account, a.Cluster)
+	store, snapshots, log := StoreName(a.Account, a.Cluster), SnapshotsName(a.Account, a.Cluster), AuditLogName(a.Account, a.Cluster)
 	grants := flatcarGrants(a.Pools)
 	return policy(
 		statement{Sid: "ReadStore", Effect: allow, Action: []string{"s3:GetObject"}, Resource: a.Account.objects(store, readable(grants, selfmanaged.ControlPlanes))},
 		statement{Sid: "WriteStore", Effect: allow, Action: []string{"s3:PutObject"}, Resource: a.Account.objects(store, writable(grants, selfmanaged.ControlPlanes))},
 		// Without it an object that is not there is one that may not be read:
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-		statement{Sid: "TellMissing", Effect: allow, Action: []string{"s3:ListBucket"}, Resource: []string{a.Account.s3ARN(store), a.Account.s3ARN(snapshots)}},
+		statement{Sid: "TellMissing", Effect: allow, Action: []string{"s3:ListBucket"}, Resource: []string{a.Account.s3ARN(store), a.Account.s3ARN(snapshots), a.Account.s3ARN(log)}},
 		statement{Sid: "Snapshots", Effect: allow, Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{a.Account.s3ARN(snapshots + "/*")}},
+		// It adds, and reads nothing of it: what has happened is not for whoever gets in.
+		statement{Sid: "AuditLog", Effect: allow, Action: []string{"s3:PutObject"}, Resource: []string{a.Account.s3ARN(log + "/" + nodeconfig.AuditLogPrefix + "*")}},
 		// Neither call has resources to name.
 		statement{Sid: "SeeMachines", Effect: allow, Action: []string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"}, Resource: []string{"*"}},
 		statement{Sid: "DrainMachines", Effect: allow, Action: []string{"autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"},

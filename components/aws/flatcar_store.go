@@ -8,11 +8,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
 
 // StoreName is the bucket from which machines of a self-managed cluster fetch what
-// they are, SnapshotsName the one that keeps copies of etcd.
+// they are, SnapshotsName the one that keeps copies of etcd, and AuditLogName the one
+// that keeps what the API servers record.
 func StoreName(account Account, cluster string) string {
 	return fmt.Sprintf("%s-store-%s-%s", cluster, account.ID, account.Region)
 }
@@ -20,6 +22,11 @@ func StoreName(account Account, cluster string) string {
 // SnapshotsName is explained at [StoreName].
 func SnapshotsName(account Account, cluster string) string {
 	return fmt.Sprintf("%s-etcd-%s-%s", cluster, account.ID, account.Region)
+}
+
+// AuditLogName is explained at [StoreName].
+func AuditLogName(account Account, cluster string) string {
+	return fmt.Sprintf("%s-apilog-%s-%s", cluster, account.ID, account.Region)
 }
 
 // SnapshotsArgs describes how long copies of etcd are kept.
@@ -46,22 +53,32 @@ func (a SnapshotsArgs) withDefaults() SnapshotsArgs {
 }
 
 func (a SnapshotsArgs) validate(p *problems, exceptions []hostconfig.Exception) {
-	switch a.Lock {
-	case LockCompliance, LockGovernance:
-	case LockNone:
-		p.weakens("snapshots.lock", "who gets into a control plane can delete every copy of its data", "M38/object-lock", exceptions)
-	default:
-		p.add("snapshots.lock", fmt.Sprintf("%q is not a lock", a.Lock), "write compliance, governance or none")
-	}
-	switch {
-	case a.LockDays < 1 || a.LockDays > longestLock:
-		p.add("snapshots.lockDays", fmt.Sprintf("%d is no time of retention", a.LockDays), fmt.Sprintf("write %d or more", defaultSnapshotDays))
-	case a.LockDays < shortestSnapshotDays && a.Lock != LockNone:
-		p.weakens("snapshots.lockDays", fmt.Sprintf("%d days are less than a week", a.LockDays), "M38/object-lock", exceptions)
-	}
+	retention{"snapshots", "who gets into a control plane can delete every copy of its data", defaultSnapshotDays, shortestSnapshotDays, "are less than a week"}.
+		validate(p, a.Lock, a.LockDays, exceptions)
 }
 
-// storeKeyPolicy is for the key of both buckets. Whoever uses it does so through
+// AuditLogArgs describes how long the audit log of the API servers is kept where
+// nobody alters it.
+type AuditLogArgs struct {
+	// Lock is LockCompliance by default, as in [ArchiveArgs]: nobody deletes any of it
+	// before the time is over, and the bucket and its key stay when the stack goes.
+	// LockNone needs an exception for M38/object-lock.
+	Lock string `pulumi:"lock,optional"`
+	// LockDays is 365 by default. Less needs an exception for M38/object-lock.
+	LockDays int `pulumi:"lockDays,optional"`
+}
+
+func (a AuditLogArgs) withDefaults() AuditLogArgs {
+	setDefault(&a.Lock, LockCompliance)
+	setDefault(&a.LockDays, shortestRetention)
+	return a
+}
+
+func (a AuditLogArgs) validate(p *problems, exceptions []hostconfig.Exception) {
+	archiveRetention("auditLog", "who gets into a control plane can delete what it did there").validate(p, a.Lock, a.LockDays, exceptions)
+}
+
+// storeKeyPolicy is for the key of all three buckets. Whoever uses it does so through
 // S3, for the objects that are its own: what S3 lets through by a mistake in a
 // policy of a bucket, the key still does not open.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
@@ -71,7 +88,7 @@ func storeKeyPolicy(account Account, cluster string, pools []string, controlPlan
 		return conditions{"StringEquals": {"kms:ViaService": {"s3." + account.Region + ".amazonaws.com"}, "kms:CallerAccount": {account.ID}},
 			"ArnLike": {"kms:EncryptionContext:aws:s3:arn": objects}}
 	}
-	copies := []string{account.s3ARN(snapshots + "/*")}
+	copies, log := []string{account.s3ARN(snapshots + "/*")}, account.s3ARN(AuditLogName(account, cluster)+"/"+nodeconfig.AuditLogPrefix+"*")
 	d := policy(administration(account),
 		// Who makes the stack, as far as IAM lets them write to the bucket.
 		statement{Sid: "ProvisionerWrites", Effect: allow, Principal: identities(account.iamARN("root")), Action: []string{"kms:Decrypt", "kms:GenerateDataKey"},
@@ -79,7 +96,7 @@ func storeKeyPolicy(account Account, cluster string, pools []string, controlPlan
 		statement{Sid: "ControlPlanesRead", Effect: allow, Principal: identities(controlPlane), Action: []string{"kms:Decrypt"},
 			Resource: thisKey, Condition: through(append(account.objects(store, readable(grants, selfmanaged.ControlPlanes)), copies...))},
 		statement{Sid: "ControlPlanesWrite", Effect: allow, Principal: identities(controlPlane), Action: []string{"kms:GenerateDataKey"},
-			Resource: thisKey, Condition: through(append(account.objects(store, writable(grants, selfmanaged.ControlPlanes)), copies...))},
+			Resource: thisKey, Condition: through(append(account.objects(store, writable(grants, selfmanaged.ControlPlanes)), append(copies, log)...))},
 	)
 	for i, pool := range slices.Sorted(slices.Values(pools)) {
 		d.Statement = append(d.Statement, statement{Sid: fmt.Sprintf("PoolReads%d", i+1), Effect: allow, Principal: identities(poolRoles[pool]), Action: []string{"kms:Decrypt"},
@@ -117,24 +134,30 @@ func storePolicy(account Account, cluster string, pools []string, controlPlane s
 	return d
 }
 
-// snapshotsPolicy keeps control planes from deleting what they copied.
-func snapshotsPolicy(account Account, cluster, controlPlane string) document {
-	name := SnapshotsName(account, cluster)
-	return policy(append(guarded(account, name), statement{Sid: "DenyControlPlanesDeleting", Effect: deny, Principal: identities(controlPlane),
-		Action: []string{"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"}, Resource: account.objects(name, []string{"*"})})...)
+// keptPolicy keeps control planes from deleting what they stored in one of the
+// buckets that are locked, and everybody from putting another version above it, which
+// a lock does not prevent.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+func keptPolicy(account Account, name, controlPlane string) document {
+	all := account.objects(name, []string{"*"})
+	return policy(append(guarded(account, name),
+		statement{Sid: "DenyControlPlanesDeleting", Effect: deny, Principal: identities(controlPlane),
+			Action: []string{"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"}, Resource: all},
+		statement{Sid: "DenyReplacing", Effect: deny, Principal: anyone(), Action: []string{"s3:PutObject"}, Resource: all,
+			Condition: conditions{"Null": {"s3:if-none-match": {"true"}}}})...)
 }
 
-// flatcarStore are the two buckets, and their key.
+// flatcarStore are the three buckets, and their key.
 type flatcarStore struct {
-	store, snapshots madeBucket
-	keyArn           pulumi.StringOutput
+	store, snapshots, auditLog madeBucket
+	keyArn                     pulumi.StringOutput
 }
 
 // newFlatcarStore registers the buckets and their key.
 func newFlatcarStore(ctx *pulumi.Context, name string, a FlatcarClusterArgs, opts ...pulumi.ResourceOption) (*flatcarStore, error) {
 	keyOptions := slices.Clone(opts)
-	if a.Snapshots.Lock != LockNone {
-		keyOptions = append(keyOptions, pulumi.RetainOnDelete(true)) // copies without their key are nothing
+	if a.Snapshots.Lock != LockNone || a.AuditLog.Lock != LockNone {
+		keyOptions = append(keyOptions, pulumi.RetainOnDelete(true)) // what stays is nothing without its key
 	}
 	pools := a.poolNames()
 	with := func(make func(controlPlane string, poolRoles map[string]string) document) pulumi.StringOutput {
@@ -171,12 +194,17 @@ func newFlatcarStore(ctx *pulumi.Context, name string, a FlatcarClusterArgs, opt
 	}).register(ctx, name+"-store", opts...); err != nil {
 		return nil, err
 	}
-	copies := SnapshotsName(a.Account, a.Cluster)
-	s.snapshots, err = bucket{
-		Name: copies, KeyArn: key.Arn, Lock: a.Snapshots.Lock, LockDays: a.Snapshots.LockDays, Tags: tagged(a.Tags, a.Cluster, copies),
-		Policy: with(func(controlPlane string, _ map[string]string) document {
-			return snapshotsPolicy(a.Account, a.Cluster, controlPlane)
-		}),
-	}.register(ctx, name+"-snapshots", opts...)
+	locked := func(use, bucketName, lock string, days int) (madeBucket, error) {
+		return bucket{
+			Name: bucketName, KeyArn: key.Arn, Lock: lock, LockDays: days, Tags: tagged(a.Tags, a.Cluster, bucketName),
+			Policy: with(func(controlPlane string, _ map[string]string) document {
+				return keptPolicy(a.Account, bucketName, controlPlane)
+			}),
+		}.register(ctx, name+"-"+use, opts...)
+	}
+	if s.snapshots, err = locked("snapshots", SnapshotsName(a.Account, a.Cluster), a.Snapshots.Lock, a.Snapshots.LockDays); err != nil {
+		return nil, err
+	}
+	s.auditLog, err = locked("audit-log", AuditLogName(a.Account, a.Cluster), a.AuditLog.Lock, a.AuditLog.LockDays)
 	return s, err
 }

@@ -63,18 +63,37 @@ func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
 	if !bucketPattern.MatchString(a.Bucket) || strings.HasPrefix(a.Bucket, "goog") || strings.Contains(a.Bucket, "google") {
 		p.add("archive.bucket", fmt.Sprintf("%q is not a name for a bucket", a.Bucket), "write 3 to 63 lower-case letters, digits and dashes, without google")
 	}
-	switch a.Lock {
+	archiveRetention("archive", "who gets into the project can delete the archive").validate(p, a.Lock, a.LockDays, exceptions)
+}
+
+// retention is what the settings of a locked bucket must be.
+type retention struct {
+	field string
+	// loss is what an unlocked bucket means.
+	loss string
+	// usual and shortest are days, and short says what fewer than shortest are.
+	usual, shortest int
+	short           string
+}
+
+// archiveRetention is that of logs that are evidence.
+func archiveRetention(field, loss string) retention {
+	return retention{field, loss, DefaultLockDays, shortestRetention, "is less than a year"}
+}
+
+func (r retention) validate(p *problems, lock string, days int, exceptions []hostconfig.Exception) {
+	switch lock {
 	case LockCompliance:
 	case LockNone:
-		p.weakens("archive.lock", "who gets into the project can delete the archive", "M38/object-lock", exceptions)
+		p.weakens(r.field+".lock", r.loss, "M38/object-lock", exceptions)
 	default:
-		p.add("archive.lock", fmt.Sprintf("%q is not a lock", a.Lock), "write compliance or none")
+		p.add(r.field+".lock", fmt.Sprintf("%q is not a lock", lock), "write compliance or none")
 	}
 	switch {
-	case a.LockDays < 1 || a.LockDays > longestLock:
-		p.add("archive.lockDays", fmt.Sprintf("%d is no time of retention", a.LockDays), fmt.Sprintf("write %d or more", shortestRetention))
-	case a.LockDays < shortestRetention && a.Lock != LockNone:
-		p.weakens("archive.lockDays", fmt.Sprintf("%d days is less than a year", a.LockDays), "M38/object-lock", exceptions)
+	case days < 1 || days > longestLock:
+		p.add(r.field+".lockDays", fmt.Sprintf("%d is no time of retention", days), fmt.Sprintf("write %d or more", r.usual))
+	case days < r.shortest && lock != LockNone:
+		p.weakens(r.field+".lockDays", fmt.Sprintf("%d days %s", days, r.short), "M38/object-lock", exceptions)
 	}
 }
 

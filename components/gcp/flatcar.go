@@ -28,9 +28,10 @@ type FlatcarCluster struct {
 	// groups, by the pool's name.
 	ControlPlaneIDs pulumi.StringMapOutput `pulumi:"controlPlaneIds"`
 	PoolIDs         pulumi.StringMapOutput `pulumi:"poolIds"`
-	// StoreName and SnapshotsName are the buckets.
+	// StoreName, SnapshotsName and AuditLogName are the buckets.
 	StoreName     pulumi.StringOutput `pulumi:"storeName"`
 	SnapshotsName pulumi.StringOutput `pulumi:"snapshotsName"`
+	AuditLogName  pulumi.StringOutput `pulumi:"auditLogName"`
 }
 
 // NewFlatcarCluster registers the cluster. The arguments are checked, all at once,
@@ -84,10 +85,10 @@ func NewFlatcarCluster(ctx *pulumi.Context, name string, args *FlatcarClusterArg
 	}
 	c.Endpoint, c.Name = once(there...), text(a.Cluster)
 	c.CertificateAuthority = later.PKI.CACertificate.ApplyT(func(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }).(pulumi.StringOutput)
-	c.KubernetesVersion, c.StoreName, c.SnapshotsName = text(a.KubernetesVersion), store.name, store.snapshots
+	c.KubernetesVersion, c.StoreName, c.SnapshotsName, c.AuditLogName = text(a.KubernetesVersion), store.name, store.snapshots, store.auditLog
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{
 		"name": c.Name, "endpoint": c.Endpoint, "certificateAuthority": c.CertificateAuthority, "kubernetesVersion": c.KubernetesVersion, "controlPlaneIds": c.ControlPlaneIDs,
-		"poolIds": c.PoolIDs, "storeName": c.StoreName, "snapshotsName": c.SnapshotsName,
+		"poolIds": c.PoolIDs, "storeName": c.StoreName, "snapshotsName": c.SnapshotsName, "auditLogName": c.AuditLogName,
 	})
 }
 

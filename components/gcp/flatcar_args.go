@@ -17,7 +17,7 @@ import (
 )
 
 // FlatcarClusterArgs describes a self-managed cluster. All but KubernetesVersion,
-// KeyGeneration, Authorities, Encryption, Snapshots, Operators, Unprotected and
+// KeyGeneration, Authorities, Encryption, Snapshots, AuditLog, Operators, Unprotected and
 // Labels are required.
 type FlatcarClusterArgs struct {
 	Project Project `pulumi:"project"`
@@ -68,6 +68,7 @@ type FlatcarClusterArgs struct {
 	Encryption  FlatcarEncryptionArgs `pulumi:"encryption,optional"`
 	Authorities AuthoritiesArgs       `pulumi:"authorities,optional"`
 	Snapshots   SnapshotsArgs         `pulumi:"snapshots,optional"`
+	AuditLog    AuditLogArgs          `pulumi:"auditLog,optional"`
 	// Unprotected lets the data be deleted together with the stack, for environments
 	// that come and go.
 	Unprotected bool              `pulumi:"unprotected,optional"`
@@ -151,7 +152,7 @@ func (a FlatcarClusterArgs) withDefaults() FlatcarClusterArgs {
 	setDefault(&a.ControlPlane.SystemDiskGiB, 30)
 	setDefault(&a.ControlPlane.DataDiskGiB, 20)
 	setDefault(&a.Encryption.Provider, string(hostconfig.EncryptionKMS))
-	a.Snapshots = a.Snapshots.withDefaults()
+	a.Snapshots, a.AuditLog = a.Snapshots.withDefaults(), a.AuditLog.withDefaults()
 	a.Pools = slices.Clone(a.Pools)
 	for i := range a.Pools {
 		setDefault(&a.Pools[i].Size, len(a.Zones))
@@ -211,6 +212,7 @@ func (a FlatcarClusterArgs) Validate(now time.Time) error {
 	p.flatcarEncryption(a.Encryption)
 	p = append(p, a.Authorities.pki(a.Cluster).Validate("authorities")...)
 	a.Snapshots.validate(&p, a.Exceptions)
+	a.AuditLog.validate(&p, a.Exceptions)
 	p.labels("labels", a.Labels)
 	p.exceptions(a.Exceptions, now)
 	if len(p) == 0 { // what machines refuse follows from what is wrong here

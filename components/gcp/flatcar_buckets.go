@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	parts "github.com/redoubt-dev/redoubt/components/internal/selfmanaged"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
 
@@ -15,11 +17,11 @@ import (
 // what a machine was told last week. What machines join with is long invalid.
 const versionDays = 7
 
-// store are the two buckets, with what those who read and write them wait for.
+// store are the three buckets, with what those who read and write them wait for.
 type store struct {
-	name, snapshots pulumi.StringOutput
-	controlPlane    []any
-	pools           [][]any // in the order of the pools
+	name, snapshots, auditLog pulumi.StringOutput
+	controlPlane              []any
+	pools                     [][]any // in the order of the pools
 }
 
 // newStore registers the buckets, each with a key of its own, and lets each
@@ -27,16 +29,8 @@ type store struct {
 func newStore(ctx *pulumi.Context, name string, a FlatcarClusterArgs, grants []selfmanaged.Grant, opts ...pulumi.ResourceOption) (*store, error) {
 	keys := KeysArgs{Project: a.Project, Cluster: a.Cluster, Generation: a.KeyGeneration, Labels: a.Labels}.withDefaults()
 	agent := []pulumi.StringInput{pulumi.String(a.Project.agent(storageAgent))}
-	locked := a.Snapshots.Lock != LockNone
 	guarded := append(slices.Clone(opts), pulumi.Protect(!a.Unprotected))
 	storeKey, err := newKey(ctx, name, keys, a.KeyRingID, "store", agent, nil, guarded...)
-	if err != nil {
-		return nil, err
-	}
-	// Copies without their key are nothing, and Google deletes no bucket whose
-	// objects are locked.
-	kept := append(slices.Clone(guarded), pulumi.RetainOnDelete(locked))
-	snapshotsKey, err := newKey(ctx, name, keys, a.KeyRingID, "snapshots", agent, nil, kept...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,23 +49,45 @@ func newStore(ctx *pulumi.Context, name string, a FlatcarClusterArgs, grants []s
 	if err != nil {
 		return nil, err
 	}
-	args = bucketArgs(SnapshotsName(a.Project, a.Cluster), snapshotsKey)
-	args.RetentionPolicy = storage.BucketRetentionPolicyArgs{RetentionPeriod: pulumi.Int(a.Snapshots.LockDays * secondsPerDay), IsLocked: pulumi.Bool(locked)}
-	args.LifecycleRules = storage.BucketLifecycleRuleArray{deletion(storage.BucketLifecycleRuleConditionArgs{Age: pulumi.Int(a.Snapshots.LockDays + 1)})}
-	snapshots, err := storage.NewBucket(ctx, name+"-snapshots", args, kept...)
-	if err != nil {
-		return nil, err
+	// locked registers a bucket to which control planes add, and which lets nobody take
+	// away. It and its key outlive the stack: what is in it is nothing without its key,
+	// and Google deletes no bucket whose objects are locked.
+	locked := func(use, bucketName, lock string, days int, may ...access) (pulumi.StringOutput, []any, error) {
+		none := pulumi.StringOutput{}
+		kept := append(slices.Clone(guarded), pulumi.RetainOnDelete(lock != LockNone))
+		key, err := newKey(ctx, name, keys, a.KeyRingID, use, agent, nil, kept...)
+		if err != nil {
+			return none, nil, err
+		}
+		args := bucketArgs(bucketName, key)
+		args.RetentionPolicy = storage.BucketRetentionPolicyArgs{RetentionPeriod: pulumi.Int(days * secondsPerDay), IsLocked: pulumi.Bool(lock != LockNone)}
+		args.LifecycleRules = storage.BucketLifecycleRuleArray{deletion(storage.BucketLifecycleRuleConditionArgs{Age: pulumi.Int(days + 1)})}
+		made, err := storage.NewBucket(ctx, name+"-"+use, args, kept...)
+		if err != nil {
+			return none, nil, err
+		}
+		ready, err := admit(ctx, name+"-"+use+"-control-plane", made, a.ControlPlaneServiceAccount, may, opts...)
+		return made.Name, ready, err
 	}
-	s := &store{name: made.Name, snapshots: snapshots.Name}
+	s := &store{name: made.Name}
 	if s.controlPlane, err = admit(ctx, name+"-store-control-plane", made, a.ControlPlaneServiceAccount, accesses(StoreName(a.Project, a.Cluster), grants, selfmanaged.ControlPlanes), opts...); err != nil {
 		return nil, err
 	}
 	// It puts and gets copies, and neither deletes nor overwrites them.
-	copies, err := admit(ctx, name+"-snapshots-control-plane", snapshots, a.ControlPlaneServiceAccount, []access{{name: "reads", role: readObjects}, {name: "writes", role: createObjects}}, opts...)
-	if err != nil {
+	var ready []any
+	if s.snapshots, ready, err = locked("snapshots", SnapshotsName(a.Project, a.Cluster), a.Snapshots.Lock, a.Snapshots.LockDays,
+		access{name: "reads", role: readObjects}, access{name: "writes", role: createObjects}); err != nil {
 		return nil, err
 	}
-	s.controlPlane = append(s.controlPlane, copies...)
+	s.controlPlane = append(s.controlPlane, ready...)
+	// It adds to the audit log, sees the names of what it added, and reads nothing of it:
+	// what has happened is not for whoever gets in.
+	log := AuditLogName(a.Project, a.Cluster)
+	if s.auditLog, ready, err = locked("audit-log", log, a.AuditLog.Lock, a.AuditLog.LockDays, access{name: "writes", role: createObjects, title: "adds to its folder",
+		expression: fmt.Sprintf("resource.name.startsWith(%q)", "projects/_/buckets/"+log+"/objects/"+nodeconfig.AuditLogPrefix)}, lists(log, "tells what it added")); err != nil {
+		return nil, err
+	}
+	s.controlPlane = append(s.controlPlane, ready...)
 	for i, p := range a.Pools {
 		own, err := admit(ctx, name+"-store-"+p.Name, made, a.PoolServiceAccounts[i], accesses(StoreName(a.Project, a.Cluster), grants, selfmanaged.PoolPrincipal(p.Name)), opts...)
 		if err != nil {

@@ -39,7 +39,7 @@ func (a FlatcarClusterArgs) spec() (selfmanaged.Spec, error) {
 	s.LoadBalancer.Passthrough = balancer
 	s.Network.CNI = selfmanaged.CNI(a.CNI)
 	s.Node.Surroundings.Services = append([]hostconfig.Service{hostconfig.RestrictedGoogleAPIs()}, s.Node.Surroundings.Services...)
-	s.Store, s.Snapshots.Bucket = StoreName(a.Project, a.Cluster), SnapshotsName(a.Project, a.Cluster)
+	s.Store, s.Snapshots.Bucket, s.AuditLog.Bucket = StoreName(a.Project, a.Cluster), SnapshotsName(a.Project, a.Cluster), AuditLogName(a.Project, a.Cluster)
 	s.Encryption.Provider = hostconfig.EncryptionProvider(a.Encryption.Provider)
 	s.Program, err = parts.ReadProgram(a.ProgramFile)
 	return s, err

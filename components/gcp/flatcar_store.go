@@ -10,13 +10,18 @@ import (
 )
 
 // StoreName is the bucket from which machines of a self-managed cluster fetch what
-// they are, SnapshotsName the one that keeps copies of etcd. Names of buckets have
-// 63 characters at most.
+// they are, SnapshotsName the one that keeps copies of etcd, and AuditLogName the one
+// that keeps what the API servers record. Names of buckets have 63 characters at most.
 func StoreName(project Project, cluster string) string { return bucketNamed(project, cluster, "store") }
 
 // SnapshotsName is explained at [StoreName].
 func SnapshotsName(project Project, cluster string) string {
 	return bucketNamed(project, cluster, "etcd")
+}
+
+// AuditLogName is explained at [StoreName].
+func AuditLogName(project Project, cluster string) string {
+	return bucketNamed(project, cluster, "apilog")
 }
 
 func bucketNamed(project Project, cluster, use string) string {
@@ -47,19 +52,29 @@ func (a SnapshotsArgs) withDefaults() SnapshotsArgs {
 }
 
 func (a SnapshotsArgs) validate(p *problems, exceptions []hostconfig.Exception) {
-	switch a.Lock {
-	case LockCompliance:
-	case LockNone:
-		p.weakens("snapshots.lock", "who gets into the project can delete every copy of the cluster's data", "M38/object-lock", exceptions)
-	default:
-		p.add("snapshots.lock", fmt.Sprintf("%q is not a lock", a.Lock), "write compliance or none")
-	}
-	switch {
-	case a.LockDays < 1 || a.LockDays > longestLock:
-		p.add("snapshots.lockDays", fmt.Sprintf("%d is no time of retention", a.LockDays), fmt.Sprintf("write %d or more", defaultSnapshotDays))
-	case a.LockDays < shortestSnapshotDays && a.Lock != LockNone:
-		p.weakens("snapshots.lockDays", fmt.Sprintf("%d days are less than a week", a.LockDays), "M38/object-lock", exceptions)
-	}
+	retention{"snapshots", "who gets into the project can delete every copy of the cluster's data", defaultSnapshotDays, shortestSnapshotDays, "are less than a week"}.
+		validate(p, a.Lock, a.LockDays, exceptions)
+}
+
+// AuditLogArgs describes how long the audit log of the API servers is kept where
+// nobody alters it.
+type AuditLogArgs struct {
+	// Lock is LockCompliance by default, as in [ArchiveArgs]: nobody deletes any of it
+	// before the time is over, and the bucket and its key stay when the stack goes.
+	// LockNone needs an exception for M38/object-lock.
+	Lock string `pulumi:"lock,optional"`
+	// LockDays is 365 by default. Less needs an exception for M38/object-lock.
+	LockDays int `pulumi:"lockDays,optional"`
+}
+
+func (a AuditLogArgs) withDefaults() AuditLogArgs {
+	setDefault(&a.Lock, LockCompliance)
+	setDefault(&a.LockDays, DefaultLockDays)
+	return a
+}
+
+func (a AuditLogArgs) validate(p *problems, exceptions []hostconfig.Exception) {
+	archiveRetention("auditLog", "who gets into a control plane can delete what it did there").validate(p, a.Lock, a.LockDays, exceptions)
 }
 
 // access is a role for objects, with the condition that names them.
@@ -100,9 +115,14 @@ func accesses(bucket string, grants []selfmanaged.Grant, who selfmanaged.Princip
 		out = append(out, access{"writes", overwriteObjects, "writes what is its own", expression})
 	}
 	if who == selfmanaged.ControlPlanes {
-		out = append(out, access{"lists", readObjects, "tells what is not there", fmt.Sprintf("resource.name == %q", "projects/_/buckets/"+bucket)})
+		out = append(out, lists(bucket, "tells what is not there"))
 	}
 	return out
+}
+
+// lists lets an account see the names of a bucket's objects, and read none.
+func lists(bucket, title string) access {
+	return access{"lists", readObjects, title, fmt.Sprintf("resource.name == %q", "projects/_/buckets/"+bucket)}
 }
 
 // objectCondition names objects by their keys. Who reads the authorities reads all

@@ -46,3 +46,28 @@ func TestFlatcarArguments(t *testing.T) {
 	_ = hostconfig.DefaultPorts()
 	_ = mocks.Refused
 }
+
+// TestFlatcarLocks: what is stored cannot be deleted for as long as it must be there;
+// less is a risk that somebody accepts (M38).
+func TestFlatcarLocks(t *testing.T) {
+	for want, change := range map[string]func(*FlatcarClusterArgs){
+		"snapshots.lock: who gets into the project":      func(a *FlatcarClusterArgs) { a.Snapshots.Lock = LockNone },
+		"snapshots.lockDays: 1 days are less than":       func(a *FlatcarClusterArgs) { a.Snapshots.LockDays = 1 },
+		"auditLog.lock: who gets into a control plane":   func(a *FlatcarClusterArgs) { a.AuditLog.Lock = LockNone },
+		"auditLog.lock: \"governance\" is not a lock":    func(a *FlatcarClusterArgs) { a.AuditLog.Lock = "governance" },
+		"auditLog.lockDays: 364 days is less than a ye":  func(a *FlatcarClusterArgs) { a.AuditLog.LockDays = 364 },
+		"auditLog.lockDays: -1 is no time of retention;": func(a *FlatcarClusterArgs) { a.AuditLog.LockDays = -1 },
+	} {
+		args := testFlatcar(t)
+		change(&args)
+		if err := args.Validate(time.Now()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+		if args.AuditLog.Lock == LockNone {
+			args.Exceptions = []hostconfig.Exception{{Control: "M38/object-lock", Reason: "an environment of a day", Expires: time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}
+			if err := args.Validate(time.Now()); err != nil {
+				t.Errorf("with an exception: %v", err)
+			}
+		}
+	}
+}

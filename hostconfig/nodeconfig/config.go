@@ -43,6 +43,8 @@ type Config struct {
 	KMS *KMS `json:"kms,omitempty"`
 	// Snapshots is nil where none are taken.
 	Snapshots *Snapshots `json:"snapshots,omitempty"`
+	// AuditLog is nil where the API server's audit log stays on the machine.
+	AuditLog *AuditLog `json:"auditLog,omitempty"`
 	// NetworkAgent is nil where nodes register without [TaintNetwork].
 	NetworkAgent *NetworkAgent `json:"networkAgent,omitempty"`
 	// PKI is the directory of the authorities; [PKIDirectory] by default.
@@ -117,6 +119,16 @@ type Snapshots struct {
 	Prefix string `json:"prefix,omitempty"`
 }
 
+// AuditLog says where the audit log of the API server goes (M17, M38).
+type AuditLog struct {
+	// Bucket is one of its own, with locked retention.
+	Bucket string `json:"bucket"`
+	// Prefix precedes the objects' names: [AuditLogPrefix] by default, and then the node's.
+	Prefix string `json:"prefix,omitempty"`
+	// File is what the API server writes to; by default that of [hostconfig.Paths].
+	File string `json:"file,omitempty"`
+}
+
 // NetworkAgent tells which pods enforce network policy.
 type NetworkAgent struct {
 	// Namespace and Labels select the agent's pods, one on each node.
@@ -156,6 +168,16 @@ func (c Config) WithDefaults() Config {
 			snapshots.Prefix = "etcd/"
 		}
 		c.Snapshots = &snapshots
+	}
+	if c.AuditLog != nil {
+		log := *c.AuditLog
+		if log.Prefix == "" {
+			log.Prefix = AuditLogPrefix
+		}
+		if log.File == "" {
+			log.File = hostconfig.Paths{}.AuditLog()
+		}
+		c.AuditLog = &log
 	}
 	return c
 }

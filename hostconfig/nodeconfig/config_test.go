@@ -20,7 +20,7 @@ func controlPlane() nodeconfig.Config {
 		ControlPlanes:    []nodeconfig.ControlPlane{{Name: "control-plane-1", Address: "10.0.0.10"}, {Name: "control-plane-2", Address: "10.0.1.10"}},
 		ControlPlaneRole: profile("prod-control-plane"), Pools: []nodeconfig.Pool{{Name: "general", Role: profile("prod-general"), Group: "prod-general"}},
 		KMS:       &nodeconfig.KMS{Keys: []string{"arn:aws:kms:eu-central-1:123456789012:key/1"}},
-		Snapshots: &nodeconfig.Snapshots{Bucket: "prod-snapshots"}, NetworkAgent: &nodeconfig.NetworkAgent{Namespace: "kube-system", Labels: map[string]string{"k8s-app": "cilium"}},
+		Snapshots: &nodeconfig.Snapshots{Bucket: "prod-snapshots"}, AuditLog: &nodeconfig.AuditLog{Bucket: "prod-audit"}, NetworkAgent: &nodeconfig.NetworkAgent{Namespace: "kube-system", Labels: map[string]string{"k8s-app": "cilium"}},
 	}
 }
 
@@ -45,7 +45,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.APIServer != "https://10.0.0.10:6443" || c.Tokens.Validity.Duration != 12*time.Hour || c.Tokens.RotateAfter.Duration != 6*time.Hour ||
-		c.KMS.Socket != nodeconfig.KMSSocket || c.Snapshots.Prefix != "etcd/" || c.PKI != nodeconfig.PKIDirectory {
+		c.KMS.Socket != nodeconfig.KMSSocket || c.Snapshots.Prefix != "etcd/" ||
+		c.AuditLog.Prefix != "audit/" || c.AuditLog.File != "/var/log/kubernetes/audit.log" || c.PKI != nodeconfig.PKIDirectory {
 		t.Errorf("defaults: %+v %+v", c, *c.Tokens)
 	}
 	if _, err := parse(t, worker()); err != nil {
@@ -83,6 +84,9 @@ func TestRefusals(t *testing.T) {
 		"kms.socket":       func(c *nodeconfig.Config) { c.KMS.Socket = "/" + strings.Repeat("x", 107) },
 		"snapshots.bucket": func(c *nodeconfig.Config) { c.Snapshots.Bucket = c.Store },
 		"snapshots.prefix": func(c *nodeconfig.Config) { c.Snapshots.Prefix = "/etcd/" },
+		"auditLog.bucket":  func(c *nodeconfig.Config) { c.AuditLog.Bucket = c.Snapshots.Bucket },
+		"auditLog.prefix":  func(c *nodeconfig.Config) { c.AuditLog.Prefix = "/audit/" },
+		"auditLog.file":    func(c *nodeconfig.Config) { c.AuditLog.File = "audit.log" },
 		"networkAgent":     func(c *nodeconfig.Config) { c.NetworkAgent.Labels = nil },
 		"pki":              func(c *nodeconfig.Config) { c.PKI = "pki" },
 	} {

@@ -26,6 +26,11 @@ const (
 	PKIDirectory = "/etc/kubernetes/pki"
 )
 
+// AuditShipStop is for how long the shipper of the audit log goes on when it is told
+// to stop: the API server is down by then. A machine of Compute Engine has 90 seconds
+// for all that stops.
+const AuditShipStop = 20 * time.Second
+
 // Names at which machines of a cluster are known in the cloud.
 const (
 	// TagCluster marks machines of a cluster on AWS; its value is the cluster's name.
@@ -67,6 +72,9 @@ const (
 	// it again.
 	KeyInitialized = "control-plane/initialized"
 )
+
+// AuditLogPrefix is the folder of the audit log's bucket to which control planes add.
+const AuditLogPrefix = "audit/"
 
 // JoinConfigKey is the object with a pool's join configuration. Its readers are
 // the pool's role, its writers the control plane's.

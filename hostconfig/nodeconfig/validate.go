@@ -182,15 +182,33 @@ func (c Config) controlPlane(p *problems) {
 		if c.Snapshots.Bucket == c.Store {
 			p.add("snapshots.bucket", "is the store", "write a bucket of its own, whose retention is locked (M38)")
 		}
-		if !strings.HasSuffix(c.Snapshots.Prefix, "/") || strings.HasPrefix(c.Snapshots.Prefix, "/") {
-			p.add("snapshots.prefix", fmt.Sprintf("%q is not a folder", c.Snapshots.Prefix), "write for example etcd/")
-		}
+		p.folder("snapshots.prefix", c.Snapshots.Prefix, "write for example etcd/")
+	}
+	if c.AuditLog != nil {
+		c.auditLog(p)
 	}
 	if c.NetworkAgent != nil && (c.NetworkAgent.Namespace == "" || len(c.NetworkAgent.Labels) == 0) {
 		p.add("networkAgent", "selects pods that anybody may make", "write the agent's namespace and its labels")
 	}
 	if !path.IsAbs(c.PKI) {
 		p.add("pki", fmt.Sprintf("%q is not absolute", c.PKI), "write "+PKIDirectory)
+	}
+}
+
+func (p *problems) folder(field, prefix, remedy string) {
+	if !strings.HasSuffix(prefix, "/") || strings.HasPrefix(prefix, "/") {
+		p.add(field, fmt.Sprintf("%q is not a folder", prefix), remedy)
+	}
+}
+
+func (c Config) auditLog(p *problems) {
+	p.match(bucket, "auditLog.bucket", c.AuditLog.Bucket, "write the name of the audit log's bucket")
+	if c.AuditLog.Bucket == c.Store || c.Snapshots != nil && c.AuditLog.Bucket == c.Snapshots.Bucket {
+		p.add("auditLog.bucket", "is another use's, too", "write a bucket of its own, whose retention is locked (M38)")
+	}
+	p.folder("auditLog.prefix", c.AuditLog.Prefix, "write for example audit/")
+	if !path.IsAbs(c.AuditLog.File) {
+		p.add("auditLog.file", fmt.Sprintf("%q is not absolute", c.AuditLog.File), "write "+hostconfig.Paths{}.AuditLog())
 	}
 }
 

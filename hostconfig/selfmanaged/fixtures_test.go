@@ -65,6 +65,7 @@ func aws() Spec {
 		Store:        "prod-store", PKI: allPKI(),
 		Encryption: Encryption{Keys: []string{"arn:aws:kms:eu-central-1:123456789012:key/1111-2222"}},
 		Snapshots:  Snapshots{Bucket: "prod-snapshots"},
+		AuditLog:   AuditLog{Bucket: "prod-audit"},
 		Program:    Program{Hash: Hash([]byte("redoubt-node"))},
 		Kubernetes: flatcar.Image{Source: "https://extensions.example.org/kubernetes-v1.35.4-x86-64.raw", Hash: Hash([]byte("kubernetes"))},
 		Pools: []Pool{

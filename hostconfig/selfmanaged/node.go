@@ -42,6 +42,7 @@ func (s Spec) config(node, pool string) nodeconfig.Config {
 		c.KMS = &nodeconfig.KMS{Keys: s.Encryption.Keys}
 	}
 	c.Snapshots = &nodeconfig.Snapshots{Bucket: s.Snapshots.Bucket}
+	c.AuditLog = &nodeconfig.AuditLog{Bucket: s.AuditLog.Bucket}
 	c.NetworkAgent = s.Network.Agent
 	return c
 }

@@ -23,6 +23,9 @@ const (
 	kmsDir = "/run/redoubt/kms"
 	// approveDir is the directory of the approver's credential.
 	approveDir = "/run/redoubt/approve"
+	// shipDir is what the shipper of the audit log remembers. It dies with the
+	// machine's own disk, as the log does.
+	shipDir = "/var/lib/redoubt/audit-ship"
 
 	volumeScript       = "/opt/redoubt/bin/prepare-volume"
 	foldersScript      = "/opt/redoubt/bin/prepare-folders"
@@ -49,6 +52,7 @@ const (
 	unitSnapshot     = "redoubt-snapshot.service"
 	timerSnapshot    = "redoubt-snapshot.timer"
 	unitYield        = "redoubt-etcd-yield.service"
+	unitAuditShip    = "redoubt-audit-ship.service"
 	unitHostname     = "redoubt-hostname.service"
 	unitFetchJoin    = "redoubt-fetch-join.service"
 

@@ -23,7 +23,8 @@ func (s Spec) controlPlaneScripts(spec flatcar.Spec, plane ControlPlane) []hostc
 		prepareVolume(plane.Device), prepareFolders(), s.converge(spec, plane),
 		// Not a RuntimeDirectory: the API server's pod keeps the directory that it
 		// mounted, and would not see the socket of a plugin that was started anew.
-		tmpfiles("d /run/redoubt 0700 root root -", "d "+kmsDir+" 0700 root root -", "d "+approveDir+" 0700 root root -"),
+		tmpfiles("d /run/redoubt 0700 root root -", "d "+kmsDir+" 0700 root root -", "d "+approveDir+" 0700 root root -",
+			"d "+shipDir+" 0700 root root -"),
 	}
 	if s.LoadBalancer.Passthrough != "" {
 		files = append(files, s.apiAddress())

@@ -44,6 +44,7 @@ type Spec struct {
 	PKI        map[string]string `json:"pki"`
 	Encryption Encryption        `json:"encryption"`
 	Snapshots  Snapshots         `json:"snapshots"`
+	AuditLog   AuditLog          `json:"auditLog"`
 	// Restore makes every control plane begin again with a snapshot. None by default.
 	Restore *Restore `json:"restore,omitempty"`
 	Program Program  `json:"program"`
@@ -178,6 +179,13 @@ type Snapshots struct {
 	Bucket string `json:"bucket"`
 	// Every is the time between two; six hours by default, at most a day.
 	Every hostconfig.Duration `json:"every"`
+}
+
+// AuditLog is the copy of the API servers' audit log that nobody alters (M17, M38).
+type AuditLog struct {
+	// Bucket is one of its own, with locked retention, to which control planes add
+	// below "audit/". Required.
+	Bucket string `json:"bucket"`
 }
 
 // Restore brings a cluster back to a snapshot: every control plane that is replaced

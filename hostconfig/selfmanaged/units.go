@@ -35,10 +35,11 @@ func (s Spec) controlPlaneUnits(spec *flatcar.Spec, plane ControlPlane) {
 		p.Services = append(p.Services, kmsUnit())
 		p.KubeletWants = append(p.KubeletWants, unitKMS)
 	}
-	p.Services = append(p.Services, controlPlaneUnit(), approveUnit(), joinConfigUnit(), snapshotUnit())
+	p.Services = append(p.Services, controlPlaneUnit(), approveUnit(), joinConfigUnit(), snapshotUnit(), auditShipUnit())
 	if len(s.ControlPlanes) > 1 {
-		p.Services, p.Files = append(p.Services, yieldUnit()), append(p.Files, containersLast())
+		p.Services = append(p.Services, yieldUnit())
 	}
+	p.Files = append(p.Files, s.containersBetween())
 	p.Timers = append(p.Timers, joinConfigTimer(), s.snapshotTimer())
 	if s.LoadBalancer.Passthrough != "" {
 		p.Services = append(p.Services, apiAddressUnit())

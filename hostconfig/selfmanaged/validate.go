@@ -37,6 +37,7 @@ func (s Spec) Validate(now time.Time) error {
 	p.store(s)
 	p.encryption(s)
 	p.snapshots(s, now)
+	p.auditLog(s)
 	if !imageHash.MatchString(s.Program.Hash) {
 		p.add("program.hash", "is missing or not a hash (M26)", "write sha512- and 128, or sha256- and 64 hexadecimal digits of redoubt-node")
 	}

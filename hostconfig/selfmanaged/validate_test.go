@@ -59,6 +59,11 @@ func TestValidateRefuses(t *testing.T) {
 		{"encryption.provider", "CIS-1.2.28", func(s *Spec) { s.Encryption.Provider = "identity" }},
 		{"snapshots.every", "not between", func(s *Spec) { s.Snapshots.Every.Duration = 48 * time.Hour }},
 		{"controlPlanes[0].snapshots.bucket", "is the store", func(s *Spec) { s.Snapshots.Bucket = s.Store }},
+		{"controlPlanes[0].auditLog.bucket", "another use's", func(s *Spec) { s.AuditLog.Bucket = s.Snapshots.Bucket }},
+		{"controlPlanes[0].auditLog.bucket", "", func(s *Spec) { s.AuditLog.Bucket = "" }},
+		{`settings.extraArgs["kube-apiserver"]["audit-log-compress"]`, "packs files", func(s *Spec) {
+			s.Settings.ExtraArgs = map[string]map[string]string{hostconfig.ComponentAPIServer: {"audit-log-compress": "true"}}
+		}},
 		{"restore.snapshot", "not the key", func(s *Spec) { s.Restore = &Restore{Snapshot: "a'b", Until: now.Format(time.RFC3339)} }},
 		{"restore.until", "not a time", func(s *Spec) { s.Restore = &Restore{Snapshot: "etcd/a.db", Until: "tomorrow"} }},
 		{"restore.until", "more than a day", func(s *Spec) {

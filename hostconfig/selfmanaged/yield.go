@@ -22,7 +22,7 @@ const (
 // yieldUnit holds the machine's shutdown up until etcd can do without it: replacing
 // or restarting control planes one after the other must not take the quorum, and
 // whoever does it may know nothing of etcd. It stops before whatever the machine
-// needs for that, and before the containers, see [containersLast].
+// needs for that, and before the containers, see [Spec.containersBetween].
 func yieldUnit() systemd.Service {
 	u := program(unitYield, "Keep this machine up until etcd can do without it", "etcd-yield")
 	u.Start = []systemd.Command{{"/usr/bin/true"}}
@@ -36,12 +36,18 @@ func yieldUnit() systemd.Service {
 	return u
 }
 
-// containersLast orders every container's scope: systemd would end them all in the
-// moment in which the machine is told to stop, etcd among them. It is a drop-in for
-// all units whose name begins so (systemd.unit(5)), as containerd names them. An API
-// server whose etcd has gone with it waits for answers that never come, so that their
-// time is short: systemd's own 90 seconds are all that Compute Engine gives a machine.
-func containersLast() hostconfig.File {
-	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root",
-		Contents: fmt.Sprintf("[Unit]\nBefore=%s\n[Scope]\nTimeoutStopSec=%.0f\n", unitYield, nodeconfig.ContainersStop.Seconds())}
+// containersBetween orders every container's scope: systemd would end them all in
+// the moment in which the machine is told to stop, etcd among them, and the shipper
+// of the audit log with them. It is a drop-in for all units whose name begins so
+// (systemd.unit(5)), as containerd names them.
+//
+// An API server whose etcd has gone with it waits for answers that never come, so
+// that their time is short where the kubelet does not end them before: systemd's own
+// 90 seconds are all that Compute Engine gives a machine.
+func (s Spec) containersBetween() hostconfig.File {
+	lines := "[Unit]\nAfter=" + unitAuditShip + "\n"
+	if len(s.ControlPlanes) > 1 {
+		lines += fmt.Sprintf("Before=%s\n[Scope]\nTimeoutStopSec=%.0f\n", unitYield, nodeconfig.ContainersStop.Seconds())
+	}
+	return hostconfig.File{Path: "/etc/systemd/system/cri-containerd-.scope.d/10-redoubt.conf", Mode: 0o644, Owner: "root", Contents: lines}
 }

@@ -101,7 +101,7 @@ func (e flatcarEnvironment) export(ctx *pulumi.Context, p flatcarParts) {
 		outputAccount: pulumi.String(e.Account.ID), outputRegion: pulumi.String(e.Account.Region), outputCluster: p.cluster.Name,
 		outputEndpoint: p.cluster.Endpoint, outputAuthority: p.cluster.CertificateAuthority, outputVersion: p.cluster.KubernetesVersion,
 		outputNetworkCIDR: pulumi.String(e.Network.CIDR), outputServiceCIDR: pulumi.String(e.Network.ServiceCIDR), outputPodCIDR: pulumi.String(e.PodCIDR),
-		outputVolumesKey: p.keys.VolumesKeyArn, "vpcId": p.network.VpcID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName,
+		outputVolumesKey: p.keys.VolumesKeyArn, "vpcId": p.network.VpcID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName, "auditLogName": p.cluster.AuditLogName,
 		"controlPlaneIds": p.cluster.ControlPlaneIDs, "controlPlaneAddresses": pulumi.ToStringArray(e.addresses()), "poolArns": p.cluster.PoolArns,
 		incluster.OutputAPIServers: incluster.APIServers(incluster.ServedBy(e.Network.ServiceCIDR, e.addresses()...)...),
 		kept.Output:                pulumi.ToStringMap(e.standing()), outputTags: pulumi.ToStringMap(e.Tags),

@@ -93,7 +93,7 @@ func (e flatcarEnvironment) cluster() (*components.FlatcarClusterArgs, error) {
 		ProgramFile: program, NetworkCIDR: e.Network.CIDR, PodCIDR: e.PodCIDR, ServiceCIDR: e.Network.ServiceCIDR, CNI: e.CNI, Operators: e.Firewall.Operators,
 		ControlPlane: components.FlatcarControlPlaneArgs{Zones: e.Network.Zones, Addresses: e.addresses(), InstanceType: e.ControlPlane.InstanceType,
 			SystemDiskGiB: e.ControlPlane.SystemDiskGiB, DataDiskGiB: e.ControlPlane.DataDiskGiB},
-		Encryption: components.FlatcarEncryptionArgs(e.Encryption), Authorities: components.AuthoritiesArgs(e.Authorities), Snapshots: components.SnapshotsArgs(e.Snapshots),
+		Encryption: components.FlatcarEncryptionArgs(e.Encryption), Authorities: components.AuthoritiesArgs(e.Authorities), Snapshots: components.SnapshotsArgs(e.Snapshots), AuditLog: components.AuditLogArgs(e.AuditLog),
 		Unprotected: e.Unprotected, Tags: e.Tags, Host: e.host(), Exceptions: e.Exceptions,
 	}
 	for _, p := range e.NodePools {

@@ -55,6 +55,8 @@ type FlatcarEnvironment struct {
 	Authorities Authorities `json:"authorities"`
 	// Snapshots are copies of etcd.
 	Snapshots Snapshots `json:"snapshots"`
+	// AuditLog is what the API servers record, in a bucket that nobody alters.
+	AuditLog AuditLog `json:"auditLog"`
 	// Host is what else machines are told: registries and mirrors, identity
 	// providers, the kubelet, the audit policy; docs/hostconfig.md has all.
 	Host selfmanaged.Spec `json:"host"`
@@ -145,6 +147,17 @@ type Authorities struct {
 	Generation int `json:"generation,omitempty"`
 	// Trusted are generations whose signatures hold beside it.
 	Trusted []int `json:"trusted,omitempty"`
+}
+
+// AuditLog is the copy of the API servers' audit log in a bucket of its own. Control
+// planes add to it within a minute, and neither read, replace nor delete.
+type AuditLog struct {
+	// Lock is compliance by default: nobody deletes what is in it before its time.
+	// governance lets who administers the account, after a change of the bucket's
+	// policy; none needs an exception for M38/object-lock.
+	Lock string `json:"lock,omitempty"`
+	// LockDays is 365 by default. Fewer need an exception for M38/object-lock.
+	LockDays int `json:"lockDays,omitempty"`
 }
 
 // Snapshots are copies of etcd in a bucket of their own.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	components "github.com/redoubt-dev/redoubt/components/aws"
 	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
@@ -20,9 +21,16 @@ func (e flatcarEnvironment) fixed() map[string]string {
 		"podCIDR": e.PodCIDR, "controlPlane.count": strconv.Itoa(e.ControlPlane.Count), "controlPlane.addresses": strings.Join(e.addresses(), ","),
 		"encryption.provider": e.Encryption.Provider, "authorities.validityDays": strconv.Itoa(e.Authorities.ValidityDays),
 		// A bucket is made for locks or without.
-		"snapshots.lock": map[bool]string{true: "none", false: "a lock"}[e.Snapshots.Lock == "none"],
+		"snapshots.lock": lockOrNone(e.Snapshots.Lock), "auditLog.lock": lockOrNone(e.AuditLog.Lock),
 	})
 	return fixed
+}
+
+func lockOrNone(lock string) string {
+	if lock == components.LockNone {
+		return "none"
+	}
+	return "a lock"
 }
 
 // replaceable are those that allowReplacement may name.

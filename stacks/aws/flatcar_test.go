@@ -64,9 +64,12 @@ func TestFlatcarSettings(t *testing.T) {
 		"redoubt:authorities.validityDays: 36500":                   func(e *FlatcarEnvironment) { e.Authorities.ValidityDays = 36500 },
 		"redoubt:snapshots.lock: who gets into a control plane":     func(e *FlatcarEnvironment) { e.Snapshots.Lock = "none" },
 		"redoubt:snapshots.lockDays: 1 days":                        func(e *FlatcarEnvironment) { e.Snapshots.LockDays = 1 },
+		"redoubt:auditLog.lock: who gets into a control plane":      func(e *FlatcarEnvironment) { e.AuditLog.Lock = "none" },
+		"redoubt:auditLog.lock: \"forever\" is not a lock":          func(e *FlatcarEnvironment) { e.AuditLog.Lock = "forever" },
+		"redoubt:auditLog.lockDays: 30 days is less than a year":    func(e *FlatcarEnvironment) { e.AuditLog.LockDays = 30 },
 		"redoubt:firewall.operators[0]: 0.0.0.0/0 is open":          func(e *FlatcarEnvironment) { e.Firewall.Operators = []string{"0.0.0.0/0"} },
-		"redoubt:host.":                                             func(e *FlatcarEnvironment) { e.Host.Node.Role = hostconfig.RoleWorker },
-		"redoubt:allowReplacement[0]: \"imageId\"":                  func(e *FlatcarEnvironment) { e.AllowReplacement = []string{"imageId"} },
+		"redoubt:host.": func(e *FlatcarEnvironment) { e.Host.Node.Role = hostconfig.RoleWorker },
+		"redoubt:allowReplacement[0]: \"imageId\"": func(e *FlatcarEnvironment) { e.AllowReplacement = []string{"imageId"} },
 	} {
 		err := wrong(flatcarSettings(t, change))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -104,6 +107,7 @@ func TestFlatcarGuard(t *testing.T) {
 		"redoubt:encryption.provider":                    func(e *FlatcarEnvironment) { e.Encryption = FlatcarEncryption{Provider: "kms"} },
 		"redoubt:encryption.keys: key-1 is left out":     func(e *FlatcarEnvironment) { e.Encryption.Keys = []string{"key-2"} },
 		"redoubt:snapshots.lock":                         func(e *FlatcarEnvironment) { e.Snapshots.Lock = "none" },
+		"redoubt:auditLog.lock":                          func(e *FlatcarEnvironment) { e.AuditLog.Lock = "none" },
 		"redoubt:authorities.generation: goes from 1 to": func(e *FlatcarEnvironment) { e.Authorities = Authorities{Generation: 2, Trusted: []int{1}} },
 		"redoubt:authorities.validityDays":               func(e *FlatcarEnvironment) { e.Authorities.ValidityDays = 365 },
 	} {

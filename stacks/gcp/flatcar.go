@@ -122,7 +122,7 @@ func (e flatcarEnvironment) export(ctx *pulumi.Context, p flatcarParts) {
 	for name, value := range map[string]pulumi.Input{
 		outputProject: pulumi.String(e.Project.ID), outputRegion: pulumi.String(e.Project.Region), outputCluster: p.cluster.Name, outputEndpoint: p.cluster.Endpoint,
 		outputAuthority: p.cluster.CertificateAuthority, "kubernetesVersion": p.cluster.KubernetesVersion, "networkId": p.network.NetworkID, "podCIDR": pulumi.String(e.ranges().pods),
-		outputDisksKey: p.keys.DisksKeyID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName, "controlPlaneIds": p.cluster.ControlPlaneIDs,
+		outputDisksKey: p.keys.DisksKeyID, "storeName": p.cluster.StoreName, "snapshotsName": p.cluster.SnapshotsName, "auditLogName": p.cluster.AuditLogName, "controlPlaneIds": p.cluster.ControlPlaneIDs,
 		"controlPlaneAddresses": pulumi.ToStringArray(slices.Clone(addresses)), "poolIds": p.cluster.PoolIDs, kept.Output: pulumi.ToStringMap(e.standing()),
 		incluster.OutputAPIServers: incluster.APIServers(incluster.ServedBy(e.ranges().services, addresses...)...),
 	} {

@@ -90,7 +90,7 @@ func (e flatcarEnvironment) cluster() *components.FlatcarClusterArgs {
 		Operators: e.Operators, KeyGeneration: e.Keys.Generation, Encryption: components.FlatcarEncryptionArgs(e.Encryption),
 		ControlPlane: components.FlatcarControlPlaneArgs{Machines: e.ControlPlane.Count, MachineType: e.ControlPlane.MachineType,
 			SystemDiskGiB: e.ControlPlane.SystemDiskGiB, DataDiskGiB: e.ControlPlane.DataDiskGiB},
-		Authorities: components.AuthoritiesArgs(e.Authorities), Snapshots: components.SnapshotsArgs(e.Snapshots), Unprotected: e.Unprotected, Labels: e.Labels,
+		Authorities: components.AuthoritiesArgs(e.Authorities), Snapshots: components.SnapshotsArgs(e.Snapshots), AuditLog: components.AuditLogArgs(e.AuditLog), Unprotected: e.Unprotected, Labels: e.Labels,
 		Host: e.host(), Exceptions: e.Exceptions,
 	}
 	for _, p := range e.NodePools {

@@ -17,7 +17,7 @@ func (e flatcarEnvironment) own() map[string]string {
 	own := map[string]string{
 		"controlPlane.count": strconv.Itoa(e.ControlPlane.Count), "encryption.provider": e.Encryption.Provider, "authorities.validityDays": strconv.Itoa(e.Authorities.ValidityDays),
 		// Google never takes a lock back.
-		"snapshots.lock": map[bool]string{true: "none", false: "a lock"}[e.Snapshots.Lock == components.LockNone],
+		"snapshots.lock": lockOrNone(e.Snapshots.Lock), "auditLog.lock": lockOrNone(e.AuditLog.Lock),
 	}
 	// The zone of a machine is that of its disk, which does not move.
 	for i := range e.ControlPlane.Count {
@@ -26,6 +26,13 @@ func (e flatcarEnvironment) own() map[string]string {
 		}
 	}
 	return own
+}
+
+func lockOrNone(lock string) string {
+	if lock == components.LockNone {
+		return "none"
+	}
+	return "a lock"
 }
 
 func zoneOf(i int) string { return fmt.Sprintf("network.zones[of control plane %d]", i+1) }
@@ -61,7 +68,7 @@ func (e flatcarEnvironment) standing() map[string]string {
 // steps are settings that may change in some ways.
 func (e flatcarEnvironment) steps() kept.SelfManaged {
 	return kept.SelfManaged{Generation: e.Authorities.Generation, Trusted: e.Authorities.Trusted, LocalKeys: e.Encryption.Keys,
-		Sizes: map[string]int{"controlPlane.dataDiskGiB": e.ControlPlane.DataDiskGiB, "snapshots.lockDays": e.Snapshots.LockDays}}
+		Sizes: map[string]int{"controlPlane.dataDiskGiB": e.ControlPlane.DataDiskGiB, "snapshots.lockDays": e.Snapshots.LockDays, "auditLog.lockDays": e.AuditLog.LockDays}}
 }
 
 // compare reports every setting that must not change as it did.

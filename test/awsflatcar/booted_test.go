@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 	simaws "github.com/redoubt-dev/redoubt/test/simcloud/aws"
 	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
@@ -72,6 +73,8 @@ func TestAGrantThatIsMissingIsMissed(t *testing.T) {
 		"a control plane that reads nothing":      {rolePolicies, "-control-plane", "ReadStore", "control-plane-1 would not boot"},
 		"a control plane that writes no tokens":   {rolePolicies, "-control-plane", "WriteStore", "may not write " + name + "-store-"},
 		"a control plane that keeps no copies":    {rolePolicies, "-control-plane", "Snapshots", "may not write " + name + "-etcd-"},
+		"a control plane that ships no audit log": {rolePolicies, "-control-plane", "AuditLog", "may not write " + name + "-apilog-"},
+		"a shipper that cannot tell what it sent": {rolePolicies, "-control-plane", "TellMissing", "may not list " + name + "-apilog-"},
 		"a control plane that sees no machines":   {rolePolicies, "-control-plane", "SeeMachines", "may not see machines"},
 		"a worker that reads nothing":             {rolePolicies, "-w-general", "ReadStore", name + "-general would not boot"},
 		"a key that control planes may not use":   {keys, "UseForSecrets", "UseForSecrets", "may not encrypt arn:aws:kms:"},
@@ -149,4 +152,36 @@ func parse(t *testing.T, address string) netip.Addr {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// M17, M38: a control plane adds to its audit log's folder and nowhere else, and reads none of it; workers have nothing
+// to do with it.
+func TestTheAuditLogIsForAuditors(t *testing.T) {
+	w := up(t)
+	cluster, j, err := judged(t, w.Cloud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud, err := cluster.Cloud()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket := j.ControlPlanes[0].Config.AuditLog.Bucket
+	plane, worker := cluster.ControlPlanes[0].Instance.Role, cluster.Pools[0].Template.Role
+	if err := cloud.May(plane, fakecloud.WriteObject, bucket+"/audit/control-plane-1/x.log.gz"); err != nil {
+		t.Error(err)
+	}
+	for _, forbidden := range []struct {
+		role      string
+		operation fakecloud.Operation
+		on        string
+	}{
+		{plane, fakecloud.ReadObject, bucket + "/audit/control-plane-1/x.log.gz"}, {plane, fakecloud.WriteObject, bucket + "/other/x.log.gz"},
+		{worker, fakecloud.ReadObject, bucket + "/audit/control-plane-1/x.log.gz"}, {worker, fakecloud.WriteObject, bucket + "/audit/control-plane-1/x.log.gz"},
+		{worker, fakecloud.ListObjects, bucket},
+	} {
+		if cloud.May(forbidden.role, forbidden.operation, forbidden.on) == nil {
+			t.Errorf("%s may %s %s", forbidden.role, forbidden.operation, forbidden.on)
+		}
+	}
 }

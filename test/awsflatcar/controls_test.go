@@ -99,6 +99,10 @@ var checks = []Check{
 	{IDs: []string{"M38"}, About: "copies of etcd outlive a break-in", Wrong: All(
 		Some(locks, named("-etcd-"), Is("rule.defaultRetention.mode", "GOVERNANCE"), Least("rule.defaultRetention.days", 30)),
 		Some(bucketRules, named("-etcd-"), Holds("policy", "DenyControlPlanesDeleting"), Holds("policy", "DenyLiftingLocks"), Holds("policy", "aws:SecureTransport")))},
+	{IDs: []string{"M17", "M38"}, About: "what the API servers record outlives a break-in, and is read by no machine", Wrong: All(
+		Some(locks, named("-apilog-"), Is("rule.defaultRetention.mode", "COMPLIANCE"), Least("rule.defaultRetention.days", 365)),
+		Some(bucketRules, named("-apilog-"), Holds("policy", "DenyControlPlanesDeleting"), Holds("policy", `{"Null":{"s3:if-none-match":["true"]}}`), Holds("policy", "DenyLiftingLocks"), Holds("policy", "aws:SecureTransport")),
+		Some(rolePolicies, named("-control-plane"), Holds("policy", `{"Sid":"AuditLog","Effect":"Allow","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::`+name+`-apilog-`)))},
 	{IDs: []string{"M18"}, About: "the store is under a key of its own, object by object", Wrong: All(
 		Each(objects, Is("serverSideEncryption", "aws:kms"), customerKey("kmsKeyId"), Is("bucketKeyEnabled", false)),
 		Some(keys, named("store of"), Is("enableKeyRotation", true), Holds("policy", "kms:EncryptionContext:aws:s3:arn")),
@@ -127,6 +131,11 @@ var mutants = map[string][]Mutant{
 		Set("LaunchTemplate", "metadataOptions.httpTokens", "optional"), Set("LaunchTemplate", "metadataOptions.httpPutResponseHopLimit", 2)},
 	"nobody logs in": {Set("Instance", "keyName", "me"), Set("LaunchTemplate", "keyName", "me"), Set("Instance", "associatePublicIpAddress", true),
 		Added(inbound, simcloud.Values{"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIpv4": "10.200.0.0/16"})},
+	"what the API servers record outlives a break-in, and is read by no machine": {Gone("BucketObjectLockConfigurationV2", "-apilog-"),
+		SetOf("BucketObjectLockConfigurationV2", "-apilog-", "rule.defaultRetention.mode", "GOVERNANCE"), SetOf("BucketObjectLockConfigurationV2", "-apilog-", "rule.defaultRetention.days", 30),
+		SetOf("BucketPolicy", "-apilog-", "policy", [2]string{"DenyControlPlanesDeleting", "AllowDeleting"}),
+		SetOf("BucketPolicy", "-apilog-", "policy", [2]string{`{"s3:if-none-match":["true"]}`, `{"s3:if-none-match":["false"]}`}),
+		SetOf("RolePolicy", "-control-plane", "policy", [2]string{`"AuditLog","Effect":"Allow","Action":["s3:PutObject"]`, `"AuditLog","Effect":"Allow","Action":["s3:*Object"]`})},
 	"copies of etcd outlive a break-in": {Gone("BucketObjectLockConfigurationV2", "-etcd-"), SetOf("BucketObjectLockConfigurationV2", "-etcd-", "rule.defaultRetention.days", 1),
 		SetOf("BucketPolicy", "-etcd-", "policy", [2]string{"DenyControlPlanesDeleting", "AllowDeleting"})},
 	"the store is under a key of its own, object by object": {Without("BucketObjectv2", "kmsKeyId"), Set("BucketObjectv2", "serverSideEncryption", "AES256"), Set("BucketObjectv2", "bucketKeyEnabled", true),

@@ -32,6 +32,7 @@ type Fixture struct {
 const (
 	fixtureStore   = "prod-store"
 	fixtureBackups = "prod-snapshots"
+	fixtureAudit   = "prod-apilog"
 	fixturePool    = "general"
 	controlRole    = "prod-control-plane"
 	poolRole       = "prod-general"
@@ -147,6 +148,7 @@ func (f *Fixture) specify(artifacts Artifacts) {
 		Network: selfmanaged.Network{CNI: selfmanaged.CNIBridge},
 		Store:   fixtureStore, PKI: hashes,
 		Snapshots:  selfmanaged.Snapshots{Bucket: fixtureBackups},
+		AuditLog:   selfmanaged.AuditLog{Bucket: fixtureAudit},
 		Program:    selfmanaged.Program{Hash: artifacts.NodeHash},
 		Kubernetes: flatcar.Image{Source: kubernetesURL, Hash: artifacts.ExtensionHash},
 		Pools:      []selfmanaged.Pool{{Pool: nodeconfig.Pool{Name: fixturePool, Group: poolRole}, PodCIDR: "10.81.131.0/24"}},

@@ -61,6 +61,7 @@ type statement struct {
 	Principal map[string]string `json:",omitempty"`
 	Action    []string
 	Resource  []string
+	Condition map[string]map[string]string `json:",omitempty"`
 }
 
 func policy(statements ...statement) string {
@@ -93,7 +94,8 @@ func (f *Fixture) awsPolicy(principal selfmanaged.Principal) []statement {
 func awsRights(f *Fixture) error {
 	planes := append(f.awsPolicy(selfmanaged.ControlPlanes),
 		statement{Effect: "Allow", Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{"arn:aws:s3:::" + fixtureBackups + "/*"}},
-		statement{Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{"arn:aws:s3:::" + fixtureBackups}},
+		statement{Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{"arn:aws:s3:::" + fixtureBackups, "arn:aws:s3:::" + fixtureAudit}},
+		statement{Effect: "Allow", Action: []string{"s3:PutObject"}, Resource: []string{"arn:aws:s3:::" + fixtureAudit + "/" + nodeconfig.AuditLogPrefix + "*"}},
 		statement{Effect: "Allow", Action: []string{"kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"}, Resource: []string{awsKeyName}},
 		statement{Effect: "Allow", Action: []string{"ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:CompleteLifecycleAction"}, Resource: []string{"*"}})
 	root := map[string]string{"AWS": "arn:aws:iam::" + awsAccount + ":root"}
@@ -111,6 +113,11 @@ func awsRights(f *Fixture) error {
 		func() error { return c.AddBucket(fakecloud.Bucket{Name: fixtureStore, Versioned: true}) },
 		func() error {
 			return c.AddBucket(fakecloud.Bucket{Name: fixtureBackups, Versioned: true, LockedFor: 24 * time.Hour})
+		},
+		func() error {
+			once := statement{Effect: "Deny", Principal: map[string]string{"AWS": "*"}, Action: []string{"s3:PutObject"}, Resource: []string{"arn:aws:s3:::" + fixtureAudit + "/*"},
+				Condition: map[string]map[string]string{"Null": {"s3:if-none-match": "true"}}}
+			return c.AddBucket(fakecloud.Bucket{Name: fixtureAudit, Versioned: true, LockedFor: 24 * time.Hour, Policy: policy(once)})
 		},
 	)
 }

@@ -102,5 +102,11 @@ func gcpRights(f *Fixture) error {
 			return c.AddBucket(fakecloud.Bucket{Name: fixtureBackups, LockedFor: 24 * time.Hour, Grants: []fakecloud.Grant{
 				{Role: "roles/storage.objectViewer", Members: planes}, {Role: "roles/storage.objectCreator", Members: planes}}})
 		},
+		func() error {
+			const of = "projects/_/buckets/" + fixtureAudit
+			return c.AddBucket(fakecloud.Bucket{Name: fixtureAudit, LockedFor: 24 * time.Hour, Grants: []fakecloud.Grant{
+				{Role: "roles/storage.objectViewer", Members: planes, Condition: fmt.Sprintf("resource.name == %q", of)},
+				{Role: "roles/storage.objectCreator", Members: planes, Condition: fmt.Sprintf("resource.name.startsWith(%q)", of+"/objects/"+nodeconfig.AuditLogPrefix)}}})
+		},
 	)
 }

@@ -81,6 +81,10 @@ func proveYield(ctx context.Context, r *Rehearsal) error {
 	if err := within(ctx, 5*time.Minute, func(ctx context.Context) error { return r.Stopped(ctx, second) }); err != nil {
 		return err
 	}
+	// Its API server stopped after all that waiting, and what that recorded is stored.
+	if err := r.shippedToTheEnd(second); err != nil {
+		return err
+	}
 	// It went because it could be missed: the other two are a majority at once.
 	if err := within(ctx, 2*time.Minute, check); err != nil {
 		return fmt.Errorf("without %s: %w", second, err)

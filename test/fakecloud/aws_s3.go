@@ -66,7 +66,9 @@ func (c *Cloud) s3(w http.ResponseWriter, r *http.Request) {
 			}{Code: e.code, Message: e.message, Resource: r.URL.Path})
 		}
 	}
-	if fault, failing := c.fault("s3", record.Action); failing {
+	if fault, failing := c.fault("s3", record.Action); failing && fault.Late {
+		defer fail(w, Fault{})
+	} else if failing {
 		record.Status = fault.Status
 		fail(w, fault)
 		return
@@ -97,6 +99,9 @@ func (c *Cloud) s3(w http.ResponseWriter, r *http.Request) {
 	}
 	ask := c.s3Access(session, action, name, key, tlsVersion(r))
 	ask.context["s3:prefix"] = r.URL.Query().Get("prefix")
+	if match := r.Header.Get("If-None-Match"); match != "" {
+		ask.context["s3:if-none-match"] = match
+	}
 	if refused := c.mayS3(ask, b, key); refused != nil {
 		refuse(refused)
 		return

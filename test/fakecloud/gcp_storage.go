@@ -68,7 +68,9 @@ func (c *Cloud) storage(w http.ResponseWriter, r *http.Request) {
 		record.Status = e.status
 		gcpRefuse(w, e)
 	}
-	if fault, failing := c.fault("storage", call.action); failing {
+	if fault, failing := c.fault("storage", call.action); failing && fault.Late {
+		defer fail(w, Fault{})
+	} else if failing {
 		record.Status = fault.Status
 		fail(w, fault)
 		return

@@ -10,7 +10,7 @@ import (
 // Operation is what a machine may want of a cloud, in words of no cloud.
 type Operation string
 
-// Operations. The target of the first two is BUCKET/KEY, of the third a bucket, of the
+// Operations. WriteObject makes an object that does not exist. The target of the first two is BUCKET/KEY, of the third a bucket, of the
 // next two the name of a key as the cloud has it (see [Cloud.KeyName]); the last has
 // none.
 const (
@@ -55,7 +55,11 @@ func (c *Cloud) mayAWS(who *session, operation Operation, on string) *apiError {
 			return refusal(404, "NoSuchBucket", "The specified bucket does not exist")
 		}
 		action := map[Operation]string{ReadObject: "s3:GetObject", WriteObject: "s3:PutObject"}[operation]
-		return c.mayS3(c.s3Access(who, action, name, key, "1.3"), b, key)
+		ask := c.s3Access(who, action, name, key, "1.3")
+		if operation == WriteObject {
+			ask.context["s3:if-none-match"] = "*" // it writes what is new
+		}
+		return c.mayS3(ask, b, key)
 	case ListObjects:
 		b := c.bucketOf(on)
 		if b == nil {

@@ -156,6 +156,9 @@ type session struct {
 type Fault struct {
 	// Status is the HTTP status; 0 cuts the connection.
 	Status int
+	// Late is a connection that is cut after the service did what it was asked: who
+	// asked does not know. For objects only.
+	Late bool
 	// Times is how many requests fail; all while it is 0.
 	Times int
 	// Match limits it to requests whose action contains this, for example "Decrypt".

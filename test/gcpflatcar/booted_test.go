@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 	simgcp "github.com/redoubt-dev/redoubt/test/simcloud/gcp"
 	"github.com/redoubt-dev/redoubt/test/simcloud/simtest"
 )
@@ -69,6 +70,8 @@ func TestABindingThatIsMissingIsMissed(t *testing.T) {
 		"a control plane that writes no tokens":              {onBucket, plane, "writes what is its own", "may not write " + name + "-store-"},
 		"a control plane that cannot tell what is not there": {onBucket, plane, "tells what is not there", "may not list " + name + "-store-"},
 		"a control plane that keeps no copies":               {onBucket, plane, "roles/storage.objectCreator", "may not write " + name + "-etcd-"},
+		"a control plane that ships no audit log":            {onBucket, plane, "adds to its folder", "may not write " + name + "-apilog-"},
+		"a shipper that cannot tell what it sent":            {onBucket, plane, "tells what it added", "may not list " + name + "-apilog-"},
 		"a control plane that sees no machines":              {onProject, plane, "", "may not see machines"},
 		"a worker that reads nothing":                        {onBucket, general, "reads what is its own", name + "-general would not boot"},
 		"a key that control planes may not use":              {onKey, plane, "", "may not encrypt projects/"},
@@ -76,7 +79,7 @@ func TestABindingThatIsMissingIsMissed(t *testing.T) {
 		changed := 0
 		for _, o := range w.Cloud.Objects(c.token) {
 			s := o.State
-			if !strings.HasPrefix(s.String("member"), c.member) || c.of != "" && s.String("condition.title") != c.of && s.String("role") != c.of {
+			if !strings.HasPrefix(s.String("member"), c.member) || c.of != "" && s.String("condition.title") != c.of && (s.String("condition.title") != "" || s.String("role") != c.of) {
 				continue
 			}
 			changed++
@@ -98,5 +101,37 @@ func TestABindingThatIsMissingIsMissed(t *testing.T) {
 	}
 	if _, _, err := judged(t, w.Cloud); err != nil {
 		t.Errorf("after all was put back: %v", err)
+	}
+}
+
+// M17, M38: a control plane adds to its audit log's folder and nowhere else, and reads none of it; workers have nothing
+// to do with it.
+func TestTheAuditLogIsForAuditors(t *testing.T) {
+	w := up(t)
+	cluster, j, err := judged(t, w.Cloud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud, err := cluster.Cloud()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket := j.ControlPlanes[0].Config.AuditLog.Bucket
+	plane, worker := cluster.ControlPlanes[0].Instance.Role, cluster.Pools[0].Template.Role
+	if err := cloud.May(plane, fakecloud.WriteObject, bucket+"/audit/control-plane-1/x.log.gz"); err != nil {
+		t.Error(err)
+	}
+	for _, forbidden := range []struct {
+		role      string
+		operation fakecloud.Operation
+		on        string
+	}{
+		{plane, fakecloud.ReadObject, bucket + "/audit/control-plane-1/x.log.gz"}, {plane, fakecloud.WriteObject, bucket + "/other/x.log.gz"},
+		{worker, fakecloud.ReadObject, bucket + "/audit/control-plane-1/x.log.gz"}, {worker, fakecloud.WriteObject, bucket + "/audit/control-plane-1/x.log.gz"},
+		{worker, fakecloud.ListObjects, bucket},
+	} {
+		if cloud.May(forbidden.role, forbidden.operation, forbidden.on) == nil {
+			t.Errorf("%s may %s %s", forbidden.role, forbidden.operation, forbidden.on)
+		}
 	}
 }

@@ -133,6 +133,17 @@ var checks = []Check{
 			}
 			return ""
 		}))},
+	{IDs: []string{"M17", "M38"}, About: "what the API servers record outlives a break-in, and is read by no machine", Wrong: All(
+		Some(buckets, named("-apilog-"), Is("retentionPolicy.isLocked", true), Least("retentionPolicy.retentionPeriod", 365*86400), Is("publicAccessPrevention", "enforced"), Is("forceDestroy", false),
+			Holds("encryption.defaultKmsKeyName", "-audit-log-g1")),
+		Some(bindings, named("-apilog-"), func(v simcloud.Values) string {
+			adds := v.String("role") == "roles/storage.objectCreator" && strings.Contains(v.String("condition.expression"), "-europe-west3/objects/audit/")
+			lists := v.String("role") == "roles/storage.objectViewer" && strings.HasPrefix(v.String("condition.expression"), "resource.name == ") && strings.HasSuffix(v.String("condition.expression"), "-europe-west3\"")
+			if !adds && !lists {
+				return v.String("role") + " where " + v.String("condition.expression")
+			}
+			return ""
+		}))},
 	{IDs: []string{"M05"}, About: "workers are replaced, new ones first", Wrong: Each(groups, Is("updatePolicy.type", "PROACTIVE"), Is("updatePolicy.minimalAction", "REPLACE"),
 		Is("updatePolicy.maxUnavailableFixed", 0), Least("updatePolicy.maxSurgeFixed", 3), Is("waitForInstances", true), Is("instanceLifecyclePolicy.forceUpdateOnRepair", "YES"))},
 	{IDs: []string{"M24"}, About: "an isolated pool is for those who ask for it", Wrong: Some(objects, named("workers/isolated/"), Holds("content", isolatedTaint))},
@@ -164,6 +175,9 @@ var mutants = map[string][]Mutant{
 	"who reads the store reads its part of it": {Without("BucketIAMMember", "condition")},
 	"copies of etcd outlive a break-in": {SetOf("Bucket", "-etcd-", "retentionPolicy.isLocked", false), SetOf("Bucket", "-etcd-", "retentionPolicy.retentionPeriod", 86400), SetOf("BucketIAMMember", "-etcd-", "role", "roles/storage.objectAdmin"),
 		SetOf("Bucket", "-etcd-", "encryption", nil)},
+	"what the API servers record outlives a break-in, and is read by no machine": {SetOf("Bucket", "-apilog-", "retentionPolicy.isLocked", false),
+		SetOf("Bucket", "-apilog-", "retentionPolicy.retentionPeriod", 86400), SetOf("Bucket", "-apilog-", "encryption", nil), SetOf("BucketIAMMember", "-apilog-", "role", "roles/storage.objectAdmin"),
+		SetOf("BucketIAMMember", "-apilog-", "condition", nil)},
 	"workers are replaced, new ones first": {Set("RegionInstanceGroupManager", "updatePolicy.type", "OPPORTUNISTIC"), Set("RegionInstanceGroupManager", "updatePolicy.maxUnavailableFixed", 3),
 		Without("RegionInstanceGroupManager", "updatePolicy"), Set("RegionInstanceGroupManager", "waitForInstances", false)},
 	"an isolated pool is for those who ask for it": {SetOf("BucketObject", "workers/isolated", "content", [2]string{isolatedTaint, ""})},

@@ -10,8 +10,9 @@ import (
 
 // outlives is what a destroy leaves: what is locked, with the keys without which nobody reads it.
 var outlives = []string{
-	"Bucket gcp-flatcar-audit-redoubt-self-4713-europe-west3", "Bucket gcp-flatcar-etcd-redoubt-self-4713-europe-west3",
-	"CryptoKey gcp-flatcar-logs-g1", "CryptoKey gcp-flatcar-snapshots-g1", "CryptoKeyIAMMember gcp-flatcar-logs-g1", "CryptoKeyIAMMember gcp-flatcar-snapshots-g1",
+	"Bucket gcp-flatcar-apilog-redoubt-self-4713-europe-west3", "Bucket gcp-flatcar-audit-redoubt-self-4713-europe-west3", "Bucket gcp-flatcar-etcd-redoubt-self-4713-europe-west3",
+	"CryptoKey gcp-flatcar-audit-log-g1", "CryptoKey gcp-flatcar-logs-g1", "CryptoKey gcp-flatcar-snapshots-g1",
+	"CryptoKeyIAMMember gcp-flatcar-audit-log-g1", "CryptoKeyIAMMember gcp-flatcar-logs-g1", "CryptoKeyIAMMember gcp-flatcar-snapshots-g1",
 }
 
 // The environment is planned as it is made, made again without a change, found as it was made, and removed only on

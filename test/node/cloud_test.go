@@ -25,6 +25,7 @@ import (
 // Names of the played cloud.
 const (
 	store, snapshots = "prod-store", "prod-snapshots"
+	auditLog         = "prod-audit"
 	secretsKey       = "11111111-2222-3333-4444-555555555555"
 	otherKey         = "99999999-2222-3333-4444-555555555555"
 	storeKey         = "aaaaaaaa-2222-3333-4444-555555555555"
@@ -75,7 +76,8 @@ func awsPolicies(t *testing.T, region string) map[string]string {
 	return map[string]string{
 		roleControlPlane: policy(t,
 			statement("Allow", []string{"s3:GetObject"}, []string{arn(store, "/*")}, nil),
-			statement("Allow", []string{"s3:ListBucket"}, []string{arn(store, ""), arn(snapshots, "")}, nil),
+			statement("Allow", []string{"s3:ListBucket"}, []string{arn(store, ""), arn(snapshots, ""), arn(auditLog, "")}, nil),
+			statement("Allow", []string{"s3:PutObject"}, []string{arn(auditLog, "/audit/*")}, nil),
 			statement("Allow", []string{"s3:PutObject"}, []string{arn(store, "/workers/*/join.conf"), arn(store, "/control-plane/initialized")}, nil),
 			statement("Allow", []string{"s3:GetObject", "s3:PutObject"}, []string{arn(snapshots, "/etcd/*")}, nil),
 			useStore,
@@ -152,6 +154,9 @@ func newGCP(t *testing.T) *site {
 	}}))
 	require.NoError(t, made.AddBucket(fakecloud.Bucket{Name: snapshots, LockedFor: 24 * time.Hour, Grants: []fakecloud.Grant{
 		{Role: "roles/storage.objectViewer", Members: []string{roleControlPlane}}, {Role: "roles/storage.objectCreator", Members: []string{roleControlPlane}}}}))
+	require.NoError(t, made.AddBucket(fakecloud.Bucket{Name: auditLog, LockedFor: 24 * time.Hour, Grants: []fakecloud.Grant{
+		{Role: "roles/storage.objectViewer", Members: []string{roleControlPlane}, Condition: `resource.name == "projects/_/buckets/` + auditLog + `"`},
+		{Role: "roles/storage.objectCreator", Members: []string{roleControlPlane}, Condition: `resource.name.startsWith("projects/_/buckets/` + auditLog + `/objects/audit/")`}}}))
 	s.finish(t)
 	return s
 }
@@ -162,6 +167,9 @@ func (s *site) finish(t *testing.T) {
 	if s.provider == fakecloud.AWS {
 		require.NoError(t, s.AddBucket(fakecloud.Bucket{Name: store, Versioned: true, Key: storeKey}))
 		require.NoError(t, s.AddBucket(fakecloud.Bucket{Name: snapshots, Versioned: true, LockedFor: 24 * time.Hour, Key: storeKey}))
+		once := statement("Deny", []string{"s3:PutObject"}, []string{arn(auditLog, "/*")}, map[string]any{"Null": map[string]string{"s3:if-none-match": "true"}})
+		once["Principal"] = "*"
+		require.NoError(t, s.AddBucket(fakecloud.Bucket{Name: auditLog, Versioned: true, LockedFor: 24 * time.Hour, Key: storeKey, Policy: policy(t, once)}))
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -184,6 +192,7 @@ func (s *site) finish(t *testing.T) {
 	s.config.Endpoint, s.config.Node = "https://api.prod.internal:6443", "control-plane-1"
 	s.config.ControlPlanes = []nodeconfig.ControlPlane{{Name: "control-plane-1", Address: "127.77.0.1"}}
 	s.config.Snapshots = &nodeconfig.Snapshots{Bucket: snapshots}
+	s.config.AuditLog = &nodeconfig.AuditLog{Bucket: auditLog, File: filepath.Join(t.TempDir(), "kubernetes", "audit.log")}
 	// A socket's path has 107 bytes at most, which a test's directory may exceed.
 	short, err := os.MkdirTemp("", "kms")
 	require.NoError(t, err)
@@ -223,17 +232,23 @@ func (s *site) on(t *testing.T, instance string, config nodeconfig.Config, log i
 
 func (s *site) at(t *testing.T, instance string, config nodeconfig.Config, log io.Writer, now func() time.Time) *agent.Agent {
 	t.Helper()
+	if log == nil {
+		log = io.Discard
+	}
+	a, err := agent.New(writeConfig(t, config), agent.Options{Cloud: cloud.Options{Metadata: s.metadata(t, instance), Client: s.client}, Retry: 100 * time.Millisecond, Now: now},
+		slog.New(slog.NewTextHandler(log, nil)))
+	require.NoError(t, err)
+	return a
+}
+
+// writeConfig gives the file of a configuration.
+func writeConfig(t *testing.T, config nodeconfig.Config) string {
+	t.Helper()
 	data, err := json.Marshal(config)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "node.json")
 	require.NoError(t, os.WriteFile(file, data, 0o644))
-	if log == nil {
-		log = io.Discard
-	}
-	a, err := agent.New(file, agent.Options{Cloud: cloud.Options{Metadata: s.metadata(t, instance), Client: s.client}, Retry: 100 * time.Millisecond, Now: now},
-		slog.New(slog.NewTextHandler(log, nil)))
-	require.NoError(t, err)
-	return a
+	return file
 }
 
 // worker is the configuration of a worker of a pool.

@@ -27,6 +27,8 @@ type Agent struct {
 	// retry is the pause between attempts of what must succeed in the end, and
 	// between passes over all nodes.
 	retry time.Duration
+	// auditEvery is auditlog's own by default.
+	auditEvery time.Duration
 }
 
 // Options are for tests; the zero value is what a machine needs.
@@ -36,6 +38,8 @@ type Options struct {
 	Now func() time.Time
 	// Retry is the pause between attempts; 5 s by default.
 	Retry time.Duration
+	// AuditEvery is how long an audit event waits at most; a minute by default.
+	AuditEvery time.Duration
 }
 
 const (
@@ -59,7 +63,7 @@ func New(file string, options Options, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{config: config, cloud: opened, log: log, now: options.Now, retry: options.Retry}
+	a := &Agent{config: config, cloud: opened, log: log, now: options.Now, retry: options.Retry, auditEvery: options.AuditEvery}
 	if a.now == nil {
 		a.now = time.Now
 	}

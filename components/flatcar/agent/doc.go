@@ -66,6 +66,12 @@
 //	    Take a snapshot of the local etcd, verify it and put it into the snapshots'
 //	    bucket as <prefix><RFC 3339 time>-<node>.db; with --out also keep it. For a
 //	    timer of 6 hours on each control plane.
+//	redoubt-node audit-ship [--state-dir /var/lib/redoubt/audit-ship]
+//	    Long-running: copy what the API server writes to its audit log into the audit
+//	    log's bucket, as <prefix><node>/<time>-<stream>-<number>.log.gz, within a minute,
+//	    each object once (package auditlog). Told to stop, it stores the rest, for 20
+//	    seconds at most: stop it after the API server. What is lost it marks by an
+//	    object <...>.gap.gz and an error in the journal.
 //	redoubt-node restore [--snapshot KEY|FILE] [--data-dir /var/lib/etcd]
 //	    Fetch a snapshot (the newest by default), verify its hash and make a data
 //	    directory of it for this member, of a new etcd with the same members on all

@@ -41,15 +41,18 @@ const usage = `usage: redoubt COMMAND [flags]
   custody      verify an archive and the record of who had it
                  --archive FILE
                  --who NAME --to NAME    hand it over; --note TEXT
+  audit-log    verify the audit log of a self-managed cluster, as it was copied from its bucket
+                 --from DIRECTORY        the copy
+                 --out DIRECTORY         unpack it into NODE.log, for evidence --audit
 
-flags of every command but custody:
+flags of every command but custody and audit-log:
   --kubeconfig FILE   the cluster; by default KUBECONFIG, as kubectl reads it
   --context NAME      one of its contexts
 `
 
 // commands by name.
 var commands = map[string]func(ctx context.Context, arguments []string, out io.Writer) error{
-	"access": runAccess, "policies": runPolicies, "quarantine": runQuarantine, "release": runRelease, "evidence": runEvidence, "custody": runCustody,
+	"access": runAccess, "policies": runPolicies, "quarantine": runQuarantine, "release": runRelease, "evidence": runEvidence, "custody": runCustody, "audit-log": runAuditLog,
 }
 
 func main() {

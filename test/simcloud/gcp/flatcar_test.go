@@ -55,7 +55,7 @@ func selfManaged(t *testing.T, change func(*redoubt.FlatcarClusterArgs)) pulumi.
 			DisksKeyID:                 keys.DisksKeyID, SecretsKeyID: keys.SecretsKeyID, KeyRingID: keys.RingID,
 			ControlPlane: redoubt.FlatcarControlPlaneArgs{Machines: 3, MachineType: "n2d-standard-2"},
 			Pools:        []redoubt.FlatcarPoolArgs{{Name: "general", MachineType: "n2d-standard-4"}}, Unprotected: true,
-			Snapshots:  redoubt.SnapshotsArgs{Lock: redoubt.LockNone},
+			Snapshots: redoubt.SnapshotsArgs{Lock: redoubt.LockNone}, AuditLog: redoubt.AuditLogArgs{Lock: redoubt.LockNone},
 			Exceptions: []hostconfig.Exception{{Control: "M38/object-lock", Reason: "a simulation that comes and goes", Expires: "2027-06-30"}},
 		}
 		change(args)

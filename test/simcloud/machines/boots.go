@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redoubt-dev/redoubt/components/flatcar/auditlog"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/test/fakecloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud/firstboot"
@@ -105,6 +106,11 @@ func (b Booted) may(cloud *fakecloud.Cloud, role string) error {
 		if c.Snapshots != nil {
 			try(operation, c.Snapshots.Bucket+"/"+c.Snapshots.Prefix+"copy.db")
 		}
+	}
+	if c.AuditLog != nil {
+		try(fakecloud.WriteObject, c.AuditLog.Bucket+"/"+auditlog.Header{Node: c.Node}.Name(c.AuditLog.Prefix))
+		// Or a shipper that was killed never learns that it had stored something.
+		try(fakecloud.ListObjects, c.AuditLog.Bucket)
 	}
 	// Or what is not there is told as forbidden, and nobody founds the cluster.
 	try(fakecloud.ListObjects, c.Store)

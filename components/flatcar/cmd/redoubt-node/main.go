@@ -37,6 +37,7 @@ control planes, for good:
   kms                                           KMS v2 plugin of the API server
   etcd-yield [--timeout 8m]                     before the machine stops: wait until etcd can do without it
   snapshot [--out FILE]                         put a snapshot of etcd into the bucket
+  audit-ship [--state-dir DIR]                  copy the API server's audit log into its bucket
   restore [--snapshot KEY|FILE] --data-dir DIR  make a data directory of a snapshot
 `
 
@@ -72,9 +73,9 @@ func main() {
 // invocation is a command line as it was read.
 type invocation struct {
 	*agent.Agent
-	out, server, data, snapshot, runtime string
-	mark                                 bool
-	timeout                              time.Duration
+	out, server, data, snapshot, runtime, state string
+	mark                                        bool
+	timeout                                     time.Duration
 }
 
 // command is a subcommand: the flags it has beside --config, and what it does.
@@ -123,6 +124,9 @@ var commands = map[string]command{
 		}
 		return err
 	}},
+	"audit-ship": {[]string{"state-dir"}, func(ctx context.Context, i invocation, _ io.Writer) error {
+		return i.ShipAudit(ctx, i.state)
+	}},
 	"restore": {[]string{"snapshot", "data-dir"}, func(ctx context.Context, i invocation, _ io.Writer) error {
 		return i.Restore(ctx, i.snapshot, i.data)
 	}},
@@ -169,6 +173,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 			flags.StringVar(&i.snapshot, each, "", "`key` in the snapshots' bucket, or a file's absolute path; the newest by default")
 		case "runtime-dir":
 			flags.StringVar(&i.runtime, each, "/run/redoubt/approve", "`directory` for the approver's credential")
+		case "state-dir":
+			flags.StringVar(&i.state, each, "/var/lib/redoubt/audit-ship", "`directory` in which to remember what is stored")
 		case "mark":
 			flags.BoolVar(&i.mark, each, false, "note in the store that the cluster exists")
 		case "timeout":

@@ -255,14 +255,15 @@ func TestNamespaceIsNotLoosened(t *testing.T) {
 		"an annotation of that": {true, func(o m) { set(o, "metadata.annotations.team", "a") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := a.changeAs(t, config, ns, c.change)
-			if c.let {
-				if v.err != nil {
-					t.Error(v.err)
+			for _, subresource := range []string{"", "status", "finalize"} {
+				v := a.changeAs(t, config, ns, c.change, subresource)
+				switch {
+				case !c.let:
+					refusedBy(t, v, "namespaces")
+				case v.err != nil:
+					t.Errorf("%q: %v", subresource, v.err)
 				}
-				return
 			}
-			refusedBy(t, v, "namespaces")
 		})
 	}
 }

@@ -31,7 +31,7 @@ func platformPolicies() []Policy {
 			// them back.
 			NoParameters: true,
 			Rules: []admissionv1.NamedRuleWithOperations{
-				rule("", create+" "+update+" "+remove, "configmaps", "secrets", "serviceaccounts", "resourcequotas", "limitranges", "namespaces"),
+				rule("", create+" "+update+" "+remove, "configmaps", "secrets", "serviceaccounts", "resourcequotas", "limitranges", "namespaces", "namespaces/status", "namespaces/finalize"),
 				rule("networking.k8s.io", create+" "+update+" "+remove, "networkpolicies"),
 				rule("rbac.authorization.k8s.io", create+" "+update+" "+remove, "roles", "rolebindings", "clusterroles", "clusterrolebindings"),
 				rule("storage.k8s.io", create+" "+update+" "+remove, "storageclasses"),
@@ -47,7 +47,7 @@ func platformPolicies() []Policy {
 		},
 		{
 			ID: "namespaces", Title: "a namespace has a level of Pod Security, which nobody but the platform lowers, as the platform's labels are its own", Controls: []string{"M22", "M24", "CIS-5.2.1"}, Mode: Deny,
-			Rules: []admissionv1.NamedRuleWithOperations{rule("", create+" "+update, "namespaces")}, Sentinel: Sentinel{Kind: "Namespace"},
+			Rules: onNamespaces, Sentinel: Sentinel{Kind: "Namespace"},
 			Conditions: []admissionv1.MatchCondition{notTheServer, notCleaners},
 			Variables: []admissionv1.Variable{
 				variable("labels", `dyn(object).metadata.?labels.orValue({})`), variable("notes", `dyn(object).metadata.?annotations.orValue({})`),
@@ -68,8 +68,7 @@ func platformPolicies() []Policy {
 			// Whoever it is, the platform too: it would believe that it had narrowed something.
 			ID: "pod-rules", Title: "no namespace is said to narrow nothing for pods and narrows something", Controls: []string{"M24", "M26"}, Mode: Deny,
 			NoParameters: true,
-			// Labels can be changed through the subresources as well.
-			Rules: []admissionv1.NamedRuleWithOperations{rule("", create+" "+update, "namespaces", "namespaces/status", "namespaces/finalize")}, Sentinel: Sentinel{Kind: "Namespace"},
+			Rules:        onNamespaces, Sentinel: Sentinel{Kind: "Namespace"},
 			// What was so already may be changed otherwise, and go.
 			found:  either(contradictory(`object`)+` && !`+contradictory(`oldObject`), `'metadata.labels[`+LabelPodRules+`] is "`+PodRulesOfCluster+`"'`),
 			Remedy: "take this label away where you set the annotation " + AnnotationRegistries + " or one of the labels " + LabelPool + " and " + LabelUserNamespaces,
@@ -88,6 +87,9 @@ func platformPolicies() []Policy {
 		},
 	}
 }
+
+// onNamespaces are all ways to a namespace's labels: its subresources take them as well.
+var onNamespaces = []admissionv1.NamedRuleWithOperations{rule("", create+" "+update, "namespaces", "namespaces/status", "namespaces/finalize")}
 
 // contradictory tells in CEL whether a namespace, which may be null, is said to narrow nothing for its pods, and does.
 func contradictory(object string) string {

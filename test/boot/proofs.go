@@ -28,7 +28,7 @@ func Proofs() []Proof {
 	return []Proof{
 		{"M12_pods_run_on_workers_and_reach_services", proveWorkload},
 		{"M18_etcd_holds_no_secret_in_the_clear", proveEncryption},
-		{"M17_M38_what_the_API_records_is_stored_where_no_machine_alters_it", proveAuditLog},
+		{"M17_what_the_API_records_is_stored_where_no_machine_alters_it", proveAuditLog},
 		{"M16_a_stolen_token_gets_no_certificate", proveStolenToken},
 		{"M34_the_token_is_rotated_and_the_old_one_refused", proveTokens},
 		{"M12_a_control_plane_with_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 1, true) }},

@@ -136,3 +136,33 @@ func TestLocksOfOthersAreRespected(t *testing.T) {
 	_, err = rehearse.New(o).Up(context.Background())
 	must(t, err)
 }
+
+// The engine's backend writes a state's attributes in place: killed in that moment it leaves half of them, or nothing.
+func TestARunAfterAHalfWrittenStateConverges(t *testing.T) {
+	for name, left := range map[string]string{"nothing": "", "half": `{"user.cache_control":"","md5":"+h`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := repository(t)
+			o := options(t, dir, "local")
+			_, err := rehearse.New(o).Up(context.Background())
+			must(t, err)
+			state := filepath.Join(dir, ".state/pulumi/.pulumi/stacks/toys/local.json")
+			if _, err := os.Stat(state + ".attrs"); err != nil {
+				t.Fatalf("%v: the test proves nothing", err)
+			}
+			for _, file := range []string{state + ".attrs", filepath.Join(dir, ".state/pulumi/.pulumi/meta.yaml.attrs"), state + ".18ea4661d8b104c8.tmp"} {
+				must(t, os.WriteFile(file, []byte(left), 0o600))
+			}
+			again, err := rehearse.New(o).Up(context.Background())
+			must(t, err)
+			if again.Changed() > 0 {
+				t.Errorf("changed %v: the state is another one", again.Changes)
+			}
+			if found, _ := filepath.Glob(state + ".*.tmp"); len(found) > 0 {
+				t.Errorf("%q are left", found)
+			}
+			_, err = rehearse.New(o).Destroy(context.Background())
+			must(t, err)
+		})
+	}
+}

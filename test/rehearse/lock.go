@@ -47,7 +47,7 @@ type stackLock struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// breakStaleLocks removes the engine's locks that no process holds any more. It is called with the driver's own lock
+// breakStaleLocks removes the engine's locks that no process holds any more, and mends what the last engine left. It is called with the driver's own lock
 // held: a lock of a living engine is an ordinary `pulumi`, or an engine that is about to notice its driver's death.
 func (d *Driver) breakStaleLocks(ctx context.Context, project string) error {
 	pattern := filepath.Join(d.backend(), ".pulumi", "locks", "organization", project, d.options.Environment, "*.json")
@@ -87,7 +87,7 @@ func (d *Driver) breakStaleLocks(ctx context.Context, project string) error {
 			return err
 		}
 	}
-	return nil
+	return d.mend(project)
 }
 
 // holds tells whether the lock's writer lives: the process exists, is no zombie, is a pulumi where that can be seen,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,30 @@ func (d *Driver) checkpoint(project string) string {
 func (d *Driver) exists(project string) bool {
 	_, err := os.Stat(d.checkpoint(project))
 	return err == nil
+}
+
+// mend removes what the file backend leaves behind when it is killed while it writes: it replaces a state at once, by
+// another file, but writes the state's attributes in place. Without them it takes defaults; half of them, and it reads
+// no state at all.
+func (d *Driver) mend(project string) error {
+	unfinished, err := filepath.Glob(d.checkpoint(project) + ".*.tmp")
+	if err != nil {
+		return err
+	}
+	for _, file := range unfinished {
+		_ = os.Remove(file) // it is in nobody's way
+	}
+	for _, of := range []string{d.checkpoint(project), d.checkpoint(project) + ".bak", filepath.Join(d.backend(), ".pulumi", "meta.yaml")} {
+		file := of + ".attrs"
+		data, err := os.ReadFile(file)
+		if err != nil || json.Valid(data) {
+			continue // not there, as a rule
+		}
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("the state of environment %s was interrupted while it was written: remove %s: %w", d.options.Environment, file, err)
+		}
+	}
+	return nil
 }
 
 // operationsKey begins the list of steps that were under way when an engine was killed.

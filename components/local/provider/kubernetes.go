@@ -17,11 +17,15 @@ import (
 // seconds, a slow disk takes longer.
 const accessTimeout = 2 * time.Minute
 
-// restConfig reads the administrator's kubeconfig; its certificate is re-read
-// by each call, because the agent renews it.
+// restConfig reads the administrator's kubeconfig and the files it names. Each call
+// reads them again, because the agent renews the certificate; without that client-go
+// would watch the files, long after the environment is gone.
 func restConfig(kubeconfig string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
+		return nil, err
+	}
+	if err := rest.LoadTLSFiles(config); err != nil {
 		return nil, err
 	}
 	config.Timeout = 15 * time.Second

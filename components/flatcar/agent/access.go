@@ -33,12 +33,23 @@ func access() []runtime.Object {
 	nodes, tokens := nodeconfig.UserNodes, nodeconfig.UserTokens
 	lock := rule("coordination.k8s.io", "leases", "get", "update")
 	lock.ResourceNames = []string{lockName}
+	turn := rule("coordination.k8s.io", "leases", "get", "update")
+	turn.ResourceNames = []string{turnName}
 	return []runtime.Object{
 		&rbacv1.ClusterRole{TypeMeta: kind("ClusterRole"), ObjectMeta: meta(nodes, ""), Rules: []rbacv1.PolicyRule{
 			rule("", "nodes", "get", "list", "patch", "delete"), rule("", "pods", "list"), rule("", "pods/eviction", "create"),
 		}},
 		&rbacv1.ClusterRoleBinding{TypeMeta: kind("ClusterRoleBinding"), ObjectMeta: meta(nodes, ""), Subjects: user(nodes),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "ClusterRole", Name: nodes}},
+		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(nodes, metav1.NamespaceSystem), Rules: []rbacv1.PolicyRule{
+			rule("coordination.k8s.io", "leases", "create"), turn,
+		}},
+		&rbacv1.RoleBinding{TypeMeta: kind("RoleBinding"), ObjectMeta: meta(nodes, metav1.NamespaceSystem), Subjects: user(nodes),
+			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: nodes}},
+		// Events of Nodes, which have no namespace, are in this one.
+		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(nodes, metav1.NamespaceDefault), Rules: []rbacv1.PolicyRule{rule("", "events", "create")}},
+		&rbacv1.RoleBinding{TypeMeta: kind("RoleBinding"), ObjectMeta: meta(nodes, metav1.NamespaceDefault), Subjects: user(nodes),
+			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: nodes}},
 		// RBAC knows no types of Secrets: tokens live where the token authenticator
 		// looks for them.
 		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(tokens, metav1.NamespaceSystem), Rules: []rbacv1.PolicyRule{

@@ -97,4 +97,5 @@ var selfManagedCalls = []call{
 	{service: "ec2", caller: "the approver asks which machine it is that wants a certificate", actions: []string{"ec2:DescribeInstances"}},
 	{service: "autoscaling", caller: "control planes drain machines that are about to end", actions: []string{
 		"autoscaling:CompleteLifecycleAction", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances", "autoscaling:RecordLifecycleActionHeartbeat"}},
+	{service: "autoscaling", caller: "control planes have machines replaced whose nodes are silent", actions: []string{"autoscaling:SetInstanceHealth"}},
 }

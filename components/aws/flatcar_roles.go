@@ -198,20 +198,35 @@ func (a Account) objects(bucket string, keys []string) []string {
 func (a FlatcarRolesArgs) controlPlanePolicy() document {
 	store, snapshots, log := StoreName(a.Account, a.Cluster), SnapshotsName(a.Account, a.Cluster), AuditLogName(a.Account, a.Cluster)
 	grants := flatcarGrants(a.Pools)
-	return policy(
-		statement{Sid: "ReadStore", Effect: allow, Action: []string{"s3:GetObject"}, Resource: a.Account.objects(store, readable(grants, selfmanaged.ControlPlanes))},
-		statement{Sid: "WriteStore", Effect: allow, Action: []string{"s3:PutObject"}, Resource: a.Account.objects(store, writable(grants, selfmanaged.ControlPlanes))},
+	statements := []statement{
+		{Sid: "ReadStore", Effect: allow, Action: []string{"s3:GetObject"}, Resource: a.Account.objects(store, readable(grants, selfmanaged.ControlPlanes))},
+		{Sid: "WriteStore", Effect: allow, Action: []string{"s3:PutObject"}, Resource: a.Account.objects(store, writable(grants, selfmanaged.ControlPlanes))},
 		// Without it an object that is not there is one that may not be read:
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-		statement{Sid: "TellMissing", Effect: allow, Action: []string{"s3:ListBucket"}, Resource: []string{a.Account.s3ARN(store), a.Account.s3ARN(snapshots), a.Account.s3ARN(log)}},
-		statement{Sid: "Snapshots", Effect: allow, Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{a.Account.s3ARN(snapshots + "/*")}},
+		{Sid: "TellMissing", Effect: allow, Action: []string{"s3:ListBucket"}, Resource: []string{a.Account.s3ARN(store), a.Account.s3ARN(snapshots), a.Account.s3ARN(log)}},
+		{Sid: "Snapshots", Effect: allow, Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{a.Account.s3ARN(snapshots + "/*")}},
 		// It adds, and reads nothing of it: what has happened is not for whoever gets in.
-		statement{Sid: "AuditLog", Effect: allow, Action: []string{"s3:PutObject"}, Resource: []string{a.Account.s3ARN(log + "/" + nodeconfig.AuditLogPrefix + "*")}},
+		{Sid: "AuditLog", Effect: allow, Action: []string{"s3:PutObject"}, Resource: []string{a.Account.s3ARN(log + "/" + nodeconfig.AuditLogPrefix + "*")}},
 		// Neither call has resources to name.
-		statement{Sid: "SeeMachines", Effect: allow, Action: []string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"}, Resource: []string{"*"}},
-		statement{Sid: "DrainMachines", Effect: allow, Action: []string{"autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"},
+		{Sid: "SeeMachines", Effect: allow, Action: []string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"}, Resource: []string{"*"}},
+		{Sid: "DrainMachines", Effect: allow, Action: []string{"autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"},
 			Resource: []string{a.Account.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"+a.Cluster+"-*")}},
-	)
+	}
+	if len(a.Pools) > 0 {
+		// With it also a machine that works is ended: those of the cluster's pools, each group
+		// by its name, and none of another cluster whose name begins like this one's.
+		statements = append(statements, statement{Sid: "ReplaceMachines", Effect: allow, Action: []string{"autoscaling:SetInstanceHealth"}, Resource: a.groups()})
+	}
+	return policy(statements...)
+}
+
+// groups names the pools' groups of machines.
+func (a FlatcarRolesArgs) groups() []string {
+	var out []string
+	for _, pool := range a.Pools {
+		out = append(out, a.Account.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"+poolGroup(a.Cluster, pool)))
+	}
+	return out
 }
 
 // poolPolicy is what a worker does of itself: it fetches its configuration, the

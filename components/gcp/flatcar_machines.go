@@ -8,7 +8,10 @@ import (
 )
 
 // controlPlane tells control planes apart: the i-th, from 0.
-func controlPlane(i int) string { return fmt.Sprintf("control-plane-%d", i+1) }
+func controlPlane(i int) string { return fmt.Sprintf("%s-%d", controlPlaneRole, i+1) }
+
+// controlPlaneRole is in the names of control planes, and of no pool.
+const controlPlaneRole = "control-plane"
 
 // controlPlaneName is the name of a control plane, of its instance and of its node.
 func (a FlatcarClusterArgs) controlPlaneName(i int) string { return a.Cluster + "-" + controlPlane(i) }

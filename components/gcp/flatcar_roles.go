@@ -49,6 +49,9 @@ func (p *problems) flatcarPools(field string, pools []string) {
 		if !rangePattern.MatchString(pool) || len(pool) > longestFlatcarPool {
 			p.add(at, fmt.Sprintf("%q is not a name for a pool", pool), fmt.Sprintf("write at most %d lower-case letters, digits and dashes, beginning with a letter", longestFlatcarPool))
 		}
+		if strings.Contains(pool, controlPlaneRole) {
+			p.add(at, pool+" is what control planes are called, whose machines no control plane may delete", "choose another name")
+		}
 		if slices.Contains(pools[:i], pool) {
 			p.add(at, pool+" is another's name", "give each pool a name of its own")
 		}
@@ -89,6 +92,26 @@ func (r *FlatcarRoles) Emails() []pulumi.StringInput { return slices.Clone(r.poo
 // wants one exists, and what it is. It reads no other resource of the project.
 // https://cloud.google.com/compute/docs/reference/rest/v1/instances/list
 var seesMachines = []string{"compute.instances.get", "compute.instances.list", "compute.instanceGroupManagers.get", "compute.instanceGroupManagers.list", "compute.zones.list"}
+
+// replacesMachines is how a control plane has a worker's machine replaced: the group
+// makes anew what it misses. The right to ask the group for that is the right to
+// change it, with the template of all its machines.
+// https://cloud.google.com/compute/docs/reference/rest/v1/instances/delete
+var replacesMachines = []string{"compute.instances.delete"}
+
+// ownWorkers is the condition that names the machines of the cluster's pools, which
+// bear the names of their groups, and leaves out control planes: its own, and those of
+// a cluster whose name begins like one of its pools. With the most pools that there
+// may be it has the twelve logical operators that an expression may have.
+// https://cloud.google.com/iam/docs/conditions-attribute-reference#resource-name
+func (a FlatcarRolesArgs) ownWorkers() string {
+	var pools []string
+	for _, pool := range a.Pools {
+		pools = append(pools, fmt.Sprintf(`resource.name.extract("/instances/{name}").startsWith(%q)`, poolGroup(a.Cluster, pool)+"-"))
+	}
+	return fmt.Sprintf(`resource.type == "compute.googleapis.com/Instance" && resource.name.startsWith(%q) && resource.name.extract("/instances/{name}-%s-") == "" && (%s)`,
+		"projects/"+a.Project.ID+"/zones/"+a.Project.Region+"-", controlPlaneRole, strings.Join(pools, " || "))
+}
 
 // FlatcarAccount is the id of the account of control planes, or with a pool of its
 // machines: of 6 to 30 characters.
@@ -134,7 +157,21 @@ func NewFlatcarRoles(ctx *pulumi.Context, name string, args *FlatcarRolesArgs, o
 	if err != nil {
 		return nil, err
 	}
-	r.ControlPlaneEmail = once(account.Email, grant.ID())
+	replacer, err := projects.NewIAMCustomRole(ctx, name+"-replacement", &projects.IAMCustomRoleArgs{
+		Project: pulumi.String(a.Project.ID), RoleId: pulumi.String(strings.ReplaceAll(a.Cluster, "-", "_") + "_replacement"), Title: pulumi.String("Replacement of workers of " + a.Cluster),
+		Description: pulumi.String("Deletes machines, which their groups make anew"), Permissions: pulumi.ToStringArray(replacesMachines), Stage: pulumi.String("GA"),
+	}, parent)
+	if err != nil {
+		return nil, err
+	}
+	replaces, err := projects.NewIAMMember(ctx, name+"-replacement", &projects.IAMMemberArgs{
+		Project: pulumi.String(a.Project.ID), Role: replacer.Name, Member: account.Member,
+		Condition: projects.IAMMemberConditionArgs{Title: pulumi.String("replaces workers"), Expression: pulumi.String(a.ownWorkers())},
+	}, parent)
+	if err != nil {
+		return nil, err
+	}
+	r.ControlPlaneEmail = once(account.Email, grant.ID(), replaces.ID())
 	all := pulumi.StringArray{}
 	for _, pool := range a.Pools {
 		made, err := a.account(ctx, name+"-"+pool, pool, fmt.Sprintf("Workers of the pool %s of %s", pool, a.Cluster), parent)

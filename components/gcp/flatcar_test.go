@@ -71,3 +71,25 @@ func TestFlatcarLocks(t *testing.T) {
 		}
 	}
 }
+
+// TestFlatcarOwnWorkers: the condition under which control planes delete machines has
+// as many operators as IAM takes, and no pool is left out of it by its name (M05).
+func TestFlatcarOwnWorkers(t *testing.T) {
+	args := FlatcarRolesArgs{Project: testProject, Cluster: "prod"}
+	for i := range mostPools {
+		args.Pools = append(args.Pools, string(rune('a'+i)))
+	}
+	if err := args.Validate(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	where := args.ownWorkers()
+	if n := strings.Count(where, "&&") + strings.Count(where, "||"); n > 12 { // https://cloud.google.com/iam/quotas
+		t.Errorf("the condition has %d operators: %s", n, where)
+	}
+	args.Pools = []string{"control-plane", "my-control-plane"}
+	for _, want := range []string{"pools[0]: control-plane is what control planes are called", "pools[1]: my-control-plane is what control planes are called"} {
+		if err := args.Validate(time.Now()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}

@@ -50,6 +50,10 @@ type Config struct {
 	// Encryption is the API server's EncryptionConfiguration; by default the file of
 	// [hostconfig.Paths].
 	Encryption string `json:"encryption,omitempty"`
+	// RepairAfter is how long a worker's node may be silent before its machine is
+	// replaced (M05): [DefaultRepairAfter] by default, [ShortestRepairAfter] to
+	// [LongestRepairAfter].
+	RepairAfter hostconfig.Duration `json:"repairAfter,omitzero"`
 	// PKI is the directory of the authorities; [PKIDirectory] by default.
 	PKI string `json:"pki,omitempty"`
 }
@@ -102,6 +106,16 @@ type Tokens struct {
 const (
 	DefaultTokenValidity    = 12 * time.Hour
 	DefaultTokenRotateAfter = 6 * time.Hour
+)
+
+// Bounds of [Config.RepairAfter]. Ten minutes is what managed clusters wait:
+// https://cloud.google.com/kubernetes-engine/docs/how-to/node-auto-repair. A machine
+// that only restarts is back within the shortest; after the longest nobody relies on
+// its coming back.
+const (
+	DefaultRepairAfter  = 10 * time.Minute
+	ShortestRepairAfter = 2 * time.Minute
+	LongestRepairAfter  = 24 * time.Hour
 )
 
 // KMS is the cloud's key for Secrets.
@@ -161,6 +175,9 @@ func (c Config) WithDefaults() Config {
 		tokens.RotateAfter.Duration = tokens.Validity.Duration / 2
 	}
 	c.Tokens = &tokens
+	if c.RepairAfter.Duration == 0 {
+		c.RepairAfter.Duration = DefaultRepairAfter
+	}
 	if c.KMS != nil {
 		kms := *c.KMS
 		if kms.Socket == "" {

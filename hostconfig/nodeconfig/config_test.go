@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.APIServer != "https://10.0.0.10:6443" || c.Tokens.Validity.Duration != 12*time.Hour || c.Tokens.RotateAfter.Duration != 6*time.Hour ||
+	if c.APIServer != "https://10.0.0.10:6443" || c.Tokens.Validity.Duration != 12*time.Hour || c.Tokens.RotateAfter.Duration != 6*time.Hour || c.RepairAfter.Duration != 10*time.Minute ||
 		c.KMS.Socket != nodeconfig.KMSSocket || c.Snapshots.Prefix != "etcd/" ||
 		c.AuditLog.Prefix != "audit/" || c.AuditLog.File != "/var/log/kubernetes/audit.log" || c.PKI != nodeconfig.PKIDirectory {
 		t.Errorf("defaults: %+v %+v", c, *c.Tokens)
@@ -79,6 +79,7 @@ func TestRefusals(t *testing.T) {
 		"tokens.rotateAfter": func(c *nodeconfig.Config) {
 			c.Tokens = &nodeconfig.Tokens{RotateAfter: hostconfig.Duration{Duration: 11 * time.Hour}}
 		},
+		"repairAfter":      func(c *nodeconfig.Config) { c.RepairAfter.Duration = time.Minute },
 		"kms.keys":         func(c *nodeconfig.Config) { c.KMS.Keys = nil },
 		"kms.keys[0]":      func(c *nodeconfig.Config) { c.KMS.Keys[0] = "arn:aws:kms:eu-central-1:123456789012:alias/prod" },
 		"kms.socket":       func(c *nodeconfig.Config) { c.KMS.Socket = "/" + strings.Repeat("x", 107) },

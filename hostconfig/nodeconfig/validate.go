@@ -222,6 +222,17 @@ func (c Config) lifetimes(p *problems) {
 	if r := c.Tokens.RotateAfter.Duration; r < shortestToken/2 || r > c.Tokens.Validity.Duration/2 {
 		p.add("tokens.rotateAfter", fmt.Sprintf("%v is not between %v and half of the validity", r, shortestToken/2), "write 6h")
 	}
+	if problem := WrongRepairAfter(c.RepairAfter.Duration); problem != "" {
+		p.add("repairAfter", problem, "write 10m")
+	}
+}
+
+// WrongRepairAfter says what is wrong with a [Config.RepairAfter], "" when nothing is.
+func WrongRepairAfter(after time.Duration) string {
+	if after < ShortestRepairAfter || after > LongestRepairAfter {
+		return fmt.Sprintf("%v is not between %v and %v", after, ShortestRepairAfter, LongestRepairAfter)
+	}
+	return ""
 }
 
 func (c Config) kms(p *problems) {

@@ -43,7 +43,7 @@ func (s Spec) config(node, pool string) nodeconfig.Config {
 	}
 	c.Snapshots = &nodeconfig.Snapshots{Bucket: s.Snapshots.Bucket}
 	c.AuditLog = &nodeconfig.AuditLog{Bucket: s.AuditLog.Bucket}
-	c.NetworkAgent = s.Network.Agent
+	c.NetworkAgent, c.RepairAfter = s.Network.Agent, s.RepairAfter
 	return c
 }
 

@@ -45,6 +45,10 @@ type Spec struct {
 	Encryption Encryption        `json:"encryption"`
 	Snapshots  Snapshots         `json:"snapshots"`
 	AuditLog   AuditLog          `json:"auditLog"`
+	// RepairAfter is how long a worker's node may be silent before control planes have
+	// its machine replaced (M05): ten minutes by default, two minutes to a day. Longer
+	// than a machine takes to restart, where machines are restarted in place.
+	RepairAfter hostconfig.Duration `json:"repairAfter"`
 	// Restore makes every control plane begin again with a snapshot. None by default.
 	Restore *Restore `json:"restore,omitempty"`
 	Program Program  `json:"program"`
@@ -239,6 +243,9 @@ func (s Spec) WithDefaults() Spec {
 	s.Network = s.Network.withDefaults()
 	if s.Encryption.Provider == "" {
 		s.Encryption.Provider = hostconfig.EncryptionKMS
+	}
+	if s.RepairAfter.Duration == 0 {
+		s.RepairAfter.Duration = nodeconfig.DefaultRepairAfter
 	}
 	if s.Snapshots.Every.Duration == 0 {
 		s.Snapshots.Every.Duration = 6 * time.Hour

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/flatcar"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
 type problems []error
@@ -229,6 +230,9 @@ func (p *problems) snapshots(s Spec, now time.Time) {
 		case until.After(now.Add(24 * time.Hour)):
 			p.add("restore.until", r.Until+" is more than a day away: a volume that is lost by then would bring the snapshot back", "write a time within the next day")
 		}
+	}
+	if problem := nodeconfig.WrongRepairAfter(s.RepairAfter.Duration); problem != "" {
+		p.add("repairAfter", problem, "write 10m")
 	}
 	if every := s.Snapshots.Every.Duration; every < 10*time.Minute || every > 24*time.Hour {
 		p.add("snapshots.every", every.String()+" is not between ten minutes and a day", "write 6h")

@@ -57,6 +57,7 @@ func TestValidateRefuses(t *testing.T) {
 		{`pki["encryption.yaml"]`, "is missing", func(s *Spec) { s.Encryption = Encryption{Provider: hostconfig.EncryptionSecretbox} }},
 		{"encryption.keys", "M18", func(s *Spec) { s.Encryption.Keys = nil }},
 		{"encryption.provider", "CIS-1.2.28", func(s *Spec) { s.Encryption.Provider = "identity" }},
+		{"repairAfter", "not between", func(s *Spec) { s.RepairAfter.Duration = time.Minute }},
 		{"snapshots.every", "not between", func(s *Spec) { s.Snapshots.Every.Duration = 48 * time.Hour }},
 		{"controlPlanes[0].snapshots.bucket", "is the store", func(s *Spec) { s.Snapshots.Bucket = s.Store }},
 		{"controlPlanes[0].auditLog.bucket", "another use's", func(s *Spec) { s.AuditLog.Bucket = s.Snapshots.Bucket }},

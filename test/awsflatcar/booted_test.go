@@ -75,6 +75,7 @@ func TestAGrantThatIsMissingIsMissed(t *testing.T) {
 		"a control plane that ships no audit log": {rolePolicies, "-control-plane", "AuditLog", "may not write " + name + "-apilog-"},
 		"a shipper that cannot tell what it sent": {rolePolicies, "-control-plane", "TellMissing", "may not list " + name + "-apilog-"},
 		"a control plane that sees no machines":   {rolePolicies, "-control-plane", "SeeMachines", "may not see machines"},
+		"a control plane that replaces nobody":    {rolePolicies, "-control-plane", "ReplaceMachines", "may not replace a machine of " + name + "-general"},
 		"a worker that reads nothing":             {rolePolicies, "-w-general", "ReadStore", name + "-general would not boot"},
 		"a key that control planes may not use":   {keys, "UseForSecrets", "UseForSecrets", "may not encrypt arn:aws:kms:"},
 		"a store that control planes cannot open": {keys, "ControlPlanesRead", "ControlPlanesRead", "control-plane-1 would not boot"},
@@ -160,4 +161,13 @@ func TestTheAuditLogIsForAuditors(t *testing.T) {
 		t.Fatal(err)
 	}
 	simtest.AuditLogIsForAuditors(t, cluster, j)
+}
+
+// M05, M20: see [simtest.ControlPlanesReplaceWorkers].
+func TestControlPlanesReplaceWorkers(t *testing.T) {
+	cluster, j, err := judged(t, up(t).Cloud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	simtest.ControlPlanesReplaceWorkers(t, cluster, j)
 }

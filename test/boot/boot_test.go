@@ -14,6 +14,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/flatcar"
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 	"github.com/redoubt-dev/redoubt/test/fakecloud"
 )
@@ -34,6 +35,7 @@ func cluster(t *testing.T, platform hostconfig.Platform) (*Fixture, *Rehearsal) 
 	hash, err := gVisorExtension(ctx, artifacts.Bin, sandbox)
 	require.NoError(t, err, "run make boot, which builds gVisor")
 	f, err := NewFixture(platform, artifacts, func(s *selfmanaged.Spec) {
+		s.RepairAfter.Duration = nodeconfig.ShortestRepairAfter
 		s.Pools[0].RuntimeClasses = []string{hostconfig.RuntimeClassGVisor}
 		s.Pools[0].Extensions = []flatcar.Extension{{Name: "gvisor", Source: gVisorURL, Hash: hash}}
 	})
@@ -114,6 +116,7 @@ func bootCluster(t *testing.T, platform hostconfig.Platform) {
 	if platform == hostconfig.PlatformGCP {
 		t.Run("M17_the_audit_daemon_of_nodes_is_started", func(t *testing.T) { nodeAudit(t, r) })
 	}
+	t.Run("M05_a_worker_whose_kubelet_is_dead_is_replaced", func(t *testing.T) { repaired(t, r) })
 	t.Run("M36_kube_bench", func(t *testing.T) {
 		require.NoError(t, r.JudgeKubeBench(t.Context(), "../..", "kube-bench-exceptions.yaml"))
 	})

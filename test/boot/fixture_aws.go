@@ -97,7 +97,8 @@ func awsRights(f *Fixture) error {
 		statement{Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{"arn:aws:s3:::" + fixtureBackups, "arn:aws:s3:::" + fixtureAudit}},
 		statement{Effect: "Allow", Action: []string{"s3:PutObject"}, Resource: []string{"arn:aws:s3:::" + fixtureAudit + "/" + nodeconfig.AuditLogPrefix + "*"}},
 		statement{Effect: "Allow", Action: []string{"kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"}, Resource: []string{awsKeyName}},
-		statement{Effect: "Allow", Action: []string{"ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:CompleteLifecycleAction"}, Resource: []string{"*"}})
+		statement{Effect: "Allow", Action: []string{"ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:CompleteLifecycleAction"}, Resource: []string{"*"}},
+		statement{Effect: "Allow", Action: []string{"autoscaling:SetInstanceHealth"}, Resource: []string{"arn:aws:autoscaling:" + awsRegion + ":" + awsAccount + ":autoScalingGroup:*:autoScalingGroupName/" + poolRole}})
 	root := map[string]string{"AWS": "arn:aws:iam::" + awsAccount + ":root"}
 	c := f.Cloud
 	return firstError(

@@ -89,7 +89,8 @@ func gcpRights(f *Fixture) error {
 	grants = append(grants, fakecloud.Grant{Role: "roles/storage.objectViewer", Members: planes, Condition: fmt.Sprintf("resource.name == %q", bucket)})
 	return firstError(
 		func() error {
-			return c.AddRole(fakecloud.Role{Name: controlRole, Grants: []fakecloud.Grant{{Permissions: []string{"compute.instances.get", "compute.instances.list"}}}})
+			return c.AddRole(fakecloud.Role{Name: controlRole, Grants: []fakecloud.Grant{{Permissions: []string{"compute.instances.get", "compute.instances.list"}},
+				{Permissions: []string{"compute.instances.delete"}, Condition: fmt.Sprintf(`resource.type == "compute.googleapis.com/Instance" && resource.name.extract("/instances/{name}").startsWith(%q)`, poolRole+"-")}}})
 		},
 		func() error { return c.AddRole(fakecloud.Role{Name: poolRole}) },
 		func() error {

@@ -57,8 +57,13 @@ func (c *Cloud) awsQuery(service string) http.HandlerFunc {
 			return
 		}
 		resource := "*"
-		if action == "CompleteLifecycleAction" {
-			resource = "arn:aws:autoscaling:" + c.region + ":" + c.account + ":autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/" + values.Get("AutoScalingGroupName")
+		switch action {
+		case "CompleteLifecycleAction":
+			resource = c.groupARN(values.Get("AutoScalingGroupName"))
+		case "SetInstanceHealth": // it names the instance, and is judged by its group
+			if instance := c.instance(values.Get("InstanceId")); instance != nil {
+				resource = c.groupARN(instance.Group)
+			}
 		}
 		if !c.authorize(access{session: session, action: service + ":" + action, resource: resource}, nil) {
 			refuse(refusal(http.StatusForbidden, map[string]string{"ec2": "UnauthorizedOperation", "autoscaling": "AccessDenied"}[service],
@@ -74,6 +79,8 @@ func (c *Cloud) awsQuery(service string) http.HandlerFunc {
 			answer, refused = c.describeAutoScalingInstances(values)
 		case "CompleteLifecycleAction":
 			answer, refused = c.completeLifecycleAction(values)
+		case "SetInstanceHealth":
+			answer, refused = c.setInstanceHealth(values)
 		default:
 			refused = refusal(http.StatusBadRequest, "InvalidAction", "The action %s is not valid for this web service.", action)
 		}
@@ -237,7 +244,14 @@ func (c *Cloud) describeAutoScalingInstances(values url.Values) (any, *apiError)
 				state = "Terminating:Proceed"
 			}
 		}
-		result.Members = append(result.Members, member{each.ID, each.Group, each.Zone, state, "HEALTHY"})
+		if each.Held {
+			state = "Standby"
+		}
+		health := "HEALTHY"
+		if each.Condemned {
+			health = "UNHEALTHY"
+		}
+		result.Members = append(result.Members, member{each.ID, each.Group, each.Zone, state, health})
 	}
 	return result, nil
 }
@@ -254,5 +268,30 @@ func (c *Cloud) completeLifecycleAction(values url.Values) (any, *apiError) {
 	c.groups[instance.Group].completed[instance.ID] = result
 	return struct {
 		XMLName xml.Name `xml:"CompleteLifecycleActionResponse"`
+	}{}, nil
+}
+
+func (c *Cloud) groupARN(name string) string {
+	return "arn:aws:autoscaling:" + c.region + ":" + c.account + ":autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/" + name
+}
+
+// setInstanceHealth: a group terminates what is unhealthy, through its hook, unless
+// the instance has just come.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceHealth.html
+func (c *Cloud) setInstanceHealth(values url.Values) (any, *apiError) {
+	instance := c.instances[values.Get("InstanceId")]
+	if instance == nil || instance.Group == "" || !instance.alive() {
+		return nil, refusal(http.StatusBadRequest, "ValidationError", "Instance Id not found - No managed instance found for instance ID: %s", values.Get("InstanceId"))
+	}
+	health := values.Get("HealthStatus")
+	if health != "Healthy" && health != "Unhealthy" {
+		return nil, refusal(http.StatusBadRequest, "ValidationError", "Invalid HealthStatus %q", health)
+	}
+	inGrace := values.Get("ShouldRespectGracePeriod") != "false" && c.now().Before(instance.Launched.Add(healthCheckGrace))
+	if health == "Unhealthy" && !inGrace {
+		condemn(instance)
+	}
+	return struct {
+		XMLName xml.Name `xml:"SetInstanceHealthResponse"`
 	}{}, nil
 }

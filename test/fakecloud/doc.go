@@ -3,9 +3,10 @@
 // nothing that only a provisioning tool asks for (test/simcloud plays that).
 //
 //	AWS  instance metadata (IMDSv2 only), S3, KMS, EC2 DescribeInstances,
-//	     Auto Scaling DescribeAutoScalingInstances and CompleteLifecycleAction
+//	     Auto Scaling DescribeAutoScalingInstances, CompleteLifecycleAction and
+//	     SetInstanceHealth
 //	GCP  metadata server with access tokens, Cloud Storage, Compute Engine
-//	     instances.list and managed instances, Cloud KMS
+//	     instances.list, get and delete and managed instances, Cloud KMS
 //
 // Every server speaks the real protocol under the real host names and refuses what
 // the real one refuses: a wrong or old signature, an unknown access key, a token of

@@ -61,7 +61,7 @@ func compileGrant(g Grant) (grant, error) {
 	if g.Condition == "" {
 		return made, nil
 	}
-	env, err := cel.NewEnv(cel.Variable("resource", cel.MapType(cel.StringType, cel.StringType)))
+	env, err := cel.NewEnv(cel.Variable("resource", cel.MapType(cel.StringType, cel.StringType)), ConditionFunctions())
 	if err != nil {
 		return made, err
 	}

@@ -107,3 +107,21 @@ func TestGCPRefuses(t *testing.T) {
 	_, err := c.Client("127.0.0.1:1").Get("https://storage.googleapis.com/")
 	assert.Error(t, err)
 }
+
+// TestExtract: as https://cloud.google.com/iam/docs/conditions-attribute-reference#extract has it.
+func TestExtract(t *testing.T) {
+	const name = "projects/p/zones/europe-west3-a/instances/prod-general-x1y2"
+	for template, want := range map[string]string{
+		"/instances/{name}": "prod-general-x1y2", "zones/{zone}/": "europe-west3-a", "{head}/zones/": "projects/p", "/instances/{cluster}-control-plane-": "",
+		"/disks/{name}": "", "/instances/{pool}-x1y2": "prod-general", "/instances/{all}-": "prod",
+	} {
+		if found, wrong := fakecloud.Extract(name, template); found != want || wrong {
+			t.Errorf("%s: %q, %t", template, found, wrong)
+		}
+	}
+	for _, template := range []string{"", "instances", "{a}{b}", "instances/{name"} {
+		if _, wrong := fakecloud.Extract(name, template); !wrong {
+			t.Errorf("%q was taken", template)
+		}
+	}
+}

@@ -11,15 +11,17 @@ import (
 type Operation string
 
 // Operations. WriteObject makes an object that does not exist. The target of the first two is BUCKET/KEY, of the third a bucket, of the
-// next two the name of a key as the cloud has it (see [Cloud.KeyName]); the last has
-// none.
+// next two the name of a key as the cloud has it (see [Cloud.KeyName]); SeeMachines has
+// none; that of the last is the name of a group on AWS and ZONE/NAME of an instance on
+// GCP.
 const (
-	ReadObject  Operation = "read"
-	WriteObject Operation = "write"
-	ListObjects Operation = "list"
-	Encrypt     Operation = "encrypt"
-	Decrypt     Operation = "decrypt"
-	SeeMachines Operation = "see machines"
+	ReadObject     Operation = "read"
+	WriteObject    Operation = "write"
+	ListObjects    Operation = "list"
+	Encrypt        Operation = "encrypt"
+	Decrypt        Operation = "decrypt"
+	SeeMachines    Operation = "see machines"
+	ReplaceMachine Operation = "replace a machine of"
 )
 
 // May tells why instances of a role may not do something, nil when they may. It
@@ -80,6 +82,13 @@ func (c *Cloud) mayAWS(who *session, operation Operation, on string) *apiError {
 		}
 		return nil
 	}
+	if operation == ReplaceMachine {
+		const action = "autoscaling:SetInstanceHealth"
+		if !c.authorize(access{session: who, action: action, resource: c.groupARN(on)}, nil) {
+			return refusal(403, "AccessDenied", "%s on resource: %s", action, c.groupARN(on))
+		}
+		return nil
+	}
 	for _, action := range []string{"ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances"} {
 		if !c.authorize(access{session: who, action: action, resource: "*"}, nil) {
 			return refusal(403, "UnauthorizedOperation", "%s", action)
@@ -122,8 +131,17 @@ func (c *Cloud) mayGCP(who *session, operation Operation, on string) *apiError {
 		}
 		return nil
 	}
+	if operation == ReplaceMachine {
+		zone, name, _ := strings.Cut(on, "/")
+		for _, permission := range []string{"compute.instances.get", "compute.instances.delete"} {
+			if !c.permitted(who, permission, c.instanceTarget(zone, name), nil) {
+				return forbidden(permission)
+			}
+		}
+		return nil
+	}
 	const list = "compute.instances.list"
-	if !c.permitted(who, list, target{"compute.googleapis.com", "compute.googleapis.com/Project", "projects/" + c.account}, nil) {
+	if !c.permitted(who, list, c.instanceTarget("", ""), nil) {
 		return forbidden(list)
 	}
 	return nil

@@ -35,7 +35,28 @@ type Instance struct {
 	// Leaving is true while the group waits for a lifecycle action before it
 	// terminates the instance, or GCP deletes it.
 	Leaving bool
+	// Held is true while an operator holds it: on standby on AWS, protected from
+	// deletion on GCP.
+	Held bool
+	// Condemned tells that somebody said that it must be replaced: unhealthy on AWS,
+	// deleted on GCP, where it is Leaving from then on.
+	Condemned bool
 }
+
+// healthCheckGrace is for how long after its launch a group of AWS judges no instance:
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-check-grace-period.html
+const healthCheckGrace = 300 * time.Second
+
+// Condemned tells whether somebody said that an instance must be replaced.
+func (c *Cloud) Condemned(id string) bool {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	instance := c.instances[id]
+	return instance != nil && instance.Condemned
+}
+
+// condemn makes an instance leave. The group's next one is the test's to make.
+func condemn(i *Instance) { i.Condemned, i.Leaving = true, true }
 
 // PrivateDNSName is the one that EC2 gives: ip-10-0-1-5.REGION.compute.internal.
 func (c *Cloud) privateDNSName(i *Instance) string {

@@ -71,7 +71,8 @@ func TestABindingThatIsMissingIsMissed(t *testing.T) {
 		"a control plane that keeps no copies":               {onBucket, plane, "roles/storage.objectCreator", "may not write " + name + "-etcd-"},
 		"a control plane that ships no audit log":            {onBucket, plane, "adds to its folder", "may not write " + name + "-apilog-"},
 		"a shipper that cannot tell what it sent":            {onBucket, plane, "tells what it added", "may not list " + name + "-apilog-"},
-		"a control plane that sees no machines":              {onProject, plane, "", "may not see machines"},
+		"a control plane that sees no machines":              {onProject, plane, "projects/redoubt-self-4713/roles/gcp_flatcar_control_plane", "may not see machines"},
+		"a control plane that replaces nobody":               {onProject, plane, "replaces workers", "may not replace a machine of "},
 		"a worker that reads nothing":                        {onBucket, general, "reads what is its own", name + "-general would not boot"},
 		"a key that control planes may not use":              {onKey, plane, "", "may not encrypt projects/"},
 	} {
@@ -110,4 +111,13 @@ func TestTheAuditLogIsForAuditors(t *testing.T) {
 		t.Fatal(err)
 	}
 	simtest.AuditLogIsForAuditors(t, cluster, j)
+}
+
+// M05, M20: see [simtest.ControlPlanesReplaceWorkers].
+func TestControlPlanesReplaceWorkers(t *testing.T) {
+	cluster, j, err := judged(t, up(t).Cloud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	simtest.ControlPlanesReplaceWorkers(t, cluster, j)
 }

@@ -83,6 +83,12 @@ func shielded() []Judge {
 	return []Judge{Is("shieldedInstanceConfig.enableSecureBoot", true), Is("shieldedInstanceConfig.enableVtpm", true), Is("shieldedInstanceConfig.enableIntegrityMonitoring", true)}
 }
 
+// ofWorkers tells that a binding is the one to delete workers, and names them.
+func ofWorkers(v simcloud.Values) bool {
+	where := v.String("condition.expression")
+	return strings.HasSuffix(v.String("role"), "_replacement") && strings.Contains(where, `extract("/instances/{name}-control-plane-") == ""`) && strings.Contains(where, `.startsWith("gcp-flatcar-general-")`)
+}
+
 var checks = []Check{
 	{IDs: []string{"M13"}, About: "etcd answers control planes alone", Wrong: func(w World) []string {
 		return append(opens(w, "2379", planes), opens(w, "2380", planes)...)
@@ -99,18 +105,18 @@ var checks = []Check{
 		Each(disks, customerKey("diskEncryptionKey.kmsKeySelfLink")), Each(instances, customerKey("bootDisk.kmsKeySelfLink")), Each(templates, customerKey("disks[0].diskEncryptionKey.kmsKeySelfLink")))},
 	{IDs: []string{"M03", "M09"}, About: "nobody logs in", Wrong: All(Each(instances, shut()...), Each(templates, shut()...), func(w World) []string { return opens(w, "22") })},
 	{IDs: []string{"M02"}, About: "machines boot what is signed, and what they booted is measured", Wrong: All(Each(instances, shielded()...), Each(templates, shielded()...))},
-	{IDs: []string{"M20"}, About: "machines run as accounts of their own, which see machines at most", Wrong: All(
+	{IDs: []string{"M20"}, About: "machines run as accounts of their own, which see machines and delete workers at most", Wrong: All(
 		Each(instances, Is("serviceAccount.email", "gcp-flatcar-control@redoubt-self-4713.iam.gserviceaccount.com")), Each(templates, Holds("serviceAccount.email", "gcp-flatcar-w-")),
 		Each(custom, func(v simcloud.Values) string {
 			for _, each := range v.Strings("permissions") {
-				if !strings.HasSuffix(each, ".get") && !strings.HasSuffix(each, ".list") {
+				if !strings.HasSuffix(each, ".get") && !strings.HasSuffix(each, ".list") && (each != "compute.instances.delete" || v.String("roleId") != "gcp_flatcar_replacement") {
 					return each
 				}
 			}
 			return ""
 		}),
 		Each(project, func(v simcloud.Values) string {
-			if strings.Contains(v.String("member"), "gcp-flatcar-w-") || strings.Contains(v.String("member"), "gcp-flatcar-control") && !strings.HasSuffix(v.String("role"), "_control_plane") {
+			if strings.Contains(v.String("member"), "gcp-flatcar-w-") || strings.Contains(v.String("member"), "gcp-flatcar-control") && !strings.HasSuffix(v.String("role"), "_control_plane") && !ofWorkers(v) {
 				return v.String("member") + " has " + v.String("role") + " in the project"
 			}
 			return ""
@@ -145,7 +151,7 @@ var checks = []Check{
 			return ""
 		}))},
 	{IDs: []string{"M05"}, About: "workers are replaced, new ones first", Wrong: Each(groups, Is("updatePolicy.type", "PROACTIVE"), Is("updatePolicy.minimalAction", "REPLACE"),
-		Is("updatePolicy.maxUnavailableFixed", 0), Least("updatePolicy.maxSurgeFixed", 3), Is("waitForInstances", true), Is("instanceLifecyclePolicy.forceUpdateOnRepair", "YES"))},
+		Is("updatePolicy.maxUnavailableFixed", 0), Least("updatePolicy.maxSurgeFixed", 3), Is("waitForInstances", true), Is("instanceLifecyclePolicy.forceUpdateOnRepair", "YES"), Is("instanceLifecyclePolicy.defaultActionOnFailure", "REPAIR"))},
 	{IDs: []string{"M24"}, About: "an isolated pool is for those who ask for it", Wrong: Some(objects, named("workers/isolated/"), Holds("content", isolatedTaint))},
 	{IDs: []string{"M34"}, About: "no machine is handed a credential", Wrong: All(Each(instances, without("metadata.user-data", "PRIVATE KEY", "token")),
 		Each(templates, without("metadata.user-data", "PRIVATE KEY", "token")), Some(objects, named("workers/"), without("content", "PRIVATE KEY", "token-secret")))},
@@ -165,9 +171,10 @@ var mutants = map[string][]Mutant{
 		Added(firewalls, simcloud.Values{"direction": "INGRESS", "sourceRanges": []any{"35.235.240.0/20"}, "allows": []any{map[string]any{"protocol": "tcp", "ports": []any{"22"}}}})},
 	"machines boot what is signed, and what they booted is measured": {Set("Instance", "shieldedInstanceConfig.enableSecureBoot", false), Without("InstanceTemplate", "shieldedInstanceConfig"),
 		Set("Instance", "shieldedInstanceConfig.enableVtpm", false), Set("InstanceTemplate", "shieldedInstanceConfig.enableIntegrityMonitoring", false)},
-	"machines run as accounts of their own, which see machines at most": {Set("Instance", "serviceAccount.email", "471300000001-compute@developer.gserviceaccount.com"), Without("InstanceTemplate", "serviceAccount"),
+	"machines run as accounts of their own, which see machines and delete workers at most": {Set("Instance", "serviceAccount.email", "471300000001-compute@developer.gserviceaccount.com"), Without("InstanceTemplate", "serviceAccount"),
 		Set("IAMCustomRole", "permissions", []any{"compute.instances.setMetadata"}), Added(project, simcloud.Values{"member": "serviceAccount:gcp-flatcar-w-general@redoubt-self-4713.iam.gserviceaccount.com", "role": "roles/storage.objectViewer"}),
-		Added(project, simcloud.Values{"member": "serviceAccount:gcp-flatcar-control@redoubt-self-4713.iam.gserviceaccount.com", "role": "roles/compute.viewer"})},
+		Added(project, simcloud.Values{"member": "serviceAccount:gcp-flatcar-control@redoubt-self-4713.iam.gserviceaccount.com", "role": "roles/compute.viewer"}),
+		SetOf("IAMCustomRole", "_control_plane", "permissions", []any{"compute.instances.list", "compute.instances.delete"}), SetOf("IAMMember", "replaces workers", "condition", nil)},
 	"only control planes use the key of secrets": {SetOf("CryptoKeyIAMMember", "-secrets-g1/", "member", "serviceAccount:service-471300000001@container-engine-robot.iam.gserviceaccount.com"),
 		SetOf("CryptoKeyIAMMember", "-disks-g1/", "member", "serviceAccount:gcp-flatcar-control@redoubt-self-4713.iam.gserviceaccount.com")},
 	"the store is private, encrypted, and keeps what was": {SetOf("Bucket", "-store-", "publicAccessPrevention", "inherited"), SetOf("Bucket", "-store-", "versioning", nil), SetOf("Bucket", "-store-", "encryption", nil),
@@ -179,7 +186,8 @@ var mutants = map[string][]Mutant{
 		SetOf("Bucket", "-apilog-", "retentionPolicy.retentionPeriod", 86400), SetOf("Bucket", "-apilog-", "encryption", nil), SetOf("BucketIAMMember", "-apilog-", "role", "roles/storage.objectAdmin"),
 		SetOf("BucketIAMMember", "-apilog-", "condition", nil)},
 	"workers are replaced, new ones first": {Set("RegionInstanceGroupManager", "updatePolicy.type", "OPPORTUNISTIC"), Set("RegionInstanceGroupManager", "updatePolicy.maxUnavailableFixed", 3),
-		Without("RegionInstanceGroupManager", "updatePolicy"), Set("RegionInstanceGroupManager", "waitForInstances", false)},
+		Without("RegionInstanceGroupManager", "updatePolicy"), Set("RegionInstanceGroupManager", "waitForInstances", false),
+		Set("RegionInstanceGroupManager", "instanceLifecyclePolicy.defaultActionOnFailure", "DO_NOTHING")},
 	"an isolated pool is for those who ask for it": {SetOf("BucketObject", "workers/isolated", "content", [2]string{isolatedTaint, ""})},
 	"no machine is handed a credential": {Set("Instance", "metadata.user-data", "-----BEGIN EC PRIVATE KEY-----"), Set("InstanceTemplate", "metadata.user-data", "-----BEGIN EC PRIVATE KEY-----"),
 		SetOf("BucketObject", "workers/general", "content", "-----BEGIN EC PRIVATE KEY-----")},

@@ -84,7 +84,8 @@ func awsPolicies(t *testing.T, region string) map[string]string {
 			statement("Allow", []string{"kms:Encrypt", "kms:Decrypt"}, []string{key(secretsKey)},
 				map[string]any{"StringEquals": map[string]string{"kms:EncryptionContext:redoubt.dev/cluster": cluster}}),
 			statement("Allow", []string{"ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances"}, []string{"*"}, nil),
-			statement("Allow", []string{"autoscaling:CompleteLifecycleAction"}, []string{"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/prod-*"}, nil)),
+			statement("Allow", []string{"autoscaling:CompleteLifecycleAction"}, []string{"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/prod-*"}, nil),
+			statement("Allow", []string{"autoscaling:SetInstanceHealth"}, []string{"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/prod-general", "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/prod-isolated"}, nil)),
 		roleGeneral: worker("general"), roleIsolated: worker("isolated"),
 	}
 }
@@ -131,7 +132,8 @@ func newGCP(t *testing.T) *site {
 		}
 		return strings.Join(terms, " || ")
 	}
-	require.NoError(t, made.AddRole(fakecloud.Role{Name: roleControlPlane, Grants: []fakecloud.Grant{{Permissions: []string{"compute.instances.list"}}}}))
+	require.NoError(t, made.AddRole(fakecloud.Role{Name: roleControlPlane, Grants: []fakecloud.Grant{{Permissions: []string{"compute.instances.get", "compute.instances.list"}},
+		{Permissions: []string{"compute.instances.delete"}, Condition: `resource.name.extract("/instances/{name}").startsWith("prod-general-") || resource.name.extract("/instances/{name}").startsWith("prod-isolated-")`}}}))
 	require.NoError(t, made.AddRole(fakecloud.Role{Name: roleGeneral}))
 	require.NoError(t, made.AddRole(fakecloud.Role{Name: roleIsolated}))
 	require.NoError(t, made.AddKey(fakecloud.Key{ID: "prod/secrets", Grants: []fakecloud.Grant{{Role: "roles/cloudkms.cryptoKeyEncrypterDecrypter", Members: []string{roleControlPlane}}}}))

@@ -55,6 +55,7 @@ func TestCluster(t *testing.T) {
 	t.Run("rotation", func(t *testing.T) { testRotation(t, l, log) })
 	t.Run("joining", func(t *testing.T) { testJoining(t, l) })
 	t.Run("nodes", func(t *testing.T) { testNodes(t, l) })
+	t.Run("repair", func(t *testing.T) { testRepair(t, l) })
 	t.Run("refused", func(t *testing.T) {
 		eventually(t, "the refusal of the token before the last", func() error {
 			if l.accepted(t, l.refusedLater) { // the API server remembers for ten seconds whom it let in

@@ -127,6 +127,73 @@ func TestInstances(t *testing.T) {
 	})
 }
 
+// TestReplacement: a control plane has machines of pools replaced, each once, and
+// nobody else's; workers have none replaced (M05, M20).
+func TestReplacement(t *testing.T) {
+	both(t, func(t *testing.T, s *site) {
+		long := time.Now().Add(-time.Hour)
+		named := func(id, name, role, group, address string, edit func(*fakecloud.Instance)) {
+			i := fakecloud.Instance{ID: s.id(id), Name: name, Role: role, Group: group, Addresses: []string{address}, Launched: long}
+			if edit != nil {
+				edit(&i)
+			}
+			s.instance(t, i)
+		}
+		named("4", "prod-general-x4", roleGeneral, "prod-general", "10.0.1.4", nil)
+		named("5", "prod-general-x5", roleGeneral, "prod-general", "10.0.1.9", func(i *fakecloud.Instance) { i.Held = true })
+		named("6", "prod-general-x6", roleGeneral, "prod-general", "10.0.1.6", func(i *fakecloud.Instance) { i.State = "shutting-down" })
+		named("7", "other-general-x1", roleGeneral, "other-general", "10.0.1.7", nil)
+		c, ctx := s.open(t, s.id("1")), t.Context()
+		find := func(id string) cloud.Instance {
+			all, err := c.Running(ctx, "")
+			require.NoError(t, err)
+			for _, each := range all {
+				if each.ID == s.id(id) {
+					return each
+				}
+			}
+			t.Fatalf("%s is not in the list", s.id(id))
+			return cloud.Instance{}
+		}
+		assert.True(t, find("5").Spared, "an operator holds it")
+		assert.False(t, find("4").Spared || find("4").Leaving || find("4").Ending)
+		assert.True(t, find("6").Leaving)
+		assert.Equal(t, s.provider == fakecloud.AWS, find("6").Ending)
+		one, err := c.Running(ctx, "10.0.1.6")
+		require.NoError(t, err)
+		assert.Equal(t, s.provider == fakecloud.AWS, len(one) == 0, "who is being terminated gets no certificate on AWS")
+
+		four := find("4")
+		assert.ErrorIs(t, s.open(t, s.id("2")).Replace(ctx, four), cloud.ErrDenied, "a worker")
+		assert.False(t, s.Condemned(four.ID))
+		require.NoError(t, c.Replace(ctx, four))
+		assert.True(t, s.Condemned(four.ID))
+		assert.True(t, find("4").Leaving)
+		require.NoError(t, c.Replace(ctx, four), "again")
+		for _, id := range []string{"7", "1"} {
+			i := find(id)
+			if s.provider == fakecloud.GCP {
+				i.Node = map[string]string{"7": "other-general-x1", "1": "prod-control-plane-1"}[id]
+			}
+			assert.Error(t, c.Replace(ctx, i), id)
+			assert.False(t, s.Condemned(i.ID), id)
+		}
+		if s.provider == fakecloud.AWS {
+			young := find("2") // launched a moment ago: the group's grace period holds
+			require.NoError(t, c.Replace(ctx, young))
+			assert.False(t, s.Condemned(young.ID))
+			return
+		}
+		assert.Error(t, c.Replace(ctx, find("5")), "protected from deletion")
+		// The group has made the machine anew, under its name: the one before is meant.
+		s.ChangeInstance(four.ID, func(i *fakecloud.Instance) { i.State = "terminated" })
+		require.NoError(t, c.Replace(ctx, four), "it has gone")
+		named("8", "prod-general-x4", roleGeneral, "prod-general", "10.0.1.4", nil)
+		require.NoError(t, c.Replace(ctx, four))
+		assert.False(t, s.Condemned(s.id("8")), "the next machine of the name was deleted")
+	})
+}
+
 // TestKeys encrypts under a context, and opens nothing under another one, another
 // role or another key.
 func TestKeys(t *testing.T) {

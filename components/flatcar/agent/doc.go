@@ -44,8 +44,9 @@
 //	    joining needs (hostconfig.BootstrapObjects, kubeadm.JoinAccess and its own
 //	    rights), answers the certificate requests of kubelets by the cloud's list of
 //	    instances, labels each Node with its instance, removes the Nodes of instances
-//	    that are gone, removes the taint of nodes whose network agent is ready, and
-//	    drains nodes whose instance is about to be terminated.
+//	    that are gone, removes the taint of nodes whose network agent is ready,
+//	    drains nodes whose instance is about to be terminated, and has the machines of
+//	    workers replaced that are silent or never became nodes.
 //	redoubt-node join-config rotate
 //	    Give every pool a token that is at most 6 hours old, write the join
 //	    configurations, and delete the tokens before the last two. Meant for a timer

@@ -19,6 +19,12 @@ import (
 // others are evicted, which honours disruption budgets, and once none is left the
 // group may terminate the instance. The group's own bound ends the waiting when a
 // budget never allows it.
+//
+// Nobody ends the pods of a node whose kubelet is silent: once all of them are told
+// to end and their time for it is over, the instance need not wait. They are not
+// deleted here. Their names become free when the instance has ended and its Node is
+// removed, so that no two pods of a StatefulSet ever have one name:
+// https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/
 func (a *Agent) drain(ctx context.Context, core *coreclient.CoreV1Client, node *corev1.Node, instance cloud.Instance) error {
 	if !node.Spec.Unschedulable {
 		if err := patch(ctx, core, node, map[string]any{"spec": map[string]any{"unschedulable": true}}); err != nil {
@@ -37,10 +43,13 @@ func (a *Agent) drain(ctx context.Context, core *coreclient.CoreV1Client, node *
 		if stays(pod) {
 			continue
 		}
-		left++
-		if pod.DeletionTimestamp != nil {
-			continue // on its way
+		if pod.DeletionTimestamp != nil { // on its way
+			if ready(node) || a.now().Before(pod.DeletionTimestamp.Time) {
+				left++
+			}
+			continue
 		}
+		left++
 		// Without retries of the client: it would wait for a budget as long as that
 		// takes, and all other nodes with it.
 		err := core.RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").MaxRetries(0).Body(&policyv1.Eviction{

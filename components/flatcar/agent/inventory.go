@@ -17,7 +17,7 @@ import (
 )
 
 // joinWithin is how long after its launch a worker may become a node. A machine
-// that has not joined by then is broken, and its group replaces it.
+// that has not joined by then is broken, and is replaced, see [Agent.repair].
 const joinWithin = time.Hour
 
 // pool finds the pool that an instance belongs to, by the two things about it that
@@ -118,21 +118,24 @@ func (a *Agent) taken(ctx context.Context, name string, instance cloud.Instance)
 
 // ready tells whether a kubelet reports that its node works.
 func ready(node *corev1.Node) bool {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
+	condition := readiness(node)
+	return condition != nil && condition.Status == corev1.ConditionTrue
+}
+
+// readiness is what a kubelet reports of its node, or what is said of its silence;
+// nil for nothing yet.
+func readiness(node *corev1.Node) *corev1.NodeCondition {
+	for i := range node.Status.Conditions {
+		if node.Status.Conditions[i].Type == corev1.NodeReady {
+			return &node.Status.Conditions[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // heardSince tells whether a Node's kubelet has reported after a time. Others change
 // the condition too, and leave the time of the report as it was.
 func heardSince(node *corev1.Node, since time.Time) bool {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.LastHeartbeatTime.After(since)
-		}
-	}
-	return false
+	condition := readiness(node)
+	return condition != nil && condition.LastHeartbeatTime.After(since)
 }

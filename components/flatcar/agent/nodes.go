@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/redoubt-dev/redoubt/components/flatcar/agent/cloud"
@@ -25,19 +26,29 @@ const bornBefore = 30 * time.Second
 
 // nodeClient makes a client for what redoubt-node does with Nodes and their pods.
 func (a *Agent) nodeClient() (*coreclient.CoreV1Client, func(), error) {
+	core, _, done, err := a.nodeClients()
+	return core, done, err
+}
+
+// nodeClients adds one for the note of whose machine is replaced.
+func (a *Agent) nodeClients() (*coreclient.CoreV1Client, *coordinationclient.CoordinationV1Client, func(), error) {
 	config, client, err := a.as(nodeconfig.UserNodes)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	core, err := coreclient.NewForConfigAndClient(config, client)
-	return core, client.CloseIdleConnections, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	coordination, err := coordinationclient.NewForConfigAndClient(config, client)
+	return core, coordination, client.CloseIdleConnections, err
 }
 
 // keepNodes makes passes over all nodes until the context ends.
 func (a *Agent) keepNodes(ctx context.Context) {
-	said := ""
+	said, seen := "", &vigil{}
 	for ctx.Err() == nil {
-		if err := a.passOverNodes(ctx); err == nil {
+		if err := a.passOverNodes(ctx, seen); err == nil {
 			said = ""
 		} else if text := err.Error(); text != said && ctx.Err() == nil {
 			a.log.Error("looking after nodes: will be tried again", "error", text)
@@ -52,16 +63,18 @@ func (a *Agent) keepNodes(ctx context.Context) {
 
 // passOverNodes compares each Node with the cloud's instances and does what one
 // of the two has left to do. A failure with one node keeps no other back.
-func (a *Agent) passOverNodes(ctx context.Context) error {
+func (a *Agent) passOverNodes(ctx context.Context, seen *vigil) error {
 	instances, err := a.cloud.Running(ctx, "")
 	if err != nil {
 		return err
 	}
+	ending := map[string]bool{}
+	instances = slices.DeleteFunc(instances, func(i cloud.Instance) bool { ending[i.ID] = i.Ending; return i.Ending })
 	// A list without this very machine is wrong, and no reason to remove anything.
 	if own, _ := a.config.Own(); !slices.ContainsFunc(instances, func(i cloud.Instance) bool { return a.isControlPlane(i, own) }) {
 		return errors.New("the cloud's list of instances lacks this machine")
 	}
-	core, done, err := a.nodeClient()
+	core, coordination, done, err := a.nodeClients()
 	if err != nil {
 		return err
 	}
@@ -77,9 +90,15 @@ func (a *Agent) passOverNodes(ctx context.Context) error {
 	var faults []error
 	for i := range nodes.Items {
 		node := &nodes.Items[i]
+		if _, isControlPlane := a.named(node.Name); !isControlPlane && ending[node.Labels[nodeconfig.LabelInstance]] {
+			continue // with its Node the names of its pods would be free while they still run
+		}
 		if err := a.passOverNode(ctx, core, node, a.instanceOf(node.Name, instances), agents); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 			faults = append(faults, fmt.Errorf("node %s: %w", node.Name, err))
 		}
+	}
+	if err := a.repair(ctx, core, coordination.Leases(metav1.NamespaceSystem), seen, a.round(instances, nodes.Items)); err != nil {
+		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 
+	"github.com/redoubt-dev/redoubt/test/fakecloud"
 	"github.com/redoubt-dev/redoubt/test/simcloud"
 )
 
@@ -30,7 +31,7 @@ var storageRoles = map[string][]string{
 // conditionLanguage is that of conditions of IAM, in the Common Expression Language: of a condition on a resource only these attributes
 // are known. https://cloud.google.com/iam/docs/conditions-attribute-reference
 var conditionLanguage = func() *cel.Env {
-	env, err := cel.NewEnv(cel.Variable("resource", cel.MapType(cel.StringType, cel.StringType)), cel.Variable("request", cel.MapType(cel.StringType, cel.TimestampType)))
+	env, err := cel.NewEnv(cel.Variable("resource", cel.MapType(cel.StringType, cel.StringType)), cel.Variable("request", cel.MapType(cel.StringType, cel.TimestampType)), fakecloud.ConditionFunctions())
 	if err != nil {
 		panic(err) // the declarations above
 	}

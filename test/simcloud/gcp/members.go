@@ -104,7 +104,7 @@ func bind(c *simcloud.Change, t *simcloud.ResourceType, on string, services []st
 	if err := judgeRole(c.Cloud, role, services, t.Token == projectMember); err != nil {
 		return err
 	}
-	if t.Token == projectMember && c.New.Has("condition") && !strings.Contains(role, ".") {
+	if t.Token == projectMember && c.New.Has("condition") && strings.HasPrefix(role, "roles/") && !strings.Contains(role, ".") {
 		return badRequest("LINT_VALIDATION_UNITS/BindingCondition: conditions are not allowed for the basic role %s", role)
 	}
 	if err := judgeCondition(c, t); err != nil {

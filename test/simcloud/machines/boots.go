@@ -121,7 +121,25 @@ func (b Booted) may(cloud *fakecloud.Cloud, role string) error {
 		}
 	}
 	try(fakecloud.SeeMachines, "")
+	for _, pool := range c.Pools {
+		for _, on := range Replaced(c, pool.Group) {
+			try(fakecloud.ReplaceMachine, on)
+		}
+	}
 	return errors.Join(problems...)
+}
+
+// Replaced are the targets of [fakecloud.ReplaceMachine] for the machines of a group:
+// the group itself, or a machine in each zone under a name that the group gives.
+func Replaced(c nodeconfig.Config, group string) []string {
+	if len(c.Cloud.Zones) == 0 {
+		return []string{group}
+	}
+	var out []string
+	for _, zone := range c.Cloud.Zones {
+		out = append(out, zone+"/"+group+"-x1y2")
+	}
+	return out
 }
 
 // Judgement is what the machines of a cluster would be.

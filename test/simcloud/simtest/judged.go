@@ -52,3 +52,38 @@ func AuditLogIsForAuditors(t testing.TB, cluster machines.Cluster, j machines.Ju
 		}
 	}
 }
+
+// ControlPlanesReplaceWorkers wants control planes to replace machines of their cluster's pools and no others, themselves
+// and those of a cluster whose name begins like a pool's included; workers replace none.
+func ControlPlanesReplaceWorkers(t testing.TB, cluster machines.Cluster, j machines.Judgement) {
+	t.Helper()
+	cloud, err := cluster.Cloud()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := j.ControlPlanes[0].Config
+	plane, worker := cluster.ControlPlanes[0].Instance.Role, cluster.Pools[0].Template.Role
+	for _, pool := range config.Pools {
+		for _, on := range machines.Replaced(config, pool.Group) {
+			if err := cloud.May(plane, fakecloud.ReplaceMachine, on); err != nil {
+				t.Error(err)
+			}
+			if cloud.May(worker, fakecloud.ReplaceMachine, on) == nil {
+				t.Errorf("%s may replace a machine of %s", worker, on)
+			}
+		}
+	}
+	others := []string{"somebody-else", config.Cluster, config.Cluster + "-of-somebody-else", "x" + config.Pools[0].Group}
+	for _, zone := range config.Cloud.Zones {
+		for _, each := range cluster.ControlPlanes {
+			others = append(others, zone+"/"+each.Instance.Name)
+		}
+		// Of a cluster that is called like a pool of this one.
+		others = append(others, zone+"/"+config.Pools[0].Group+"-control-plane-1", zone+"/somebody-else-x1y2", "us-central1-a/"+config.Pools[0].Group+"-x1y2")
+	}
+	for _, on := range others {
+		if cloud.May(plane, fakecloud.ReplaceMachine, on) == nil {
+			t.Errorf("%s may replace %s", plane, on)
+		}
+	}
+}

@@ -48,6 +48,7 @@ type described struct {
 	Reservations []struct {
 		Instances []struct {
 			ID        string   `xml:"instanceId"`
+			State     string   `xml:"instanceState>name"`
 			DNS       string   `xml:"privateDnsName"`
 			Launched  string   `xml:"launchTime"`
 			Profile   string   `xml:"iamInstanceProfile>arn"`
@@ -61,9 +62,16 @@ type described struct {
 	Next string `xml:"nextToken"`
 }
 
+// shuttingDown is the state before terminated.
+const shuttingDown = "shutting-down"
+
 func (e ec2) Running(ctx context.Context, address string) ([]Instance, error) {
 	filters := [][]string{{"tag:" + nodeconfig.TagCluster, e.cluster}, {"instance-state-name", "pending", "running"}}
-	if address != "" {
+	if address == "" {
+		// What runs there runs until it is terminated: nobody may take its Node for the
+		// Node of an instance that is gone, and with it the names of stateful pods.
+		filters[1] = append(filters[1], shuttingDown)
+	} else {
 		filters = append(filters, []string{"network-interface.addresses.private-ip-address", address})
 	}
 	values := url.Values{}
@@ -91,7 +99,8 @@ func (e ec2) Running(ctx context.Context, address string) ([]Instance, error) {
 				}
 				// Nobody can set tags that begin with aws: but the service itself.
 				found = append(found, Instance{ID: each.ID, Node: nodeconfig.HostLabel(each.DNS), Addresses: each.Addresses,
-					Role: each.Profile, Group: tags["aws:autoscaling:groupName"], Launched: launched})
+					Role: each.Profile, Group: tags["aws:autoscaling:groupName"], Launched: launched,
+					Leaving: each.State == shuttingDown, Ending: each.State == shuttingDown})
 			}
 		}
 		if page.Next == "" {
@@ -105,7 +114,8 @@ func (e ec2) Running(ctx context.Context, address string) ([]Instance, error) {
 	return found, e.leaving(ctx, found)
 }
 
-// leaving marks the instances that wait for a lifecycle action before they end.
+// leaving marks the instances that wait for a lifecycle action before they end, and
+// those that an operator has put on standby.
 func (e ec2) leaving(ctx context.Context, found []Instance) error {
 	byID := map[string]*Instance{}
 	for i := range found {
@@ -125,7 +135,9 @@ func (e ec2) leaving(ctx context.Context, found []Instance) error {
 		}
 		for _, each := range page.Members {
 			if instance := byID[each.ID]; instance != nil {
-				instance.Leaving = strings.HasPrefix(each.State, "Terminating")
+				instance.Leaving = instance.Leaving || strings.HasPrefix(each.State, "Terminating")
+				// https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-enter-exit-standby.html
+				instance.Spared = strings.HasSuffix(each.State, "Standby")
 			}
 		}
 		if page.Next == "" {
@@ -161,6 +173,15 @@ func (e ec2) Release(ctx context.Context, instance Instance) error {
 		return nil // it goes already
 	}
 	return err
+}
+
+// Replace says that the instance is unhealthy. The group then terminates it, through
+// the hook at which it is drained, and launches another one. The grace period of the
+// group holds, so that nobody is judged who has just come.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceHealth.html
+func (e ec2) Replace(ctx context.Context, instance Instance) error {
+	var answer struct{}
+	return e.call(ctx, "autoscaling", "SetInstanceHealth", url.Values{"InstanceId": {instance.ID}, "HealthStatus": {"Unhealthy"}, "ShouldRespectGracePeriod": {"true"}}, &answer)
 }
 
 func selected(all []Instance, keep func(Instance) bool) []Instance {

@@ -55,19 +55,31 @@ type Instance struct {
 	// Role and Group are as in [nodeconfig.Pool]; the cloud itself notes them.
 	Role, Group string
 	Launched    time.Time
+	// Zone is where it is; on GCP only.
+	Zone string
 	// Leaving tells that it is about to be terminated.
 	Leaving bool
+	// Ending tells that it is being terminated, and waits for nobody any more; it is
+	// Leaving, too. Only a list of all instances has those.
+	Ending bool
+	// Spared tells that an operator holds it: it is on standby, or protected from
+	// deletion.
+	Spared bool
 }
 
 // Instances are the cluster's virtual machines that are starting, running or
 // about to end.
 type Instances interface {
-	// Running gives those with the address, or all when it is empty.
+	// Running gives those with the address, or all when it is empty; then also those
+	// that are being terminated.
 	Running(ctx context.Context, address string) ([]Instance, error)
 	// Named gives those whose worker's node has the name.
 	Named(ctx context.Context, node string) ([]Instance, error)
 	// Release lets the group terminate a leaving instance at once.
 	Release(ctx context.Context, instance Instance) error
+	// Replace has the group make another instance in this one's place: once, however
+	// often it is asked for the same instance.
+	Replace(ctx context.Context, instance Instance) error
 }
 
 // Keys are keys of the key service. A context is bound into the ciphertext and

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,9 @@ type compute struct{ *gcpClient }
 
 const computeHost = "https://compute.googleapis.com"
 
+// stopping is the status of an instance that is told to stop, for whatever reason.
+const stopping = "STOPPING"
+
 func (c compute) list(ctx context.Context, filter string) ([]Instance, error) {
 	var found []Instance
 	for _, zone := range c.zones {
@@ -30,6 +34,7 @@ func (c compute) list(ctx context.Context, filter string) ([]Instance, error) {
 					Name       string `json:"name"`
 					Status     string `json:"status"`
 					Created    string `json:"creationTimestamp"`
+					Protected  bool   `json:"deletionProtection"`
 					Interfaces []struct {
 						Address string `json:"networkIP"`
 					} `json:"networkInterfaces"`
@@ -45,19 +50,18 @@ func (c compute) list(ctx context.Context, filter string) ([]Instance, error) {
 				} `json:"items"`
 				Next string `json:"nextPageToken"`
 			}
-			address := computeHost + "/compute/v1/projects/" + url.PathEscape(c.project) + "/zones/" + url.PathEscape(zone) + "/instances?" + query.Encode()
-			if err := c.call(ctx, "listing the instances in "+zone, http.MethodGet, address, nil, &page); err != nil {
+			if err := c.call(ctx, "listing the instances in "+zone, http.MethodGet, c.instances(zone)+"?"+query.Encode(), nil, &page); err != nil {
 				return nil, err
 			}
 			for _, each := range page.Items {
-				if !slices.Contains([]string{"PROVISIONING", "STAGING", "RUNNING", "STOPPING"}, each.Status) {
+				if !slices.Contains([]string{"PROVISIONING", "STAGING", "RUNNING", stopping}, each.Status) {
 					continue
 				}
 				created, err := time.Parse(time.RFC3339, each.Created)
 				if err != nil {
 					return nil, fmt.Errorf("instance %s: %w", each.Name, err)
 				}
-				instance := Instance{ID: each.ID, Node: each.Name, Launched: created, Leaving: each.Status == "STOPPING"}
+				instance := Instance{ID: each.ID, Node: each.Name, Launched: created, Zone: zone, Leaving: each.Status == stopping, Spared: each.Protected}
 				for _, i := range each.Interfaces {
 					instance.Addresses = append(instance.Addresses, i.Address)
 				}
@@ -80,6 +84,11 @@ func (c compute) list(ctx context.Context, filter string) ([]Instance, error) {
 		}
 	}
 	return found, nil
+}
+
+// instances is the URL of a zone's.
+func (c compute) instances(zone string) string {
+	return computeHost + "/compute/v1/projects/" + url.PathEscape(c.project) + "/zones/" + url.PathEscape(zone) + "/instances"
 }
 
 func (c compute) Running(ctx context.Context, address string) ([]Instance, error) {
@@ -105,3 +114,32 @@ func (c compute) Named(ctx context.Context, node string) ([]Instance, error) {
 
 // Release has nothing to do: a managed instance group waits for nobody.
 func (compute) Release(context.Context, Instance) error { return nil }
+
+// Replace deletes the instance. Its group, which was not told that it should have
+// fewer, makes it anew from its template, under the same name:
+// https://cloud.google.com/compute/docs/instance-groups/working-with-managed-instances
+// To ask the group instead (recreateInstances) takes the right to change the group,
+// its template included: https://cloud.google.com/compute/docs/reference/rest/v1/regionInstanceGroupManagers/recreateInstances
+//
+// An instance is deleted by its name, which the next one has, too. So it is looked at
+// once more.
+func (c compute) Replace(ctx context.Context, instance Instance) error {
+	address := c.instances(instance.Zone) + "/" + url.PathEscape(instance.Node)
+	var now struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	}
+	err := c.call(ctx, "looking at "+instance.Node, http.MethodGet, address, nil, &now)
+	if errors.Is(err, ErrNotFound) || err == nil && (now.ID != instance.ID || now.Status == stopping) {
+		return nil // it goes, or has gone
+	}
+	if err != nil {
+		return err
+	}
+	var operation struct{}
+	err = c.call(ctx, "deleting "+instance.Node, http.MethodDelete, address, nil, &operation)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

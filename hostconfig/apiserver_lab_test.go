@@ -136,12 +136,12 @@ func (l *apiLab) stored(t *testing.T, object string) string {
 	}
 	base := httpClient(t, l.c, l.c.Authorities().Etcd, "").Transport.(*http.Transport).TLSClientConfig
 	base.Certificates = []tls.Certificate{pair}
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{httpsURL("127.0.0.1", l.c.Ports.EtcdClient)}, TLS: base, DialTimeout: 10 * time.Second})
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{httpsURL("127.0.0.1", l.c.Ports.EtcdClient)}, TLS: base, DialTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	answer, err := client.Get(ctx, "/registry/"+object)
 	if err != nil || len(answer.Kvs) != 1 {

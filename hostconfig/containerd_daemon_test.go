@@ -98,7 +98,7 @@ func TestContainerdStarts(t *testing.T) {
 			t.Errorf("the socket: %v %v", info, err)
 		}
 		runtimes, _ := criOf(t, w)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		status, err := runtimes.Status(ctx, &criv1.StatusRequest{Verbose: true})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/retention"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -18,8 +19,11 @@ const (
 	// the bucket denies that permission, so that the policy must be changed first.
 	LockGovernance = "governance"
 	// LockNone keeps versions only.
-	LockNone = "none"
+	LockNone = retention.None
 )
+
+// locks are those that lock.
+var locks = []string{LockCompliance, LockGovernance}
 
 // ArchiveArgs describes the bucket of logs that an intruder cannot alter.
 type ArchiveArgs struct {
@@ -44,48 +48,15 @@ func ArchiveName(account Account, cluster string) string {
 func (a ArchiveArgs) withDefaults(account Account, cluster string) ArchiveArgs {
 	setDefault(&a.Bucket, ArchiveName(account, cluster))
 	setDefault(&a.Lock, LockCompliance)
-	setDefault(&a.LockDays, shortestRetention)
+	setDefault(&a.LockDays, retention.EvidenceDays)
 	return a
 }
-
-const longestLock = 36500 // of S3: a hundred years
 
 func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
 	if !bucketPattern.MatchString(a.Bucket) {
 		p.add("archive.bucket", fmt.Sprintf("%q is not a name for a bucket", a.Bucket), "write 3 to 63 lower-case letters, digits and dashes")
 	}
-	archiveRetention("archive", "who gets into the account can delete the archive").validate(p, a.Lock, a.LockDays, exceptions)
-}
-
-// retention is what the settings of a locked bucket must be.
-type retention struct {
-	field string
-	// loss is what an unlocked bucket means.
-	loss string
-	// usual and shortest are days, and short says what fewer than shortest are.
-	usual, shortest int
-	short           string
-}
-
-// archiveRetention is that of logs that are evidence.
-func archiveRetention(field, loss string) retention {
-	return retention{field, loss, shortestRetention, shortestRetention, "is less than a year"}
-}
-
-func (r retention) validate(p *problems, lock string, days int, exceptions []hostconfig.Exception) {
-	switch lock {
-	case LockCompliance, LockGovernance:
-	case LockNone:
-		p.weakens(r.field+".lock", r.loss, "M38/object-lock", exceptions)
-	default:
-		p.add(r.field+".lock", fmt.Sprintf("%q is not a lock", lock), "write compliance, governance or none")
-	}
-	switch {
-	case days < 1 || days > longestLock:
-		p.add(r.field+".lockDays", fmt.Sprintf("%d is no time of retention", days), fmt.Sprintf("write %d or more", r.usual))
-	case days < r.shortest && lock != LockNone:
-		p.weakens(r.field+".lockDays", fmt.Sprintf("%d days %s", days, r.short), "M38/object-lock", exceptions)
-	}
+	*p = append(*p, retention.Evidence("archive", "who gets into the account can delete the archive", locks...).Check(a.Lock, a.LockDays, exceptions)...)
 }
 
 // archivePolicy lets the delivery of logs and whom else is given write, and nobody speak without TLS

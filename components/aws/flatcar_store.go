@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/retention"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
@@ -53,8 +54,8 @@ func (a SnapshotsArgs) withDefaults() SnapshotsArgs {
 }
 
 func (a SnapshotsArgs) validate(p *problems, exceptions []hostconfig.Exception) {
-	retention{"snapshots", "who gets into a control plane can delete every copy of its data", defaultSnapshotDays, shortestSnapshotDays, "are less than a week"}.
-		validate(p, a.Lock, a.LockDays, exceptions)
+	*p = append(*p, retention.Rule{Field: "snapshots", Loss: "who gets into a control plane can delete every copy of its data",
+		Usual: defaultSnapshotDays, Shortest: shortestSnapshotDays, Short: "are less than a week", Locks: locks}.Check(a.Lock, a.LockDays, exceptions)...)
 }
 
 // AuditLogArgs describes how long the audit log of the API servers is kept where
@@ -70,12 +71,12 @@ type AuditLogArgs struct {
 
 func (a AuditLogArgs) withDefaults() AuditLogArgs {
 	setDefault(&a.Lock, LockCompliance)
-	setDefault(&a.LockDays, shortestRetention)
+	setDefault(&a.LockDays, retention.EvidenceDays)
 	return a
 }
 
 func (a AuditLogArgs) validate(p *problems, exceptions []hostconfig.Exception) {
-	archiveRetention("auditLog", "who gets into a control plane can delete what it did there").validate(p, a.Lock, a.LockDays, exceptions)
+	*p = append(*p, retention.Evidence("auditLog", "who gets into a control plane can delete what it did there", locks...).Check(a.Lock, a.LockDays, exceptions)...)
 }
 
 // storeKeyPolicy is for the key of all three buckets. Whoever uses it does so through

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/retention"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -36,7 +37,7 @@ func logGroups(cluster string) []string {
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
 // shortestRetention is a year: PCI DSS 10.5.1 asks for twelve months.
-const shortestRetention = 365
+const shortestRetention = retention.EvidenceDays
 
 var (
 	// logGroupPattern is a name, or a name in which stars stand for any text.

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/storage"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/retention"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -20,8 +21,11 @@ const (
 	// [KeysArgs] keeps its key with KeepLogsKey.
 	LockCompliance = "compliance"
 	// LockNone keeps objects until somebody with the right deletes them.
-	LockNone = "none"
+	LockNone = retention.None
 )
+
+// locks are those that lock.
+var locks = []string{LockCompliance}
 
 // ArchiveArgs describes the bucket of logs that an intruder cannot alter.
 type ArchiveArgs struct {
@@ -41,20 +45,18 @@ type ArchiveArgs struct {
 func (a ArchiveArgs) withDefaults(project Project, cluster string) ArchiveArgs {
 	setDefault(&a.Bucket, ArchiveName(project, cluster))
 	setDefault(&a.Lock, LockCompliance)
-	setDefault(&a.LockDays, DefaultLockDays)
+	setDefault(&a.LockDays, retention.EvidenceDays)
 	return a
 }
 
 // DefaultLockDays is how long an object cannot be deleted by default.
-const DefaultLockDays = shortestRetention
+const DefaultLockDays = retention.EvidenceDays
 
 // ArchiveName is that of the bucket by default, of at most 63 characters.
 func ArchiveName(project Project, cluster string) string {
 	name := fmt.Sprintf("%s-audit-%s-%s", cluster, project.ID, project.Region)
 	return strings.TrimRight(name[:min(len(name), 63)], "-")
 }
-
-const longestLock = 36500 // of Cloud Storage: a hundred years
 
 // bucketPattern is a name without dots, which would have to be a domain.
 var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$`)
@@ -63,38 +65,7 @@ func (a ArchiveArgs) validate(p *problems, exceptions []hostconfig.Exception) {
 	if !bucketPattern.MatchString(a.Bucket) || strings.HasPrefix(a.Bucket, "goog") || strings.Contains(a.Bucket, "google") {
 		p.add("archive.bucket", fmt.Sprintf("%q is not a name for a bucket", a.Bucket), "write 3 to 63 lower-case letters, digits and dashes, without google")
 	}
-	archiveRetention("archive", "who gets into the project can delete the archive").validate(p, a.Lock, a.LockDays, exceptions)
-}
-
-// retention is what the settings of a locked bucket must be.
-type retention struct {
-	field string
-	// loss is what an unlocked bucket means.
-	loss string
-	// usual and shortest are days, and short says what fewer than shortest are.
-	usual, shortest int
-	short           string
-}
-
-// archiveRetention is that of logs that are evidence.
-func archiveRetention(field, loss string) retention {
-	return retention{field, loss, DefaultLockDays, shortestRetention, "is less than a year"}
-}
-
-func (r retention) validate(p *problems, lock string, days int, exceptions []hostconfig.Exception) {
-	switch lock {
-	case LockCompliance:
-	case LockNone:
-		p.weakens(r.field+".lock", r.loss, "M38/object-lock", exceptions)
-	default:
-		p.add(r.field+".lock", fmt.Sprintf("%q is not a lock", lock), "write compliance or none")
-	}
-	switch {
-	case days < 1 || days > longestLock:
-		p.add(r.field+".lockDays", fmt.Sprintf("%d is no time of retention", days), fmt.Sprintf("write %d or more", r.usual))
-	case days < r.shortest && lock != LockNone:
-		p.weakens(r.field+".lockDays", fmt.Sprintf("%d days %s", days, r.short), "M38/object-lock", exceptions)
-	}
+	*p = append(*p, retention.Evidence("archive", "who gets into the project can delete the archive", locks...).Check(a.Lock, a.LockDays, exceptions)...)
 }
 
 // archiveSink is the name of the sink of the archive.

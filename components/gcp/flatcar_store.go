@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redoubt-dev/redoubt/components/internal/retention"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
 )
@@ -52,8 +53,8 @@ func (a SnapshotsArgs) withDefaults() SnapshotsArgs {
 }
 
 func (a SnapshotsArgs) validate(p *problems, exceptions []hostconfig.Exception) {
-	retention{"snapshots", "who gets into the project can delete every copy of the cluster's data", defaultSnapshotDays, shortestSnapshotDays, "are less than a week"}.
-		validate(p, a.Lock, a.LockDays, exceptions)
+	*p = append(*p, retention.Rule{Field: "snapshots", Loss: "who gets into the project can delete every copy of the cluster's data",
+		Usual: defaultSnapshotDays, Shortest: shortestSnapshotDays, Short: "are less than a week", Locks: locks}.Check(a.Lock, a.LockDays, exceptions)...)
 }
 
 // AuditLogArgs describes how long the audit log of the API servers is kept where
@@ -69,12 +70,12 @@ type AuditLogArgs struct {
 
 func (a AuditLogArgs) withDefaults() AuditLogArgs {
 	setDefault(&a.Lock, LockCompliance)
-	setDefault(&a.LockDays, DefaultLockDays)
+	setDefault(&a.LockDays, retention.EvidenceDays)
 	return a
 }
 
 func (a AuditLogArgs) validate(p *problems, exceptions []hostconfig.Exception) {
-	archiveRetention("auditLog", "who gets into a control plane can delete what it did there").validate(p, a.Lock, a.LockDays, exceptions)
+	*p = append(*p, retention.Evidence("auditLog", "who gets into a control plane can delete what it did there", locks...).Check(a.Lock, a.LockDays, exceptions)...)
 }
 
 // access is a role for objects, with the condition that names them.

@@ -8,12 +8,13 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/projects"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/redoubt-dev/redoubt/components/internal/retention"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
 const (
 	// shortestRetention is a year: PCI DSS 10.5.1 asks for twelve months.
-	shortestRetention = 365
+	shortestRetention = retention.EvidenceDays
 	longestRetention  = 3650 // of Cloud Logging
 )
 

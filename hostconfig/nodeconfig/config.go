@@ -51,6 +51,9 @@ type Config struct {
 	// replaced (M05): [DefaultRepairAfter] by default, [ShortestRepairAfter] to
 	// [LongestRepairAfter].
 	RepairAfter hostconfig.Duration `json:"repairAfter,omitzero"`
+	// Encryption is the API server's EncryptionConfiguration; by default the file of
+	// [hostconfig.Paths].
+	Encryption string `json:"encryption,omitempty"`
 	// PKI is the directory of the authorities; [PKIDirectory] by default.
 	PKI string `json:"pki,omitempty"`
 }
@@ -154,6 +157,9 @@ type NetworkAgent struct {
 func (c Config) WithDefaults() Config {
 	if c.PKI == "" {
 		c.PKI = PKIDirectory
+	}
+	if c.Encryption == "" && c.ControlPlaneMachine() {
+		c.Encryption = hostconfig.Paths{}.Encryption()
 	}
 	if own, found := c.Own(); found && c.APIServer == "" {
 		c.APIServer = own.URL(hostconfig.DefaultPorts().APIServer)

@@ -57,6 +57,9 @@ const (
 	UserNodes = "redoubt:node-agent"
 	// UserTokens is the identity with which it looks after bootstrap tokens.
 	UserTokens = "redoubt:token-agent"
+	// UserEncryption is the identity with which it has the API server write anew what
+	// is stored under another key than the one that writes.
+	UserEncryption = "redoubt:encryption-agent"
 	// UserJoinPrefix precedes a control plane's name in the identity with which it
 	// joins: a certificate of minutes that it issues itself.
 	UserJoinPrefix = "redoubt:join:"

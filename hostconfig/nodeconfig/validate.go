@@ -190,6 +190,9 @@ func (c Config) controlPlane(p *problems) {
 	if c.NetworkAgent != nil && (c.NetworkAgent.Namespace == "" || len(c.NetworkAgent.Labels) == 0) {
 		p.add("networkAgent", "selects pods that anybody may make", "write the agent's namespace and its labels")
 	}
+	if !path.IsAbs(c.Encryption) {
+		p.add("encryption", fmt.Sprintf("%q is not absolute", c.Encryption), "write "+hostconfig.Paths{}.Encryption())
+	}
 	if !path.IsAbs(c.PKI) {
 		p.add("pki", fmt.Sprintf("%q is not absolute", c.PKI), "write "+PKIDirectory)
 	}

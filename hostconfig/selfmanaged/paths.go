@@ -51,6 +51,8 @@ const (
 	timerJoinConfig  = "redoubt-join-config.timer"
 	unitSnapshot     = "redoubt-snapshot.service"
 	timerSnapshot    = "redoubt-snapshot.timer"
+	unitReencrypt    = "redoubt-reencrypt.service"
+	timerReencrypt   = "redoubt-reencrypt.timer"
 	unitYield        = "redoubt-etcd-yield.service"
 	unitAuditShip    = "redoubt-audit-ship.service"
 	unitHostname     = "redoubt-hostname.service"

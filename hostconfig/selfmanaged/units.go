@@ -35,12 +35,12 @@ func (s Spec) controlPlaneUnits(spec *flatcar.Spec, plane ControlPlane) {
 		p.Services = append(p.Services, kmsUnit())
 		p.KubeletWants = append(p.KubeletWants, unitKMS)
 	}
-	p.Services = append(p.Services, controlPlaneUnit(), approveUnit(), joinConfigUnit(), snapshotUnit(), auditShipUnit())
+	p.Services = append(p.Services, controlPlaneUnit(), approveUnit(), joinConfigUnit(), reencryptUnit(), snapshotUnit(), auditShipUnit())
 	if len(s.ControlPlanes) > 1 {
 		p.Services = append(p.Services, yieldUnit())
 	}
 	p.Files = append(p.Files, s.containersBetween())
-	p.Timers = append(p.Timers, joinConfigTimer(), s.snapshotTimer())
+	p.Timers = append(p.Timers, joinConfigTimer(), reencryptTimer(), s.snapshotTimer())
 	if s.LoadBalancer.Passthrough != "" {
 		p.Services = append(p.Services, apiAddressUnit())
 	}
@@ -147,6 +147,21 @@ func joinConfigUnit() systemd.Service {
 func joinConfigTimer() systemd.Timer {
 	return systemd.Timer{Name: timerJoinConfig, Description: "Rotate the tokens with which workers join",
 		AfterBoot: time.Minute, Every: 5 * time.Minute, Spread: time.Minute}
+}
+
+// reencryptUnit has the API server write anew what is stored under another key than
+// the one that writes (M18).
+func reencryptUnit() systemd.Service {
+	u := program(unitReencrypt, "Have what is stored under another key written anew", "reencrypt")
+	u.Type, u.Conditions, u.StartTimeout = systemd.TypeOneshot, joined(), 15*time.Minute // its lock ends after ten
+	return u
+}
+
+// reencryptTimer is short, because a change of key takes two runs on every control
+// plane: one in which all have said that they write with it, and one that rewrites.
+func reencryptTimer() systemd.Timer {
+	return systemd.Timer{Name: timerReencrypt, Description: "Have what is stored under another key written anew",
+		AfterBoot: 3 * time.Minute, Every: 10 * time.Minute, Spread: time.Minute}
 }
 
 func snapshotUnit() systemd.Service {

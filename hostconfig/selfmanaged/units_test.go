@@ -127,7 +127,7 @@ func TestUnitsVerify(t *testing.T) {
 // exposure is the highest score, of 100, that each unit may have.
 var exposure = map[string]string{
 	unitVolume: "18", unitFolders: "14", unitHostname: "12", unitAPIAddress: "16",
-	unitKMS: "16", unitApprove: "16", unitJoinConfig: "16", unitSnapshot: "16", unitFetchJoin: "16", unitYield: "16", unitAuditShip: "16",
+	unitKMS: "16", unitApprove: "16", unitJoinConfig: "16", unitSnapshot: "16", unitFetchJoin: "16", unitYield: "16", unitAuditShip: "16", unitReencrypt: "16",
 	// No mount namespace is possible: their mounts must be seen by the host, and
 	// they start programs that need all that root has.
 	unitControlPlane: "93",

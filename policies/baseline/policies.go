@@ -9,6 +9,7 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
@@ -69,6 +70,10 @@ func newPolicies(ctx *pulumi.Context, name string, args *Args, parent pulumi.Res
 		}
 		config, err := clientcmd.RESTConfigFromKubeConfig([]byte(text))
 		if err != nil {
+			return "", fmt.Errorf("the kubeconfig of the baseline: %w", err)
+		}
+		// Read now, or client-go watches the files, long after the program needs them.
+		if err := rest.LoadTLSFiles(config); err != nil {
 			return "", fmt.Errorf("the kubeconfig of the baseline: %w", err)
 		}
 		within, cancel := context.WithTimeout(within, patience)

@@ -57,7 +57,7 @@ func (e flatcarEnvironment) guard(ctx *pulumi.Context) error {
 
 // steps are settings that may change in some ways.
 func (e flatcarEnvironment) steps() kept.SelfManaged {
-	return kept.SelfManaged{Generation: e.Authorities.Generation, Trusted: e.Authorities.Trusted, LocalKeys: e.Encryption.Keys,
+	return kept.SelfManaged{Generation: e.Authorities.Generation, Trusted: e.Authorities.Trusted, LocalKeys: e.Encryption.Keys, Encrypted: e.Host.Encryption.Resources,
 		Sizes: map[string]int{"controlPlane.dataDiskGiB": e.ControlPlane.DataDiskGiB}}
 }
 

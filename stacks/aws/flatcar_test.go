@@ -9,6 +9,7 @@ import (
 
 	"github.com/redoubt-dev/redoubt/hostconfig"
 	"github.com/redoubt-dev/redoubt/hostconfig/selfmanaged"
+	"github.com/redoubt-dev/redoubt/stacks/kept"
 	"github.com/redoubt-dev/redoubt/stacks/settings"
 )
 
@@ -106,6 +107,8 @@ func TestFlatcarGuard(t *testing.T) {
 		"redoubt:kubernetesVersion: goes down":           func(e *FlatcarEnvironment) { e.KubernetesVersion = "v1.34.0" },
 		"redoubt:encryption.provider":                    func(e *FlatcarEnvironment) { e.Encryption = FlatcarEncryption{Provider: "kms"} },
 		"redoubt:encryption.keys: key-1 is left out":     func(e *FlatcarEnvironment) { e.Encryption.Keys = []string{"key-2"} },
+		"redoubt:encryption.keys: key-2 becomes the one": func(e *FlatcarEnvironment) { e.Encryption.Keys = []string{"key-2", "key-1"} },
+		"redoubt:host.encryption.resources: was secrets": func(e *FlatcarEnvironment) { e.Host.Encryption.Resources = []string{"secrets", "configmaps"} },
 		"redoubt:snapshots.lock":                         func(e *FlatcarEnvironment) { e.Snapshots.Lock = "none" },
 		"redoubt:auditLog.lock":                          func(e *FlatcarEnvironment) { e.AuditLog.Lock = "none" },
 		"redoubt:authorities.generation: goes from 1 to": func(e *FlatcarEnvironment) { e.Authorities = Authorities{Generation: 2, Trusted: []int{1}} },
@@ -118,10 +121,30 @@ func TestFlatcarGuard(t *testing.T) {
 		}
 	}
 	grown := before
-	grown.Encryption.Keys, grown.KubernetesVersion, grown.ControlPlane.DataDiskGiB = []string{"key-2", "key-1"}, "v1.36.1", 80
+	grown.Encryption.Keys, grown.KubernetesVersion, grown.ControlPlane.DataDiskGiB = []string{"key-1", "key-2"}, "v1.36.1", 80
 	grown.Network.Zones = append(grown.Network.Zones[:3:3], "eu-central-1d")
 	if err := grown.compare(last); err != nil {
 		t.Errorf("what deletes nothing: %v", err)
+	}
+}
+
+// So does one of local keys of encryption (M18).
+func TestFlatcarRotationOfKeys(t *testing.T) {
+	at := func(keys ...string) flatcarEnvironment {
+		return flatcarSettings(t, func(e *FlatcarEnvironment) {
+			e.Encryption, e.AllowReplacement = FlatcarEncryption{Provider: "secretbox", Keys: keys}, []string{kept.LocalKeys}
+		})
+	}
+	steps := []flatcarEnvironment{at("a"), at("a", "b"), at("b", "a"), at("b")}
+	for i, step := range steps[1:] {
+		if err := step.compare(steps[i].standing()); err != nil {
+			t.Errorf("step %d: %v", i+1, err)
+		}
+	}
+	for _, jump := range [][2]flatcarEnvironment{{at("a"), at("b")}, {at("a"), at("b", "a")}, {at("a", "b"), at("b")}, {at("a", "b"), at("c", "b", "a")}} {
+		if jump[1].compare(jump[0].standing()) == nil {
+			t.Errorf("from %q to %q is not refused", jump[0].Encryption.Keys, jump[1].Encryption.Keys)
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func (e flatcarEnvironment) standing() map[string]string {
 
 // steps are settings that may change in some ways.
 func (e flatcarEnvironment) steps() kept.SelfManaged {
-	return kept.SelfManaged{Generation: e.Authorities.Generation, Trusted: e.Authorities.Trusted, LocalKeys: e.Encryption.Keys,
+	return kept.SelfManaged{Generation: e.Authorities.Generation, Trusted: e.Authorities.Trusted, LocalKeys: e.Encryption.Keys, Encrypted: e.Host.Encryption.Resources,
 		Sizes: map[string]int{"controlPlane.dataDiskGiB": e.ControlPlane.DataDiskGiB, "snapshots.lockDays": e.Snapshots.LockDays, "auditLog.lockDays": e.AuditLog.LockDays}}
 }
 

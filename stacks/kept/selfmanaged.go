@@ -18,6 +18,13 @@ const (
 	generation = "authorities.generation"
 	trusted    = "authorities.trusted"
 	localKey   = LocalKeys + "["
+	encrypted  = "host.encryption.resources"
+)
+
+// What stands for a local key.
+const (
+	keyReads  = "there"
+	keyWrites = "writes"
 )
 
 // SelfManaged are settings of a cluster that runs itself that may change in some
@@ -27,8 +34,11 @@ type SelfManaged struct {
 	// hold, too: a rotation goes step by step.
 	Generation int
 	Trusted    []int
-	// LocalKeys are the names of local keys of encryption (M18).
+	// LocalKeys are the names of local keys of encryption (M18), the one that writes
+	// first.
 	LocalKeys []string
+	// Encrypted are the resources that are encrypted; none stands for secrets.
+	Encrypted []string
 	// Sizes never shrink: those of volumes, and times of locks, by their settings.
 	Sizes map[string]int
 }
@@ -39,14 +49,19 @@ func (s SelfManaged) Standing(standing map[string]string) {
 	for field, size := range s.Sizes {
 		standing[field] = strconv.Itoa(size)
 	}
-	for _, name := range s.LocalKeys {
-		standing[localKey+name+"]"] = "there"
+	standing[encrypted] = s.encrypted()
+	for i, name := range s.LocalKeys {
+		standing[localKey+name+"]"] = keyReads
+		if i == 0 {
+			standing[localKey+name+"]"] = keyWrites
+		}
 	}
 }
 
 // Compare reports every setting that must not change as it did.
 func (s SelfManaged) Compare(r *settings.Reader, last map[string]string, allowed []string) {
 	s.compareAuthorities(r, last)
+	s.compareKeys(r, last)
 	for _, field := range slices.Sorted(maps.Keys(last)) {
 		name, ofKeys := strings.CutPrefix(field, localKey)
 		name = strings.TrimSuffix(name, "]")
@@ -59,6 +74,42 @@ func (s SelfManaged) Compare(r *settings.Reader, last map[string]string, allowed
 		if was, err := strconv.Atoi(last[field]); err == nil && is < was {
 			r.Add(field, fmt.Sprintf("was %d and is %d, and it never shrinks", was, is), fmt.Sprintf("write %d or more", was))
 		}
+	}
+}
+
+func (s SelfManaged) encrypted() string {
+	resources := slices.Clone(s.Encrypted)
+	if len(resources) == 0 {
+		resources = []string{"secrets"}
+	}
+	slices.Sort(resources)
+	return strings.Join(resources, ",")
+}
+
+// compareKeys wants each step of a rotation: a key writes only after every API server
+// has been able to read it, because control planes are replaced one after the other. And
+// what is encrypted stays so: API servers that read no plaintext cannot read what was
+// written before, and those before them not what is written then.
+func (s SelfManaged) compareKeys(r *settings.Reader, last map[string]string) {
+	var before []string
+	for field := range last {
+		if name, found := strings.CutPrefix(field, localKey); found {
+			before = append(before, strings.TrimSuffix(name, "]"))
+		}
+	}
+	if len(before) > 0 && len(s.LocalKeys) > 0 && !slices.Contains(before, s.LocalKeys[0]) {
+		r.Add(LocalKeys, s.LocalKeys[0]+" becomes the one that writes, and no API server can read it yet (M18)",
+			"write it behind the others first, and replace every control plane with it")
+	}
+	for _, name := range before {
+		if last[localKey+name+"]"] == keyWrites && !slices.Contains(s.LocalKeys, name) {
+			r.Add(LocalKeys, name+" is left out, with which API servers write until their machine is replaced (M18)",
+				"let another one write first, with "+name+" behind it, and wait until everything has been rewritten")
+		}
+	}
+	if was := last[encrypted]; was != "" && was != s.encrypted() {
+		r.Add(encrypted, fmt.Sprintf("was %s and is %s: what was stored before could not be read", was, s.encrypted()),
+			"write what it was: what is encrypted is decided when the cluster is made")
 	}
 }
 

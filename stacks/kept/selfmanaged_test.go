@@ -17,13 +17,21 @@ func TestSelfManaged(t *testing.T) {
 		allowed []string
 		want    string
 	}{
-		"nothing":                 {change: func(*SelfManaged) {}},
-		"the next signs":          {change: func(s *SelfManaged) { s.Generation, s.Trusted = 2, []int{1} }},
-		"nobody trusts it":        {change: func(s *SelfManaged) { s.Generation, s.Trusted = 3, []int{1} }, want: "authorities.generation: goes from 1 to 3, which no machine trusts yet"},
-		"the last is forgotten":   {change: func(s *SelfManaged) { s.Generation, s.Trusted = 2, nil }, want: "authorities.trusted: leaves out 1"},
-		"a key more":              {change: func(s *SelfManaged) { s.LocalKeys = []string{"third", "second", "first"} }},
-		"a key fewer":             {change: func(s *SelfManaged) { s.LocalKeys = []string{"second"} }, want: "encryption.keys: first is left out"},
-		"a key fewer, on purpose": {change: func(s *SelfManaged) { s.LocalKeys = []string{"second"} }, allowed: []string{LocalKeys}},
+		"nothing":               {change: func(*SelfManaged) {}},
+		"the next signs":        {change: func(s *SelfManaged) { s.Generation, s.Trusted = 2, []int{1} }},
+		"nobody trusts it":      {change: func(s *SelfManaged) { s.Generation, s.Trusted = 3, []int{1} }, want: "authorities.generation: goes from 1 to 3, which no machine trusts yet"},
+		"the last is forgotten": {change: func(s *SelfManaged) { s.Generation, s.Trusted = 2, nil }, want: "authorities.trusted: leaves out 1"},
+		"a key more":            {change: func(s *SelfManaged) { s.LocalKeys = []string{"first", "second", "third"} }},
+		"another key writes":    {change: func(s *SelfManaged) { s.LocalKeys = []string{"second", "first"} }},
+		"nobody reads what writes": {change: func(s *SelfManaged) { s.LocalKeys = []string{"third", "second", "first"} },
+			want: "encryption.keys: third becomes the one that writes, and no API server can read it yet (M18); write it behind the others first"},
+		"what writes goes": {change: func(s *SelfManaged) { s.LocalKeys = []string{"second"} }, allowed: []string{LocalKeys}, want: "encryption.keys: first is left out, with which API servers write"},
+		"nor on purpose":   {change: func(s *SelfManaged) { s.LocalKeys = []string{"third"} }, allowed: []string{LocalKeys}, want: "third becomes the one that writes"},
+		"said outright":    {change: func(s *SelfManaged) { s.Encrypted = []string{"secrets"} }},
+		"more is encrypted": {change: func(s *SelfManaged) { s.Encrypted = []string{"secrets", "configmaps"} },
+			want: "host.encryption.resources: was secrets and is configmaps,secrets"},
+		"a key fewer":             {change: func(s *SelfManaged) { s.LocalKeys = []string{"first"} }, want: "encryption.keys: second is left out"},
+		"a key fewer, on purpose": {change: func(s *SelfManaged) { s.LocalKeys = []string{"first"} }, allowed: []string{LocalKeys}},
 		"a larger volume": {change: func(s *SelfManaged) {
 			s.Sizes = map[string]int{"controlPlane.dataDiskGiB": 21, "snapshots.lockDays": 31}
 		}},

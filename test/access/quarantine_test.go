@@ -236,6 +236,51 @@ func TestWhoLooksAfterNodesMayPatchThem(t *testing.T) {
 	}
 }
 
+// TestKeysOfEncryptionGo: what a namespace under quarantine holds, and what is the platform's, is written anew under another
+// key (M18), and changed by nobody: not by whoever does that either.
+func TestKeysOfEncryptionGo(t *testing.T) {
+	a, other := server(t), "somebody-else-who-patches"
+	rbac := a.masters().RbacV1()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "patch-secrets"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"patch"}}}}
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "patch-secrets"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "patch-secrets"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: nodeconfig.UserEncryption}, {APIGroup: rbacv1.GroupName, Kind: "User", Name: other}}}
+	if _, err := rbac.ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rbac.ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "kept", Namespace: "team-b"}, StringData: map[string]string{"password": "x"}}
+	if _, err := a.masters().CoreV1().Secrets("team-b").Create(t.Context(), kept, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.Background()
+		_ = patch("namespaces", "", "team-b", release)(a.masters())
+		a.awaitNot(t, func(c *kubernetes.Clientset) error {
+			return c.CoreV1().Secrets("team-b").Delete(ctx, "kept", metav1.DeleteOptions{})
+		}, "system:masters")
+		_ = rbac.ClusterRoleBindings().Delete(ctx, binding.Name, metav1.DeleteOptions{})
+		_ = rbac.ClusterRoles().Delete(ctx, role.Name, metav1.DeleteOptions{})
+	})
+	nothing, label := patch("secrets", "team-b", "kept", `{}`), patch("secrets", "team-b", "kept", `{"metadata":{"labels":{"a":"b"}}}`)
+	agent, somebody := kubernetes.NewForConfigOrDie(a.as(nodeconfig.UserEncryption)), kubernetes.NewForConfigOrDie(a.as(other))
+	a.awaitNot(t, func(*kubernetes.Clientset) error { return label(somebody) }, "")
+	if err := patch("namespaces", "", "team-b", impose)(a.of("oidc:responders")); err != nil {
+		t.Fatal(err)
+	}
+	a.await(t, func(*kubernetes.Clientset) error { return label(somebody) }, "")
+	if err := nothing(agent); err != nil {
+		t.Errorf("written anew: %v", err)
+	}
+	if err := patch("secrets", "team-b", "kept", `{"metadata":{"labels":{"a":"c"}}}`)(agent); !refused(err, "the namespace is under quarantine") {
+		t.Errorf("changed by who writes anew: %v", err)
+	}
+	if err := nothing(somebody); !refused(err, "the namespace is under quarantine") {
+		t.Errorf("written anew by somebody else: %v", err)
+	}
+}
+
 // TestNetworkPoliciesLeaveQuarantineOut: what allows something in a tenant must not reach a pod under quarantine.
 func TestNetworkPoliciesLeaveQuarantineOut(t *testing.T) {
 	a := server(t)

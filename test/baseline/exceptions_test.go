@@ -34,7 +34,7 @@ func exception(id, until string, namespaces, names []string) admission.Exception
 // eventually waits for the API server to have learnt of its parameters.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(what)
 		}

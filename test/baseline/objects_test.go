@@ -6,9 +6,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 	"github.com/redoubt-dev/redoubt/policies/baseline/admission"
 )
 
@@ -223,6 +225,20 @@ func TestWhoIsThePlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Who has everything written anew under another key (M18) changes nothing either.
+	if err := a.create(a.dynamic, set(binding("rewriter", manager, nil, manager), "subjects", []any{m{"apiGroup": rbac, "kind": "User", "name": nodeconfig.UserEncryption}}), false); err != nil {
+		t.Fatal(err)
+	}
+	rewriter := rest.CopyConfig(config)
+	rewriter.Impersonate.UserName = nodeconfig.UserEncryption
+	anew := a.clientOf(t, rewriter).CoreV1().ConfigMaps("team")
+	if _, err := anew.Patch(context.Background(), "of-the-platform", types.MergePatchType, []byte("{}"), metav1.PatchOptions{}); err != nil {
+		t.Errorf("written anew: %v", err)
+	}
+	_, err = anew.Patch(context.Background(), "of-the-platform", types.MergePatchType, []byte(`{"data":{"a":"b"}}`), metav1.PatchOptions{})
+	refusedBy(t, verdict{err: err}, "platform-objects")
+	_, err = maps.Patch(context.Background(), "of-the-platform", types.MergePatchType, []byte("{}"), metav1.PatchOptions{})
+	refusedBy(t, verdict{err: err}, "platform-objects")
 	live.Labels = nil
 	_, err = maps.Update(context.Background(), live, metav1.UpdateOptions{})
 	refusedBy(t, verdict{err: err}, "platform-objects")

@@ -179,7 +179,7 @@ func (a *api) apply(s admission.Settings, policies []admission.Policy) ([]admiss
 // accounts waits for the default accounts, without which no pod is let in.
 func (a *api) accounts() error {
 	for _, namespace := range []string{"team", "relaxed", "addon", "narrow", "closed", "pooled", "mapped", "default"} {
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 			_, err := a.client.CoreV1().ServiceAccounts(namespace).Get(context.Background(), "default", metav1.GetOptions{})
 			if err == nil {
 				break

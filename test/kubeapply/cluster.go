@@ -73,6 +73,10 @@ func (s *session) connect() (*cluster, error) {
 	if err != nil {
 		return nil, unreachable{reason: err}
 	}
+	// Read now, or client-go watches the files, long after the cluster is gone.
+	if err := rest.LoadTLSFiles(config); err != nil {
+		return nil, unreachable{reason: err}
+	}
 	namespace, _, err := loader.Namespace()
 	if err != nil || namespace == "" {
 		namespace = "default"

@@ -20,7 +20,7 @@ import (
 type auditEvent = auditv1.Event
 
 // auditDelay is how long an event may take to reach the log.
-const auditDelay = 10 * time.Second
+const auditDelay = 30 * time.Second
 
 // auditDir holds the audit log and its rotated parts.
 func (c *Cluster) auditDir() string {

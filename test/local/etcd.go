@@ -52,7 +52,7 @@ func (c *Cluster) apiServersEtcdCertificate(t testing.TB) *tls.Certificate {
 
 // stored reads the bytes that etcd holds under a prefix.
 func stored(ctx context.Context, client *clientv3.Client, prefix string) (map[string][]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	response, err := client.Get(ctx, prefix, clientv3.WithPrefix())
 	if err != nil {

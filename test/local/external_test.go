@@ -75,7 +75,7 @@ func renewedWithoutDowntime(t *testing.T, c *Cluster) {
 	assert.LessOrEqual(t, lifetime, 20*time.Minute, "the validity of the settings")
 	masters := c.masters(t)
 	// The agent looks at least once a minute; the API server's reload follows at once.
-	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		r, err := c.do(t.Context(), masters, http.MethodGet, c.APIEndpoint+"/api/v1/namespaces/default", nil)
 		require.NoError(t, err, "a request failed during the renewal")
 		require.Equal(t, http.StatusOK, r.status, r.body)
@@ -90,7 +90,7 @@ func renewedWithoutDowntime(t *testing.T, c *Cluster) {
 func peopleAreNamed(t *testing.T, c *Cluster, issuer *issuer) {
 	good := map[string]any{"iss": issuer.url, "aud": "redoubt", "sub": "alice", "groups": []string{"developers", mastersGroup}}
 	// The API server looks for its issuers every ten seconds until it finds them.
-	require.Eventually(t, func() bool { return c.status(t, issuer.token(t, good)) == http.StatusForbidden }, 40*time.Second, time.Second,
+	require.Eventually(t, func() bool { return c.status(t, issuer.token(t, good)) == http.StatusForbidden }, patience, time.Second,
 		"a token of the provider is not known (401), or can do everything (200)")
 	review := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`)
 	r, err := c.do(t.Context(), caller{token: issuer.token(t, good), header: http.Header{"Content-Type": {"application/json"}}},
@@ -206,7 +206,7 @@ func startKMS(t *testing.T) string {
 	plugin := kmsservice.NewGRPCService(socket, 5*time.Second, &keyService{aead})
 	go func() { _ = plugin.ListenAndServe() }()
 	t.Cleanup(plugin.Close)
-	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, patience, 10*time.Millisecond)
 	return socket
 }
 

@@ -11,11 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// backWithin is how long a component may be away after it was killed.
-const backWithin = 10 * time.Second
-
 // componentsComeBack kills every service of every machine, one after the other,
-// and demands that it is back and ready within ten seconds.
+// and demands that it comes back and is ready.
 func componentsComeBack(t *testing.T, c *Cluster) {
 	for _, name := range c.Machines() {
 		for _, s := range c.inspect(t, name).Services {
@@ -24,7 +21,7 @@ func componentsComeBack(t *testing.T, c *Cluster) {
 				require.NotZero(t, before.PID)
 				_, err := c.exec(t.Context(), name, "kill", "-KILL", strconv.Itoa(before.PID))
 				require.NoError(t, err)
-				took := within(t, backWithin, s.Name+" to come back", func() error {
+				took := within(t, patience, s.Name+" to come back", func() error {
 					status := c.inspect(t, name)
 					now := service(t, status, s.Name)
 					switch {
@@ -51,7 +48,7 @@ func machinesComeBack(t *testing.T, c *Cluster) {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				before, boot := keepers(dir, role), c.inspect(t, name).Boot
 				kill(t, before...)
-				within(t, backWithin, what+" to come back", func() error {
+				within(t, patience, what+" to come back", func() error {
 					now := keepers(dir, role)
 					if len(now) != 1 || now[0] == before[0] {
 						return fmt.Errorf("there are %v", now)
@@ -64,7 +61,7 @@ func machinesComeBack(t *testing.T, c *Cluster) {
 		t.Run(name+"/machine", func(t *testing.T) {
 			before := c.inspect(t, name)
 			kill(t, before.InitPID)
-			took := within(t, 3*backWithin, "the machine to come back", func() error {
+			took := within(t, patience, "the machine to come back", func() error {
 				status := c.inspect(t, name)
 				if status.Boot == before.Boot || !status.Ready() {
 					return fmt.Errorf("not ready: %+v", status)

@@ -130,10 +130,10 @@ func foreignClientRequestsAreDenied(t *testing.T, c *Cluster) {
 // bootstrapTokenJoinsOneNode makes a token as the join does and then abuses it.
 func bootstrapTokenJoinsOneNode(t *testing.T, c *Cluster) {
 	expired := c.newBootstrapToken(t, "verify-node", time.Now().Add(-time.Minute))
-	token := c.newBootstrapToken(t, "verify-node", time.Now().Add(2*time.Minute))
+	token := c.newBootstrapToken(t, "verify-node", time.Now().Add(4*patience))
 	// The API server learns of tokens from its own watch, in their order: when it
 	// knows the second, it has seen the first.
-	require.Eventually(t, func() bool { return c.status(t, token) == 403 }, 15*time.Second, 100*time.Millisecond, "a bootstrap token is not known")
+	require.Eventually(t, func() bool { return c.status(t, token) == 403 }, patience, 100*time.Millisecond, "a bootstrap token is not known")
 	assert.Equal(t, 401, c.status(t, expired), "an expired bootstrap token")
 	who := caller{from: c.Nodes[0].Name, token: token}
 	client := c.client(t, who)

@@ -100,7 +100,7 @@ func alive(t *testing.T, c *Cluster) bool {
 // settleDown waits until every machine is ready again.
 func settleDown(t *testing.T, c *Cluster) {
 	t.Helper()
-	within(t, 2*time.Minute, "the cluster to settle", func() error {
+	within(t, patience, "the cluster to settle", func() error {
 		for _, name := range c.Machines() {
 			if status := c.inspect(t, name); !status.Ready() {
 				return fmt.Errorf("%s is not ready: %+v", name, status.Services)
@@ -230,15 +230,11 @@ func restart(t *testing.T, c *Cluster, name, serviceName string) {
 	// Not with SIGTERM: an API server that ends in good order takes a minute.
 	_, err := c.exec(cleanupContext(t), name, "kill", "-KILL", fmt.Sprint(before.PID))
 	require.NoError(t, err)
-	deadline := time.Now().Add(time.Minute)
-	for {
+	within(t, patience, serviceName+" to come back", func() error {
 		now := service(t, c.inspect(t, name), serviceName)
-		if now.Restarts > before.Restarts && now.Ready {
-			return
+		if now.Restarts <= before.Restarts || !now.Ready {
+			return fmt.Errorf("%+v", now)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come back: %+v", serviceName, now)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return nil
+	})
 }

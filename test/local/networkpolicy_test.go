@@ -256,7 +256,7 @@ func agentRestarts(t *testing.T, c *Cluster, pods policyPods) {
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(before, syscall.SIGKILL))
 	tries, after := 0, 0
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	var settled time.Time
 	for ; settled.IsZero() || time.Since(settled) < 3*time.Second; tries++ {
 		require.True(t, time.Now().Before(deadline), "the agent did not come back")

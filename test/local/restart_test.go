@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,7 +16,7 @@ import (
 // its data.
 func hostRestarts(t *testing.T, r *rehearsal, c *Cluster) *Cluster {
 	// Until nobody is left who could restart another: killing goes in rounds.
-	within(t, 20*time.Second, "every process to end", func() error {
+	within(t, patience, "every process to end", func() error {
 		var alive []int
 		for _, name := range c.Machines() {
 			for _, role := range []string{"watch", "run", "init"} {

@@ -128,7 +128,7 @@ func deletedAccountIsRefused(t *testing.T, c *Cluster) {
 	token := requestToken(t, c, account, 10*time.Minute)
 	require.NoError(t, c.client(t, c.masters(t)).CoreV1().ServiceAccounts(c.Tenant()).Delete(t.Context(), account, metav1.DeleteOptions{}))
 	// The API server learns of the deletion from its own watch.
-	assert.Eventually(t, func() bool { return c.status(t, token) == http.StatusUnauthorized }, 15*time.Second, 100*time.Millisecond,
+	assert.Eventually(t, func() bool { return c.status(t, token) == http.StatusUnauthorized }, patience, 100*time.Millisecond,
 		"the token outlives its account")
 }
 

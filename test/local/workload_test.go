@@ -99,8 +99,8 @@ func (c *Cluster) forward(t *testing.T, pod string, port int) string {
 	case <-ready:
 	case err := <-failed:
 		require.NoError(t, err, "the tunnel did not open")
-	case <-time.After(20 * time.Second):
-		t.Fatal("the tunnel did not open within 20 s")
+	case <-time.After(patience):
+		t.Fatal("the tunnel did not open")
 	}
 	ports, err := forwarder.GetPorts()
 	require.NoError(t, err)

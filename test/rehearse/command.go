@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -107,6 +108,10 @@ func (d *Driver) environment(attach, passphrase string, operation Operation) []s
 		// The state is replaced atomically; a copy of all of it at every change would only cost time.
 		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS=true",
 	)
+	// The CLI notes who ran it, and containers run as numbers that no file knows.
+	if os.Getenv("USER") == "" {
+		out = append(out, "USER="+strconv.Itoa(os.Getuid()))
+	}
 	if d.options.Simulated {
 		// There is nobody at the endpoint of a simulated cluster whom the program could ask.
 		_ = os.Setenv("REDOUBT_SIMULATED", "1") // fails for malformed names alone

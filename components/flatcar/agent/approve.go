@@ -63,8 +63,12 @@ func (a *Agent) every(ctx context.Context, interval time.Duration, what string, 
 }
 
 func (a *Agent) applyObjects(ctx context.Context) error {
+	encryption, err := a.encryption()
+	if err != nil { // nodes join all the same
+		a.log.Error("what is encrypted is not known", "error", err.Error())
+	}
 	return bootstrap.WithMasters(a.config.APIServer, a.authority(), time.Now(), func(client dynamic.Interface) error {
-		return bootstrap.Apply(ctx, client, Objects(), a.log)
+		return bootstrap.Apply(ctx, client, Objects(encryption.Resources...), a.log)
 	})
 }
 

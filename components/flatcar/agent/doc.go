@@ -56,6 +56,14 @@
 //	    Long-running: KMS v2 plugin at /run/redoubt/kms/kms.sock, unit of
 //	    Type=notify, RuntimeDirectory=redoubt/kms, before the kubelet. A unit and
 //	    not a static pod: it needs no image and is up before the API server.
+//	redoubt-node reencrypt
+//	    Say in etcd with which key this machine's API server writes; once all control
+//	    planes say the same, have their API server write anew what etcd holds under
+//	    another key, in all encrypted resources; tell in the ConfigMap
+//	    kube-system/redoubt-encryption what is stored under which key. Meant for a
+//	    timer of 10 minutes on every control plane: a lock lets one of several run,
+//	    and what a run leaves the next one does. It exits with 1 when it leaves
+//	    something, and says in the journal what was refused.
 //	redoubt-node etcd-yield [--timeout 8m]
 //	    Wait until etcd can do without this machine: the other voting members are a
 //	    majority that answers and has everything that is committed, and no other

@@ -13,30 +13,38 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-const (
-	// lockName is a Lease in kube-system.
-	lockName = "redoubt-join-config"
-	// lockDuration bounds a run, and how long a killed one keeps others out.
-	lockDuration = 2 * time.Minute
+// lock is a Lease in kube-system.
+type lock struct {
+	name string
+	// duration bounds a run, and how long a killed one keeps others out.
+	duration time.Duration
+}
+
+// releaseTimeout bounds the release.
+const releaseTimeout = 5 * time.Second
+
+var (
+	joinConfigLock = lock{"redoubt-join-config", 2 * time.Minute}
+	encryptionLock = lock{encryptionName, 10 * time.Minute}
 )
 
 // locked calls do while this machine alone holds the lock, and ends do's context
 // before the lock could become another's. When somebody else holds it, nothing is
 // done: that one does the work.
-func (a *Agent) locked(ctx context.Context, config *rest.Config, client *http.Client, do func(context.Context) error) error {
+func (a *Agent) locked(ctx context.Context, lock lock, config *rest.Config, client *http.Client, do func(context.Context) error) error {
 	coordination, err := coordinationclient.NewForConfigAndClient(config, client)
 	if err != nil {
 		return err
 	}
 	leases := coordination.Leases(metav1.NamespaceSystem)
 	start := time.Now() // the lock is about real time
-	ctx, cancel := context.WithDeadline(ctx, start.Add(lockDuration))
+	ctx, cancel := context.WithDeadline(ctx, start.Add(lock.duration))
 	defer cancel()
-	now, seconds, holder := metav1.NewMicroTime(start), int32(lockDuration.Seconds()), a.config.Node
-	lease, err := leases.Get(ctx, lockName, metav1.GetOptions{})
+	now, seconds, holder := metav1.NewMicroTime(start), int32(lock.duration.Seconds()), a.config.Node
+	lease, err := leases.Get(ctx, lock.name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: lockName}}
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: lock.name}}
 		lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now}
 		lease, err = leases.Create(ctx, lease, metav1.CreateOptions{})
 	case err == nil && held(lease, start):
@@ -56,6 +64,9 @@ func (a *Agent) locked(ctx context.Context, config *rest.Config, client *http.Cl
 	result := do(ctx)
 	nobody := ""
 	lease.Spec.HolderIdentity = &nobody
+	// Also when this run was told to end.
+	ctx, release := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer release()
 	if _, err := leases.Update(ctx, lease, metav1.UpdateOptions{}); err != nil {
 		a.log.Warn("the lock is released by its end only", "error", err.Error())
 	}

@@ -42,7 +42,7 @@ func (a *Agent) RotateJoinConfig(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.locked(ctx, config, client, func(ctx context.Context) error {
+	return a.locked(ctx, joinConfigLock, config, client, func(ctx context.Context) error {
 		return a.rotate(ctx, core.Secrets(metav1.NamespaceSystem))
 	})
 }

@@ -236,7 +236,7 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
-// TestStoreAway: while the store is away nothing is lost, and the outage is told once.
+// TestStoreAway: while the store is away nothing is lost.
 func TestStoreAway(t *testing.T) {
 	b := newBench(t)
 	s := b.shipper()

@@ -52,7 +52,7 @@ type Rendered struct {
 // resources is known. Names, addresses and grants must be in it from the
 // beginning; whoever calls it has validated it, see [Check].
 func Render(spec selfmanaged.Spec, later Later) Rendered {
-	contents := later.contents()
+	contents := later.contents(spec.Encryption.Resources)
 	hashes := pulumi.StringMap{}
 	for _, name := range selfmanaged.PKIFiles() {
 		if content, there := contents[name]; there {
@@ -138,7 +138,7 @@ func collect(spec selfmanaged.Spec, later Later, contents map[string]pulumi.Stri
 }
 
 // contents are the files that only control planes read.
-func (l Later) contents() map[string]pulumi.StringOutput {
+func (l Later) contents(encrypted []string) map[string]pulumi.StringOutput {
 	contents := map[string]pulumi.StringOutput{}
 	for name, content := range l.PKI.Files {
 		if name != clusterCA {
@@ -147,7 +147,7 @@ func (l Later) contents() map[string]pulumi.StringOutput {
 	}
 	if len(l.LocalKeyNames) > 0 {
 		contents[selfmanaged.EncryptionFile] = l.LocalKeys.ToStringArrayOutput().ApplyT(func(secrets []string) (string, error) {
-			return hostconfig.Encryption{Keys: EncryptionKeys(l.LocalKeyNames, secrets)}.Configuration()
+			return hostconfig.Encryption{Keys: EncryptionKeys(l.LocalKeyNames, secrets), Resources: encrypted}.Configuration()
 		}).(pulumi.StringOutput)
 	}
 	return contents

@@ -54,7 +54,7 @@ func TestApplyRestartsOnlyWhatChanged(t *testing.T) {
 			}
 			// What Apply changed also holds for the next boot.
 			kill(t, after.InitPID)
-			within10(t, "the machine", func() bool { s := inspect(t, spec); return s.Ready() && s.Boot != after.Boot })
+			eventually(t, "the machine", func() bool { s := inspect(t, spec); return s.Ready() && s.Boot != after.Boot })
 			if s := inspect(t, spec); s.Revision != next.Revision() {
 				t.Error("a restarted machine has forgotten what was applied")
 			}
@@ -111,8 +111,8 @@ func TestPlainSupervisorLeavesNoDoubles(t *testing.T) {
 	for range 3 {
 		before := launched(t, spec)
 		kill(t, before.InitPID)
-		within10(t, "the machine", func() bool { s := inspect(t, spec); return s.Ready() && s.Boot != before.Boot })
-		within10(t, "one child", func() bool { return len(running(t, strings.Join(child.Command, " ")+"\x00")) <= 1 })
+		eventually(t, "the machine", func() bool { s := inspect(t, spec); return s.Ready() && s.Boot != before.Boot })
+		eventually(t, "one child", func() bool { return len(running(t, strings.Join(child.Command, " ")+"\x00")) <= 1 })
 		// The shell's own command line holds the child's too.
 		if pids := running(t, "/bin/sleep "+child.Command[1]); len(pids) > 2 {
 			t.Fatalf("a killed supervisor left doubles: %v", pids)

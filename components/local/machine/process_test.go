@@ -95,7 +95,7 @@ func TestCaptureOutlivesAFullDisk(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("a service that speaks hangs because its log cannot be written")
 	}
 }

@@ -141,7 +141,7 @@ func TestDeletedStateEndsTheMachine(t *testing.T) {
 	if err := os.RemoveAll(spec.Dir); err != nil {
 		t.Fatal(err)
 	}
-	within10(t, "the end", func() bool {
+	eventually(t, "the end", func() bool {
 		return len(remains(t, spec)) == 0 && len(running(t, strings.Join(spec.Services[0].Command, " "))) == 0
 	})
 }

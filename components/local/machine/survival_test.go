@@ -40,11 +40,11 @@ func TestWhateverDiesComesBack(t *testing.T) {
 				return err == nil && status.Ready() && status.Boot != boot && status.Guarded && readProcess(l.watcher()).alive() &&
 					len(running(t, strings.Join(one.Command, " "))) == 1 && len(running(t, strings.Join(two.Command, " "))) == 1
 			}
-			within10(t, "complete at first", complete)
+			eventually(t, "complete at first", complete)
 
 			before := inspect(t, spec)
 			kill(t, running(t, strings.Join(one.Command, " "))[0])
-			within10(t, "a service", func() bool { return complete() && service(t, inspect(t, spec), "one").Restarts == 1 })
+			eventually(t, "a service", func() bool { return complete() && service(t, inspect(t, spec), "one").Restarts == 1 })
 			after := inspect(t, spec)
 			if service(t, after, "two") != service(t, before, "two") {
 				t.Error("the death of one service touched the other")
@@ -55,25 +55,25 @@ func TestWhateverDiesComesBack(t *testing.T) {
 
 			boot = after.Boot
 			kill(t, after.InitPID)
-			within10(t, "the first process", complete)
+			eventually(t, "the first process", complete)
 
 			before = inspect(t, spec)
 			guard := readProcess(l.guard())
 			kill(t, guard.PID)
-			within10(t, "the guard", func() bool { return complete() && readProcess(l.guard()) != guard })
+			eventually(t, "the guard", func() bool { return complete() && readProcess(l.guard()) != guard })
 			if after := inspect(t, spec); after.InitPID != before.InitPID || service(t, after, "two") != service(t, before, "two") {
 				t.Error("the new guard did not adopt the machine but started another")
 			}
 
 			watcher := readProcess(l.watcher())
 			kill(t, watcher.PID)
-			within10(t, "the watcher", func() bool { return complete() && readProcess(l.watcher()) != watcher })
+			eventually(t, "the watcher", func() bool { return complete() && readProcess(l.watcher()) != watcher })
 
 			// Twice in a row: who was adopted is watched too.
 			adopted := inspect(t, spec)
 			boot = adopted.Boot
 			kill(t, adopted.InitPID)
-			within10(t, "an adopted first process", complete)
+			eventually(t, "an adopted first process", complete)
 			// With both gone, Start puts the guard back and leaves the machine alone.
 			before = inspect(t, spec)
 			watcher, guard = readProcess(l.watcher()), readProcess(l.guard())
@@ -83,11 +83,11 @@ func TestWhateverDiesComesBack(t *testing.T) {
 			}
 			kill(t, watcher.PID)
 			kill(t, guard.PID)
-			within10(t, "death of the guard", func() bool { return !readProcess(l.guard()).alive() && !readProcess(l.watcher()).alive() })
+			eventually(t, "death of the guard", func() bool { return !readProcess(l.guard()).alive() && !readProcess(l.watcher()).alive() })
 			if after := launched(t, spec); after.Boot != before.Boot {
 				t.Error("Start restarted a machine that ran")
 			}
-			within10(t, "guard and watcher after Start", complete)
+			eventually(t, "guard and watcher after Start", complete)
 		})
 	}
 }
@@ -118,7 +118,7 @@ func TestFirstProcessWaitsToBeRecorded(t *testing.T) {
 	if err := writeJSON(layout(spec.Dir).spec(), spec); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", program+" init "+spec.Dir+" boot 3</dev/null 4>/dev/null")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "the guard ended before") {
@@ -135,7 +135,7 @@ func TestABrokenServiceDoesNotSpin(t *testing.T) {
 	if err := Start(t.Context(), program, spec); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
 	err := Wait(ctx, spec.Dir)
 	if err == nil {
@@ -146,9 +146,9 @@ func TestABrokenServiceDoesNotSpin(t *testing.T) {
 			t.Errorf("does not say %q: %v", want, err)
 		}
 	}
-	// 0.5 + 1 + 2 s of pauses: the fourth start comes after 3.5 s.
-	if n := service(t, inspect(t, spec), "broken").Restarts; n < 1 || n > 4 {
-		t.Errorf("%d restarts in 4 s", n)
+	// 0.5 + 1 + 2 + 4 s of pauses: the fifth start comes after 7.5 s.
+	if n := service(t, inspect(t, spec), "broken").Restarts; n < 1 || n > 5 {
+		t.Errorf("%d restarts in 8 s", n)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestServicesWaitForEachOther(t *testing.T) {
 	if err := Start(t.Context(), program, spec); err != nil {
 		t.Fatal(err)
 	}
-	within10(t, "the reason for waiting", func() bool {
+	eventually(t, "the reason for waiting", func() bool {
 		s := service(t, inspect(t, spec), "second")
 		return s.State == "waiting" && s.Detail == "waits for first"
 	})
@@ -177,7 +177,7 @@ func TestServiceThatDoesNotBecomeReadyIsRestarted(t *testing.T) {
 	if err := Start(t.Context(), program, spec); err != nil {
 		t.Fatal(err)
 	}
-	within10(t, "a restart", func() bool {
+	eventually(t, "a restart", func() bool {
 		s := service(t, inspect(t, spec), "slow")
 		return s.Restarts > 0 && strings.Contains(s.LastExit, "not ready after 1s")
 	})

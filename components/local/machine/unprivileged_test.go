@@ -63,7 +63,7 @@ func TestAsNobody(t *testing.T) {
 	}
 	before := launched(t, spec)
 	kill(t, before.InitPID)
-	within10(t, "the machine", func() bool { s := inspect(t, spec); return s.Ready() && s.Boot != before.Boot })
+	eventually(t, "the machine", func() bool { s := inspect(t, spec); return s.Ready() && s.Boot != before.Boot })
 	if err := Stop(t.Context(), spec.Dir); err != nil {
 		t.Fatal(err)
 	}

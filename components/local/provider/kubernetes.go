@@ -5,16 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
-	"k8s.io/client-go/dynamic"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -23,11 +17,15 @@ import (
 // seconds, a slow disk takes longer.
 const accessTimeout = 2 * time.Minute
 
-// restConfig reads the administrator's kubeconfig; its certificate is re-read
-// by each call, because the agent renews it.
+// restConfig reads the administrator's kubeconfig and the files it names. Each call
+// reads them again, because the agent renews the certificate; without that client-go
+// would watch the files, long after the environment is gone.
 func restConfig(kubeconfig string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
+		return nil, err
+	}
+	if err := rest.LoadTLSFiles(config); err != nil {
 		return nil, err
 	}
 	config.Timeout = 15 * time.Second
@@ -63,45 +61,4 @@ func waitForAccess(ctx context.Context, kubeconfig string) error {
 		return fmt.Errorf("the API server does not let the administrator in (kubeconfig %s): %w", kubeconfig, last)
 	}
 	return nil
-}
-
-// rewriteResource writes every object of a resource unchanged; the API server
-// stores it anew when it is not encrypted with the key that writes.
-func rewriteResource(ctx context.Context, kubeconfig, resource string) error {
-	config, err := restConfig(kubeconfig)
-	if err != nil {
-		return err
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	api, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return err
-	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(api))
-	gvr, err := mapper.ResourceFor(schema.ParseGroupResource(resource).WithVersion(""))
-	if err != nil {
-		return err
-	}
-	options := metav1.ListOptions{Limit: 500}
-	for {
-		page, err := client.Resource(gvr).List(ctx, options)
-		if err != nil {
-			return err
-		}
-		for i := range page.Items {
-			object := &page.Items[i]
-			_, err := client.Resource(gvr).Namespace(object.GetNamespace()).Update(ctx, object, metav1.UpdateOptions{})
-			// A conflict or an absence means that somebody wrote it meanwhile,
-			// under the new key, or deleted it.
-			if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-				return fmt.Errorf("%s/%s: %w", object.GetNamespace(), object.GetName(), err)
-			}
-		}
-		if options.Continue = page.GetContinue(); options.Continue == "" {
-			return nil
-		}
-	}
 }

@@ -3,9 +3,13 @@ package provider
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
+	"k8s.io/client-go/rest"
+
+	"github.com/redoubt-dev/redoubt/components/internal/reencrypt"
 	"github.com/redoubt-dev/redoubt/hostconfig"
 )
 
@@ -41,15 +45,6 @@ func (e EncryptionAtRest) writer() string {
 		return deref(e.KMSName)
 	}
 	return deref(e.KeyName)
-}
-
-// storedPrefix is what the stored bytes of an encrypted object begin with,
-// from the API server's envelope format.
-func (e EncryptionAtRest) storedPrefix() string {
-	if e.Provider == string(hostconfig.EncryptionKMS) {
-		return "k8s:enc:kms:v2:" + e.writer() + ":"
-	}
-	return "k8s:enc:" + e.Provider + ":v1:" + e.writer() + ":"
 }
 
 // rotation is the way from the keys on the machine to the declared one, by the
@@ -117,20 +112,31 @@ func (m Machine) seesKMS() bool {
 	return !m.Isolated
 }
 
-// rewrite writes every encrypted resource again and then reads etcd itself to
-// prove that nothing is left under another key.
+// rewrite has the API server write anew what is under another key than the one that
+// writes, and then knows from etcd itself that nothing is left under another one.
 func (in ControlPlaneInputs) rewrite(ctx context.Context) error {
-	resources := in.Encryption.Resources
-	if len(resources) == 0 {
-		resources = []string{"secrets"}
+	config, err := restConfig(in.Kubeconfig.Path)
+	if err != nil {
+		return err
 	}
-	for _, resource := range resources {
-		if err := rewriteResource(ctx, in.Kubeconfig.Path, resource); err != nil {
-			return fmt.Errorf("rewriting %s under the new key: %w; both keys still read: run the update again", resource, err)
-		}
-		if err := in.proveStored(ctx, resource); err != nil {
-			return err
-		}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	etcd, err := in.Machine.etcdClient(in.EtcdEndpoint)
+	if err != nil {
+		return err
+	}
+	defer etcd.Close()
+	resources, writer := in.Encryption.desired().WithDefaults().Resources, reencrypt.Writer(in.Encryption.desired())
+	log := slog.New(slog.DiscardHandler) // what is refused is in the report
+	report, err := reencrypt.Rewriter{Etcd: etcd, Config: config, Client: client, Log: log}.Run(ctx, resources, &writer)
+	if err != nil {
+		return fmt.Errorf("rewriting %s under the new key: %w; both keys still read: run the update again", strings.Join(resources, ", "), err)
+	}
+	if left := report.Left(writer); left > 0 {
+		return fmt.Errorf("%d objects are still stored under another key after the rewrite%s; the old key stays: run the update again", left, report.Told())
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func platformPolicies() []Policy {
 				rule("node.k8s.io", create+" "+update+" "+remove, "runtimeclasses"),
 			},
 			Sentinel: Sentinel{Kind: "ConfigMap"},
-			Conditions: []admissionv1.MatchCondition{notTheServer, notCleaners,
+			Conditions: []admissionv1.MatchCondition{notTheServer, notCleaners, NotRewritten,
 				condition("of-the-platform", managed(`object`)+` || `+managed(`oldObject`)+` || request.?name.orValue('').startsWith('`+sentinelPrefix+`')`)},
 			found:  either(managed(`object`)+` || `+managed(`oldObject`), `'metadata.labels[`+LabelManagedBy+`] is "`+ManagedBy+`"'`),
 			Unless: isPlatform + ` || ` + quarantineAlone,

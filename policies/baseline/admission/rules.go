@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/redoubt-dev/redoubt/hostconfig/nodeconfig"
 )
 
 // Operations, in the words of rules.
@@ -53,6 +55,12 @@ func condition(name, expression string) admissionv1.MatchCondition {
 // the name and the group are asked for, as the loopback identity has both.
 var notTheServer = condition("not-the-api-server",
 	`!(request.userInfo.username == 'system:apiserver' && 'system:masters' in request.userInfo.?groups.orValue([]))`)
+
+// NotRewritten leaves out what a self-managed cluster does about keys of encryption
+// (M18): an object is written anew under the key that writes now, and nothing in it
+// changes. It would otherwise keep the old key needed for as long as it is protected.
+var NotRewritten = condition("not-rewritten",
+	`!(request.userInfo.username == '`+nodeconfig.UserEncryption+`' && request.operation == 'UPDATE' && dyn(object) == dyn(oldObject))`)
 
 // isPlatform asks the authorizer whether the user is the platform.
 const isPlatform = `authorizer.group('` + Group + `').resource('` + ResourcePlatform + `').check('` + VerbAdminister + `').allowed()`

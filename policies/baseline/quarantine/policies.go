@@ -107,6 +107,7 @@ func policies() []policy {
 				{Name: "not-of-the-cluster", Expression: `(request.resource.resource == 'pods' && request.operation in ['CREATE', 'DELETE'] && !('system:nodes' in request.userInfo.?groups.orValue([]))) || !(` + controllers + `)`},
 				// What only tells of the cluster goes on.
 				{Name: "no-record", Expression: `!(request.resource.resource in ['events', 'leases', 'endpointslices', 'endpoints'])`},
+				admission.NotRewritten,
 			},
 			validations: [][2]string{{mayForensics, "the namespace is under quarantine (M40): nothing in it is made, changed or deleted until an incident responder releases it"}},
 		},

@@ -70,7 +70,7 @@ func TestEndsWhenTold(t *testing.T) {
 			if err != nil {
 				t.Errorf("after %v: %v", signal, err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			pause.Process.Kill()
 			t.Errorf("did not end after %v", signal)
 		}

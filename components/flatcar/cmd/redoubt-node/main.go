@@ -35,6 +35,7 @@ control planes, for good:
   approve [--runtime-dir DIR]                   answer kubelets' requests, look after nodes
   join-config rotate                            make tokens, write join configurations
   kms                                           KMS v2 plugin of the API server
+  reencrypt                                     have what is stored under another key written anew
   etcd-yield [--timeout 8m]                     before the machine stops: wait until etcd can do without it
   snapshot [--out FILE]                         put a snapshot of etcd into the bucket
   audit-ship [--state-dir DIR]                  copy the API server's audit log into its bucket
@@ -116,7 +117,8 @@ var commands = map[string]command{
 	"join-config rotate": {nil, func(ctx context.Context, i invocation, _ io.Writer) error {
 		return i.RotateJoinConfig(ctx)
 	}},
-	"kms": {nil, func(ctx context.Context, i invocation, _ io.Writer) error { return i.ServeKMS(ctx) }},
+	"kms":       {nil, func(ctx context.Context, i invocation, _ io.Writer) error { return i.ServeKMS(ctx) }},
+	"reencrypt": {nil, func(ctx context.Context, i invocation, _ io.Writer) error { return i.Reencrypt(ctx) }},
 	"snapshot": {[]string{"out"}, func(ctx context.Context, i invocation, stdout io.Writer) error {
 		key, err := i.Snapshot(ctx, i.out)
 		if err == nil {

@@ -49,7 +49,7 @@ func TestProgramRunsAMachine(t *testing.T) {
 	if err := machine.Start(t.Context(), program, spec); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := machine.Wait(ctx, spec.Dir); err != nil {
 		t.Fatal(err)

@@ -122,4 +122,10 @@ func TestRepairByOne(t *testing.T) {
 		t.Error(err)
 	}
 	want("once more", 4)
+	s.silent("2", time.Hour)
+	s.silent("3", time.Hour)
+	if err := pass(at.Add(time.Hour)); err != nil {
+		t.Error(err)
+	}
+	want("no worker works", 4)
 }

@@ -47,13 +47,13 @@ type Config struct {
 	AuditLog *AuditLog `json:"auditLog,omitempty"`
 	// NetworkAgent is nil where nodes register without [TaintNetwork].
 	NetworkAgent *NetworkAgent `json:"networkAgent,omitempty"`
+	// Encryption is the API server's EncryptionConfiguration; by default the file of
+	// [hostconfig.Paths].
+	Encryption string `json:"encryption,omitempty"`
 	// RepairAfter is how long a worker's node may be silent before its machine is
 	// replaced (M05): [DefaultRepairAfter] by default, [ShortestRepairAfter] to
 	// [LongestRepairAfter].
 	RepairAfter hostconfig.Duration `json:"repairAfter,omitzero"`
-	// Encryption is the API server's EncryptionConfiguration; by default the file of
-	// [hostconfig.Paths].
-	Encryption string `json:"encryption,omitempty"`
 	// PKI is the directory of the authorities; [PKIDirectory] by default.
 	PKI string `json:"pki,omitempty"`
 }

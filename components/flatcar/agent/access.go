@@ -40,8 +40,8 @@ func access(encrypted []string) []runtime.Object {
 		rule.ResourceNames = []string{name}
 		return rule
 	}
-	holding := func(lock lock) []rbacv1.PolicyRule {
-		return []rbacv1.PolicyRule{rule("coordination.k8s.io", "leases", "create"), only(lock.name, rule("coordination.k8s.io", "leases", "get", "update"))}
+	holding := func(lease string) []rbacv1.PolicyRule {
+		return []rbacv1.PolicyRule{rule("coordination.k8s.io", "leases", "create"), only(lease, rule("coordination.k8s.io", "leases", "get", "update"))}
 	}
 	objects := []runtime.Object{
 		&rbacv1.ClusterRole{TypeMeta: kind("ClusterRole"), ObjectMeta: meta(nodes, ""), Rules: []rbacv1.PolicyRule{
@@ -49,7 +49,7 @@ func access(encrypted []string) []runtime.Object {
 		}},
 		&rbacv1.ClusterRoleBinding{TypeMeta: kind("ClusterRoleBinding"), ObjectMeta: meta(nodes, ""), Subjects: user(nodes),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "ClusterRole", Name: nodes}},
-		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(nodes, metav1.NamespaceSystem), Rules: holding(lock{name: turnName})},
+		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(nodes, metav1.NamespaceSystem), Rules: holding(turnName)},
 		&rbacv1.RoleBinding{TypeMeta: kind("RoleBinding"), ObjectMeta: meta(nodes, metav1.NamespaceSystem), Subjects: user(nodes),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: nodes}},
 		// Events of Nodes, which have no namespace, are in this one.
@@ -59,7 +59,7 @@ func access(encrypted []string) []runtime.Object {
 		// RBAC knows no types of Secrets: tokens live where the token authenticator
 		// looks for them.
 		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(tokens, metav1.NamespaceSystem), Rules: append(
-			[]rbacv1.PolicyRule{rule("", "secrets", "list", "create", "delete")}, holding(joinConfigLock)...,
+			[]rbacv1.PolicyRule{rule("", "secrets", "list", "create", "delete")}, holding(joinConfigLock.name)...,
 		)},
 		&rbacv1.RoleBinding{TypeMeta: kind("RoleBinding"), ObjectMeta: meta(tokens, metav1.NamespaceSystem), Subjects: user(tokens),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: tokens}},
@@ -80,7 +80,7 @@ func access(encrypted []string) []runtime.Object {
 		&rbacv1.ClusterRole{TypeMeta: kind("ClusterRole"), ObjectMeta: meta(writer, ""), Rules: patch},
 		&rbacv1.ClusterRoleBinding{TypeMeta: kind("ClusterRoleBinding"), ObjectMeta: meta(writer, ""), Subjects: user(writer),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "ClusterRole", Name: writer}},
-		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(writer, metav1.NamespaceSystem), Rules: append(holding(encryptionLock), trace)},
+		&rbacv1.Role{TypeMeta: kind("Role"), ObjectMeta: meta(writer, metav1.NamespaceSystem), Rules: append(holding(encryptionLock.name), trace)},
 		&rbacv1.RoleBinding{TypeMeta: kind("RoleBinding"), ObjectMeta: meta(writer, metav1.NamespaceSystem), Subjects: user(writer),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: writer}})
 }

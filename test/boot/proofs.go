@@ -31,6 +31,7 @@ func Proofs() []Proof {
 		{"M17_what_the_API_records_is_stored_where_no_machine_alters_it", proveAuditLog},
 		{"M16_a_stolen_token_gets_no_certificate", proveStolenToken},
 		{"M34_the_token_is_rotated_and_the_old_one_refused", proveTokens},
+		{"M18_what_the_last_key_encrypted_is_written_anew_by_itself", proveKeys},
 		{"M12_a_control_plane_with_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 1, true) }},
 		{"M12_a_control_plane_that_is_told_to_stop_waits_for_etcd", proveYield},
 		{"M12_the_founder_without_its_volume_is_replaced", func(ctx context.Context, r *Rehearsal) error { return proveReplacement(ctx, r, 0, false) }},

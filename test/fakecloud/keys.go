@@ -27,6 +27,7 @@ type key struct {
 	statements []statement
 	grants     []grant
 	versions   []cipher.AEAD // the newest last
+	disabled   map[int]bool  // versions, from 1
 }
 
 // AddKey adds a key.
@@ -65,6 +66,30 @@ func (c *Cloud) DisableKey(id string, disabled bool) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	c.keys[id].Disabled = disabled
+}
+
+// DisableVersion turns one version of a key of GCP off, from 1: what it encrypted
+// cannot be decrypted.
+func (c *Cloud) DisableVersion(id string, version int) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	k := c.keys[id]
+	if k.disabled == nil {
+		k.disabled = map[int]bool{}
+	}
+	k.disabled[version] = true
+}
+
+// KeyID finds a key by what [Cloud.KeyName] gives.
+func (c *Cloud) KeyID(name string) (id string, found bool) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	for id, k := range c.keys {
+		if c.keyName(k) == name {
+			return id, true
+		}
+	}
+	return "", false
 }
 
 func (k *key) rotate() {
@@ -126,6 +151,9 @@ func (k *key) open(data, context []byte) ([]byte, error) {
 	}
 	if b.Key != k.ID || b.Version < 0 || b.Version >= len(k.versions) {
 		return nil, errors.New("another key made it: version " + strconv.Itoa(b.Version) + " of " + b.Key)
+	}
+	if k.disabled[b.Version+1] {
+		return nil, errors.New("version " + strconv.Itoa(b.Version+1) + " of " + b.Key + " is disabled")
 	}
 	return k.versions[b.Version].Open(nil, nil, b.Data, context)
 }

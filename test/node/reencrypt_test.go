@@ -358,9 +358,11 @@ func (p *planes) whole(t *testing.T) {
 		assert.Equal(t, canary, string(secret.Data["a"]), name)
 		assert.Empty(t, secret.Labels)
 	}
+	said := len(p.logs.String())
 	for _, each := range p.agents {
 		require.NoError(t, each.Reencrypt(ctx))
 	}
+	assert.Equal(t, 2, strings.Count(p.logs.String()[said:], " rewritten=0 "), "the API server was asked to write what needed it not")
 	_, after := p.stored(t)
 	for _, each := range []map[string]int64{before, after} {
 		delete(each, "/registry/configmaps/kube-system/redoubt-encryption") // says when it was

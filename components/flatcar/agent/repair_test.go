@@ -105,13 +105,17 @@ func (s *scene) gone(id string) {
 	s.drop(id)
 }
 
-// decide gives whose turn it is, "" for nobody's.
-func (s *scene) decide() (instance string, now turn) {
-	a := &Agent{config: nodeconfig.Config{
+func repairConfig() nodeconfig.Config {
+	return nodeconfig.Config{
 		Pools:            []nodeconfig.Pool{{Name: "a", Role: poolA, Group: "c-a"}, {Name: "b", Role: poolB, Group: "c-b"}},
 		ControlPlaneRole: planes, ControlPlanes: []nodeconfig.ControlPlane{{Name: "plane-1", Address: "10.0.0.9"}},
 		RepairAfter: hostconfig.Duration{Duration: 10 * time.Minute},
-	}}
+	}
+}
+
+// decide gives whose turn it is, "" for nobody's.
+func (s *scene) decide() (instance string, now turn) {
+	a := &Agent{config: repairConfig()}
 	seen := &vigil{}
 	for _, at := range []time.Duration{s.watched, s.watched / 2, 0} {
 		a.now = func() time.Time { return ago(at) }

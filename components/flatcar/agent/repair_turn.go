@@ -47,12 +47,15 @@ func (a *Agent) repair(ctx context.Context, core *coreclient.CoreV1Client, lease
 		return fmt.Errorf("noting whose machine is replaced: %w", err)
 	}
 	since, why := machine.since()
+	said := []any{"node", machine.Node, "instance", machine.ID, "group", machine.Group, "since", since.UTC().Format(time.RFC3339)}
+	if again := machine.ID == last.instance && now.began.Equal(last.began); again {
+		a.log.Info("the cloud is told again that a worker's machine is to be replaced: "+why, said...)
+	} else {
+		a.log.Warn("a worker's machine is replaced: "+why, said...)
+		a.tell(ctx, core, machine.node, "The machine "+machine.ID+" is replaced: "+why+" since "+since.UTC().Format(time.RFC3339))
+	}
 	if err := a.cloud.Replace(ctx, machine.Instance); err != nil {
 		return fmt.Errorf("having the machine %s of %s replaced: %w", machine.ID, machine.Group, err)
-	}
-	a.log.Warn("a worker's machine is replaced: "+why, "node", machine.Node, "instance", machine.ID, "group", machine.Group, "since", since.UTC().Format(time.RFC3339))
-	if machine.node != nil {
-		a.tell(ctx, core, machine.node, "The machine "+machine.ID+" is replaced: "+why+" since "+since.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -95,9 +98,12 @@ func writeTurn(ctx context.Context, leases coordinationclient.LeaseInterface, le
 	return err
 }
 
-// tell makes an Event of a node, for those who look at it with kubectl. The journal
-// has the same: that it cannot be made holds nothing up.
+// tell makes an Event of a node, if there is one, for those who look at it with
+// kubectl. The journal has the same: that it cannot be made holds nothing up.
 func (a *Agent) tell(ctx context.Context, core *coreclient.CoreV1Client, node *corev1.Node, text string) {
+	if node == nil {
+		return
+	}
 	at := metav1.NewTime(time.Now())
 	_, err := core.Events(metav1.NamespaceDefault).Create(ctx, &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{GenerateName: node.Name + "-", Namespace: metav1.NamespaceDefault},

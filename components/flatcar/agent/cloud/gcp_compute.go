@@ -61,6 +61,8 @@ func (c compute) list(ctx context.Context, filter string) ([]Instance, error) {
 				if err != nil {
 					return nil, fmt.Errorf("instance %s: %w", each.Name, err)
 				}
+				// Who has been abandoned by its group still says that it made it, and may be
+				// protected then: https://cloud.google.com/compute/docs/instances/preventing-accidental-vm-deletion
 				instance := Instance{ID: each.ID, Node: each.Name, Launched: created, Zone: zone, Leaving: each.Status == stopping, Spared: each.Protected}
 				for _, i := range each.Interfaces {
 					instance.Addresses = append(instance.Addresses, i.Address)

@@ -175,6 +175,14 @@ func testRotation(t *testing.T, l *lab, log *logBuffer) {
 	assert.True(t, l.accepted(t, one))
 	assert.Len(t, l.tokens(t, "general"), 3)
 	l.Heal("s3")
+	// Whoever has the lock is dead, and machines wait for the token: so does the run.
+	leases := l.admin.CoordinationV1().Leases("kube-system")
+	lease, err := leases.Get(ctx, "redoubt-join-config", metav1.GetOptions{})
+	require.NoError(t, err)
+	now, holder, seconds := metav1.NowMicro(), "control-plane-2", int32(3)
+	lease.Spec.HolderIdentity, lease.Spec.RenewTime, lease.Spec.LeaseDurationSeconds = &holder, &now, &seconds
+	_, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
+	require.NoError(t, err)
 	require.NoError(t, rotate(12.3))
 	three := l.joinToken(t, "general")
 	assert.NotEqual(t, two, three)

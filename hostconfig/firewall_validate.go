@@ -149,7 +149,7 @@ func (p *problems) interfaces(f Firewall) {
 		all = append(all, one{"podInterface", f.PodInterface})
 	}
 	for i, name := range f.PodInterfaces {
-		if name != f.PodInterface {
+		if name != f.PodInterface || name == "" {
 			all = append(all, one{fmt.Sprintf("podInterfaces[%d]", i), name})
 		}
 	}

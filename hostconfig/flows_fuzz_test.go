@@ -52,6 +52,7 @@ func FuzzFirewall(f *testing.F) {
 	f.Add("10.80.0.10", "", "10.0.0.0/8", "11.0.0.0/9", "a.b-c_d", "cali*", "aws", 1, false)
 	f.Add("fd80::10", "fd80:1::/64", "fd83::/64", "fd81::/56", "ens*", "lxc*", "metal", 0, true)
 	f.Add("10.80.0.0/28", "10.80.1.0/24", "fd83::/64", "fd81::/56", "eth0", "e*", "gcp", 0, false)
+	f.Add("10.80.0.10", "10.80.0.11", "10.83.0.0/29", "10.81.0.0/16", "eth0", "", "", 6443, true)
 	f.Add("::1", "x\" accept", "0.0.0.0/0", "", "eth0\"", "*", "moon", 0, true)
 	f.Fuzz(func(t *testing.T, controlPlane, worker, operators, pods, link, podLink, platform string, port int, isWorker bool) {
 		firewall := Firewall{Role: RoleControlPlane, ControlPlane: []string{controlPlane}, Workers: []string{worker},

@@ -170,6 +170,7 @@ func TestFirewallRefusals(t *testing.T) {
 		"world balances":      {func(f *Firewall) { f.LoadBalancers = []string{"0.0.0.0/1"} }, "loadBalancers[0]", "world"},
 		"short wildcard":      {func(f *Firewall) { f.PodInterfaces = []string{"e*"} }, "podInterface", "interface name"},
 		"pods everywhere":     {func(f *Firewall) { f.PodInterface = "eth*" }, "podInterface", "also nodeInterface"},
+		"nameless pods":       {func(f *Firewall) { f.PodInterfaces = []string{""} }, "podInterfaces[0]", "not an interface name"},
 		"second pods":         {func(f *Firewall) { f.PodInterfaces = []string{"cali*", "et*"} }, "podInterfaces[1]", "also nodeInterface"},
 		"pods in a tunnel":    {func(f *Firewall) { f.Network, f.PodInterface = []NetworkTraffic{CalicoVXLAN}, "vxlan*" }, "network", "also podInterface"},
 		"repeated webhook":    {func(f *Firewall) { f.Ports.Webhooks = []int{9443, 9443} }, "ports.webhooks[1]", "repeated"},

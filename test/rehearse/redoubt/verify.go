@@ -3,6 +3,7 @@ package redoubt
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -20,7 +21,7 @@ import (
 
 // verifyTimeout bounds the checks at the end of an up. The providers have waited for readiness already; what is asked
 // here answers at once or is broken.
-const verifyTimeout = 20 * time.Second
+const verifyTimeout = time.Minute
 
 // Verify asks a new cluster the few questions that "up" promises: the API server is ready, strangers are refused, the
 // nodes are Ready. The full proof is `make verify`.
@@ -39,6 +40,12 @@ func Verify(ctx context.Context, result rehearse.Result) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if err := rest.LoadTLSFiles(config); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	// client-go shares connections between all who come with the same credentials: those
+	// of an up before this one lead to an API server that may be gone.
+	config.Dial = (&net.Dialer{}).DialContext
 	var facts []string
 	for _, check := range []func(context.Context, *rest.Config) (string, error){ready, strangersRefused, nodesReady(result)} {
 		fact, err := check(ctx, config)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -17,7 +19,10 @@ import (
 )
 
 // cluster answers as an API server with one node.
-type cluster struct{ ready, node, openToAll bool }
+type cluster struct {
+	ready, node, openToAll bool
+	opened                 *atomic.Int32 // counts connections, if it is there
+}
 
 func (c cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer admin" && !c.openToAll {
@@ -40,7 +45,13 @@ func (c cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // result is that of an up of the cluster with as many workers.
 func (c cluster) result(t *testing.T, workers int) rehearse.Result {
 	t.Helper()
-	server := httptest.NewTLSServer(c)
+	server := httptest.NewUnstartedServer(c)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew && c.opened != nil {
+			c.opened.Add(1)
+		}
+	}
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -74,6 +85,21 @@ func TestVerify(t *testing.T) {
 		facts, err := Verify(context.Background(), c.cluster.result(t, c.workers))
 		if c.failure == "" && (err != nil || len(facts) != 3) || c.failure != "" && (err == nil || !strings.Contains(err.Error(), c.failure)) {
 			t.Errorf("%s: %v %v", name, facts, err)
+		}
+	}
+}
+
+// TestVerifyConnects: what an up looks at is what is there now, and not what an earlier
+// up was connected with (M43).
+func TestVerifyConnects(t *testing.T) {
+	opened := &atomic.Int32{}
+	result := cluster{ready: true, node: true, opened: opened}.result(t, 1)
+	for up := int32(1); up <= 3; up++ {
+		if _, err := Verify(t.Context(), result); err != nil {
+			t.Fatal(err)
+		}
+		if count := opened.Load(); count%up != 0 {
+			t.Errorf("%d connections after %d ups", count, up)
 		}
 	}
 }
